@@ -1,0 +1,84 @@
+/**
+ * The one error class and the one table of codes: what a caller sees of every failure.
+ * The contract test holds this table equal to README's.
+ */
+
+/** One row of the error table. */
+export interface ErrorRow {
+  /** HTTP status that goes with the code. */
+  readonly status: number;
+  /** Whether the same request may succeed later without a change by the caller. */
+  readonly retry: boolean;
+}
+
+/** Code to HTTP status. 499 is logged and never sent. */
+export const ERRORS = {
+  INVALID_ARGUMENT: { status: 400, retry: false },
+  UNAUTHENTICATED: { status: 401, retry: false },
+  PERMISSION_DENIED: { status: 403, retry: false },
+  MODEL_NOT_FOUND: { status: 404, retry: false },
+  ROUTE_NOT_FOUND: { status: 404, retry: false },
+  METHOD_NOT_ALLOWED: { status: 405, retry: false },
+  CONFLICT: { status: 409, retry: false },
+  PAYLOAD_TOO_LARGE: { status: 413, retry: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, retry: false },
+  UNSUPPORTED_ENCODING: { status: 415, retry: false },
+  RATE_LIMITED: { status: 429, retry: true },
+  CLIENT_CLOSED: { status: 499, retry: false },
+  CANCELLED: { status: 499, retry: false },
+  INTERNAL: { status: 500, retry: false },
+  EXECUTION_FAILED: { status: 500, retry: false },
+  NOT_IMPLEMENTED: { status: 501, retry: false },
+  OVERLOADED: { status: 503, retry: true },
+  MODEL_NOT_READY: { status: 503, retry: true },
+  SHUTTING_DOWN: { status: 503, retry: true },
+  INSTANCE_LOST: { status: 503, retry: true },
+  DEADLINE_EXCEEDED: { status: 504, retry: true },
+} as const satisfies Record<string, ErrorRow>;
+
+/** Stable machine-readable code, sent as `X-Error-Code`. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What may accompany an error besides its sentence. */
+export interface ErrorDetails {
+  /** What went wrong underneath: logged, never sent. */
+  readonly cause?: unknown;
+  /** Whole seconds for `Retry-After`; 503 and 429 get 1 where it is not given. */
+  readonly retryAfterS?: number;
+  /** For `Allow`, with METHOD_NOT_ALLOWED. */
+  readonly allow?: string;
+}
+
+/**
+ * Every failure a caller may see. `message` is the sentence on the wire: it names the tensor, what was expected and what
+ * was found, and never a path, a stack or another caller's data.
+ */
+export class GatewayError extends Error {
+  readonly code: ErrorCode;
+  readonly retryAfterS: number;
+  readonly allow: string;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'GatewayError';
+    this.code = code;
+    this.retryAfterS = details.retryAfterS ?? 0;
+    this.allow = details.allow ?? '';
+  }
+
+  /** HTTP status of the code. */
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** Shorthand for the most frequent refusal. */
+export function invalid(message: string): GatewayError {
+  return new GatewayError('INVALID_ARGUMENT', message);
+}
+
+/** `error` as a GatewayError: itself, or INTERNAL with the original as its cause (its text stays in the log). */
+export function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError('INTERNAL', 'internal error; the request id is in X-Request-Id', { cause: error });
+}

@@ -1,0 +1,209 @@
+/**
+ * The contract between TypeScript and the addon: every function the addon exports, with its units and its errors.
+ * `native/addon.cc` implements exactly this and checks every argument; `load.ts` compares version and datatype table.
+ *
+ * Conventions. Memory is always passed in (a view and an offset in bytes), never returned, so no ownership crosses.
+ * `Memory` is a Uint8Array over an ArrayBuffer or a SharedArrayBuffer, or a bare ArrayBuffer (what uWebSockets.js hands
+ * out). A range outside its view, or a value of the wrong type, is a programming error and throws RangeError or TypeError;
+ * what a client can get wrong is never thrown but returned as a status.
+ */
+
+/** Raised by one with every change of this file that changes a call. */
+export const CONTRACT_VERSION = 1;
+
+/** Bytes in, bytes out. */
+export type Memory = Uint8Array | ArrayBuffer;
+
+/** What `lift` found, as numbers in `LiftResult[STATUS]`. TypeScript turns them into sentences. */
+export const LiftStatus = {
+  OK: 0,
+  /** An input's `data` does not fit the capacity offered. Counts and byte sizes are valid: allocate and lift again. */
+  NEED_SPACE: 1,
+  /** Not JSON (RFC 8259), or bytes after the document, or a byte order mark. `ERROR_OFFSET` is the byte. */
+  SYNTAX: 2,
+  /** A string that is not UTF-8, or holds a lone surrogate escape. */
+  BAD_STRING: 3,
+  /** Nested deeper than the limit given. */
+  TOO_DEEP: 4,
+  /** One object has the same key twice (compared after unescaping). */
+  DUPLICATE_KEY: 5,
+  /** A number outside `data` that no double can hold (`1e400`), or one of over 400 characters. */
+  BAD_NUMBER: 6,
+  /** What is left of the body without the `data` arrays does not fit the skeleton buffer. */
+  HEAD_TOO_LARGE: 7,
+  /** More than `MAX_INPUTS` members in `inputs`. */
+  TOO_MANY_INPUTS: 8,
+  /** An element of `data` is of the wrong JSON type (a string among numbers, an object, a null among integers). */
+  ELEMENT_TYPE: 9,
+  /** An integer datatype got a fraction or an exponent that leaves one. */
+  ELEMENT_FRACTION: 10,
+  /** A number that the datatype cannot hold. */
+  ELEMENT_RANGE: 11,
+  /** Arrays inside `data` of unequal length or depth. */
+  RAGGED: 12,
+  /** FP16 or BF16 in JSON: no JSON form exists for them. */
+  NO_JSON_FORM: 13,
+} as const;
+
+/** Largest number of `inputs` members in one request (open-inference defaults: 1024). */
+export const MAX_INPUTS = 1024;
+
+/** Places in the Float64Array that `lift` fills. */
+export const Lift = {
+  STATUS: 0,
+  /** Byte offset in the body where the fault was noticed. */
+  ERROR_OFFSET: 1,
+  /** Ordinal in `inputs` the fault belongs to, or -1. */
+  ERROR_INPUT: 2,
+  /** Flat index of the element at fault, or -1. */
+  ERROR_ELEMENT: 3,
+  /** The plan that was remembered for this skeleton, or -1. */
+  PLAN: 4,
+  /** Bytes of the skeleton written. */
+  SKELETON_LENGTH: 5,
+  /** Where the top-level `id` string stood (its quotes included), or -1 where it was absent, null, empty or no string. */
+  ID_START: 6,
+  ID_LENGTH: 7,
+  /** Members of `inputs` seen. */
+  INPUT_COUNT: 8,
+  /** First of three numbers per member of `inputs`, in body order: model input, elements, bytes. */
+  INPUTS: 9,
+  /** Index of the model's input of that name, or -1 (unknown, or its datatype text is not the model's: nothing is written). */
+  MODEL_INPUT: 0,
+  /** Elements of `data`; -1 where the member had no `data` array. */
+  ELEMENTS: 1,
+  /** Bytes those elements take in binary form (written, unless the status is NEED_SPACE). */
+  BYTES: 2,
+  STRIDE: 3,
+} as const;
+
+/** Numbers that a lift result needs room for. */
+export const LIFT_RESULT_LENGTH = Lift.INPUTS + Lift.STRIDE * MAX_INPUTS;
+
+/** The addon. */
+export interface Binding {
+  readonly contractVersion: number;
+  /** The addon's datatype table in id order, to be compared with `core/datatype.ts`. */
+  datatypes(): { name: string; size: number }[];
+
+  /**
+   * Registers a model's inputs, and makes its table of request heads seen before.
+   * @param names input names in the model's order. @param datatypeIds their datatypes.
+   * @param headCapacity entries kept; the least recently useful makes room (clock sweep).
+   * @returns a handle, valid in this environment until `dropTarget`.
+   */
+  createTarget(names: string[], datatypeIds: number[], headCapacity: number): number;
+  /** Forgets a target and its heads. Unknown handles are ignored. */
+  dropTarget(target: number): void;
+
+  /** The plan remembered for exactly these bytes, or -1. One hash and one memcmp; nothing is parsed. */
+  matchHead(target: number, bytes: Memory, offset: number, length: number): number;
+  /**
+   * Remembers `plan` (0..2^30) for these bytes; heads over 16 KiB are not kept.
+   * @returns the plan that had to make room or was replaced, or -1; `plan` itself when it was not kept.
+   */
+  rememberHead(target: number, bytes: Memory, offset: number, length: number, plan: number): number;
+
+  /**
+   * One pass over a request's JSON: validates all of it (RFC 8259, UTF-8, depth, duplicate keys, BOM), lifts the elements
+   * of every `inputs[i].data` array into `destination` in binary form, little-endian, and writes what is left, the
+   * *skeleton*: the same bytes with each lifted array as `[]` and the text of the top-level `id` as `""`.
+   * The skeleton is then looked up as a head. An array is lifted only when the member's name and datatype are those of
+   * one of the target's inputs (in whatever order the keys stand); otherwise it is checked as JSON and left out.
+   * Floating-point `data` takes bare NaN, Infinity, -Infinity and null (= NaN) as well; a finite text that overflows FP32
+   * becomes ELEMENT_RANGE. Floats are the nearest double, then the nearest float32: what JSON.parse + Math.fround give.
+   * Integer texts such as `1.0`, `1e2` are accepted where they are whole. BOOL takes true, false, 0, 1.
+   * BYTES strings are written as u32 little-endian length + UTF-8.
+   *
+   * @param body the text at `offset`, `length` bytes. @param destination memory for all inputs.
+   * @param placement Float64Array of pairs per model input: byte offset in `destination`, capacity in bytes.
+   * @param skeleton where the skeleton goes. @param result Float64Array of at least `LIFT_RESULT_LENGTH`.
+   * @param maxDepth deepest nesting accepted (100). @returns the status, also in `result[STATUS]`.
+   */
+  lift(
+    target: number,
+    body: Memory,
+    offset: number,
+    length: number,
+    destination: Uint8Array,
+    placement: Float64Array,
+    skeleton: Uint8Array,
+    result: Float64Array,
+    maxDepth: number,
+  ): number;
+  /**
+   * The same on a thread of the addon's own, for large bodies. The memories must not be touched until it settles; the
+   * addon keeps them alive. Resolves with the status, never rejects for what a client sent.
+   */
+  liftAsync(
+    target: number,
+    body: Memory,
+    offset: number,
+    length: number,
+    destination: Uint8Array,
+    placement: Float64Array,
+    skeleton: Uint8Array,
+    result: Float64Array,
+    maxDepth: number,
+  ): Promise<number>;
+
+  /** Copies `length` bytes. */
+  copy(source: Memory, sourceOffset: number, target: Memory, targetOffset: number, length: number): void;
+  /**
+   * Joins scattered rows: `count` pieces, piece i being `spans[2i+1]` bytes at `spans[2i]` of `source`, go side by side to
+   * `target` at `targetOffset`. @returns bytes written.
+   */
+  gather(source: Uint8Array, spans: Float64Array, count: number, target: Uint8Array, targetOffset: number): number;
+  /** The inverse: side-by-side bytes at `sourceOffset` go to the pieces of `target` named by `spans`. @returns bytes read. */
+  scatter(source: Uint8Array, sourceOffset: number, target: Uint8Array, spans: Float64Array, count: number): number;
+
+  /**
+   * Prints `count` elements as comma-separated JSON, without brackets: shortest text that reads back as the same float32 or
+   * float64, exact integers, `true`/`false`, `null` for NaN and the infinities.
+   * @param datatypeId any but FP16, BF16, BYTES. @returns bytes written, or -1 where `target` has no room for the worst case.
+   */
+  printNumbers(
+    datatypeId: number,
+    source: Uint8Array,
+    sourceOffset: number,
+    count: number,
+    target: Uint8Array,
+    targetOffset: number,
+  ): number;
+
+  /**
+   * Checks a BYTES tensor in binary form and finds its elements: element i is the bytes from `offsets[2i]`,
+   * `offsets[2i+1]` of them.
+   * @param offsets Uint32Array of at least 2 * count, filled with start (absolute in `source`) and length.
+   * @param text true: every element must be UTF-8 without NUL (an ONNX string).
+   * @returns -1 where all is well and exactly `length` bytes are used; otherwise the index of the element at fault:
+   * `count` means bytes are left over, and `index + 2^31` means that element's text is at fault (not its framing).
+   */
+  splitBytes(
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    count: number,
+    offsets: Uint32Array,
+    text: boolean,
+  ): number;
+  /**
+   * Writes `count` elements in binary form (u32 length + bytes), taking them from `source` by (start, length) pairs.
+   * @returns bytes written, or -1 where `target` is too small.
+   */
+  joinBytes(source: Uint8Array, offsets: Uint32Array, count: number, target: Uint8Array, targetOffset: number): number;
+  /** Whether the bytes are well-formed UTF-8 (RFC 3629). */
+  isUtf8(source: Memory, offset: number, length: number): boolean;
+
+  /** IEEE half to float32, `count` elements, exactly. */
+  fp16ToFp32(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
+  /** float32 to IEEE half, nearest even, NaN kept quiet. */
+  fp32ToFp16(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
+  /** bfloat16 to float32, exactly. */
+  bf16ToFp32(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
+  /** float32 to bfloat16, nearest even, NaN kept quiet. */
+  fp32ToBf16(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
+
+  /** Gives the whole pages inside the range back to the system; they read as zeros afterwards. */
+  discard(memory: Uint8Array, offset: number, length: number): void;
+}
