@@ -1,0 +1,302 @@
+/**
+ * What a request's JSON head means for one model version: made once from its text, then remembered by its bytes.
+ * A plan is immutable and holds nothing of one caller: no id, no numbers.
+ */
+
+import { type DatatypeInfo, datatypeOf } from '../core/datatype.ts';
+import { invalid } from '../core/error.ts';
+import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
+import { checkParameters, type JsonObject, optional, readTimeoutUs } from './members.ts';
+
+/** Where an input's numbers come from. `implied`: the binary tail, its size read from the shape. */
+export type InputSource = 'json' | 'binary' | 'implied';
+
+/** One input of a request, at the place of the model's input it feeds. */
+export interface PlannedInput {
+  readonly spec: TensorSpec;
+  readonly dims: readonly number[];
+  readonly elements: number;
+  readonly source: InputSource;
+  /** Bytes in binary form: shape times element size; for BYTES what `binary_data_size` says, -1 where not known ahead. */
+  readonly bytes: number;
+  /** Ordinal in the body's `inputs`. */
+  readonly ordinal: number;
+  /** JSON strings are base64 of the element's bytes (`content_type`, BYTES only). */
+  readonly base64: boolean;
+}
+
+/** One output as it goes on the wire. */
+export interface PlannedOutput {
+  /** Index in the signature's outputs. */
+  readonly index: number;
+  readonly spec: TensorSpec;
+  readonly binary: boolean;
+  /** Top k classes instead of numbers; 0 = the numbers. */
+  readonly classification: number;
+}
+
+/** A request's shape and wishes, checked against a model version. */
+export interface RequestPlan {
+  /** Batch dimension; 1 for models without one. */
+  readonly rows: number;
+  /** Equal for requests that may share a batch. */
+  readonly shapeKey: string;
+  /** In the signature's order. */
+  readonly inputs: readonly PlannedInput[];
+  /** Model input index per ordinal in the body: the order of the binary tail. */
+  readonly bodyOrder: readonly number[];
+  /** In the order asked for. */
+  readonly outputs: readonly PlannedOutput[];
+  /** From `parameters.timeout`, microseconds; 0 = none. */
+  readonly timeoutUs: number;
+}
+
+/** What a plan is made for. */
+export interface PlanModel {
+  readonly signature: Signature;
+  /** 0 = no batch dimension to speak of. */
+  readonly maxBatchSize: number;
+}
+
+/**
+ * Reads a head.
+ * @param text JSON, already found well-formed, in UTF-8 and free of duplicate keys by the addon.
+ * @param binary whether the request came with `Inference-Header-Content-Length`: a size may then be left to the shape.
+ * @throws {GatewayError} INVALID_ARGUMENT naming the member, what was expected and what was found
+ */
+export function planRequest(text: string, model: PlanModel, binary: boolean): RequestPlan {
+  const root: unknown = JSON.parse(text);
+  if (typeof root !== 'object' || root === null || Array.isArray(root)) throw invalid('the body must be a JSON object');
+  const body = root as JsonObject;
+  if (optional(body, 'id') !== undefined && typeof body['id'] !== 'string') throw invalid("'id' must be a string");
+  const parameters = checkParameters(body['parameters'], 'the request');
+  const byName = readInputs(body['inputs'], model, binary);
+  const inputs = model.signature.inputs.map((spec) => {
+    const input = byName.get(spec.name);
+    if (input === undefined) throw invalid(`input '${spec.name}' is missing`);
+    return input;
+  });
+  const rows = batchRows(inputs, model);
+  return Object.freeze({
+    rows,
+    shapeKey: shapeKey(inputs, model),
+    inputs,
+    bodyOrder: bodyOrder(inputs),
+    outputs: readOutputs(body['outputs'], model.signature, parameters),
+    timeoutUs: readTimeoutUs(parameters),
+  });
+}
+
+/**
+ * The plan of a raw-binary request (`Inference-Header-Content-Length: 0`): the body is the one input's bytes, batch 1.
+ * @param bytes length of the body.
+ * @throws {GatewayError} INVALID_ARGUMENT where the model has several inputs or more than one free dimension
+ */
+export function planRaw(bytes: number, model: PlanModel): RequestPlan {
+  const [spec, more] = model.signature.inputs;
+  if (more !== undefined) throw invalid('a raw binary request needs a model with exactly one input');
+  const dims = rawDims(spec, bytes, model.maxBatchSize > 0);
+  const elements = elementCount(dims);
+  const wanted = spec.datatype.size === 0 ? bytes : elements * spec.datatype.size;
+  if (wanted !== bytes) {
+    throw invalid(`input '${spec.name}' expects a raw body of ${wanted} bytes for shape [${dims}], found ${bytes}`);
+  }
+  const input: PlannedInput = { spec, dims, elements, source: 'binary', bytes, ordinal: 0, base64: false };
+  const outputs = model.signature.outputs.map((o, index) => ({ index, spec: o, binary: true, classification: 0 }));
+  return { rows: 1, shapeKey: shapeKey([input], model), inputs: [input], bodyOrder: [0], outputs, timeoutUs: 0 };
+}
+
+function rawDims(spec: TensorSpec, bytes: number, batched: boolean): number[] {
+  const dims = [...spec.shape];
+  if (batched) dims[0] = 1;
+  const free = dims.filter((d) => d < 0).length;
+  if (spec.datatype.size === 0) {
+    const one = dims.map((d) => (d < 0 ? 1 : d));
+    if (elementCount(one) === 1) return one;
+    throw invalid(`input '${spec.name}' takes a raw body only as one element, its shape is [${spec.shape}]`);
+  }
+  if (free > 1) throw invalid(`input '${spec.name}' has more than one free dimension: send its shape in a JSON head`);
+  const fixed = dims.reduce((product, d) => (d < 0 ? product : product * d), spec.datatype.size);
+  return dims.map((d) => (d < 0 ? Math.floor(bytes / Math.max(1, fixed)) : d));
+}
+
+function readInputs(value: unknown, model: PlanModel, binary: boolean): Map<string, PlannedInput> {
+  if (value === undefined || value === null) throw invalid("'inputs' is missing");
+  if (!Array.isArray(value)) throw invalid("'inputs' must be an array");
+  const found = new Map<string, PlannedInput>();
+  value.forEach((member: unknown, ordinal) => {
+    const input = readInput(member, ordinal, model, binary, value.length);
+    if (found.has(input.spec.name)) throw invalid(`input '${input.spec.name}' is given twice`);
+    found.set(input.spec.name, input);
+  });
+  return found;
+}
+
+function readInput(value: unknown, ordinal: number, model: PlanModel, binary: boolean, count: number): PlannedInput {
+  const at = `inputs[${ordinal}]`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${at} must be an object`);
+  const member = value as JsonObject;
+  const name = member['name'];
+  if (typeof name !== 'string') throw invalid(`${at} has no 'name' of type string`);
+  const spec = model.signature.inputs.find((input) => input.name === name);
+  if (spec === undefined) {
+    const known = model.signature.inputs.map((input) => `'${input.name}'`).join(', ');
+    throw invalid(`unknown input '${name.slice(0, 64)}', the model has ${known}`);
+  }
+  const type = readDatatype(member['datatype'], spec);
+  const dims = readDims(member['shape'], spec);
+  const elements = elementCount(dims);
+  if (elements < 0 || !Number.isSafeInteger(elements * Math.max(1, type.size))) {
+    throw invalid(`input '${name}' has a shape of more elements than can be counted`);
+  }
+  const parameters = checkParameters(member['parameters'], `input '${name}'`);
+  const { source, bytes } = readSource(member, parameters, spec, elements, binary, count);
+  const base64 = type.name === 'BYTES' && source === 'json' && parameters['content_type'] === 'base64';
+  return { spec, dims, elements, source, bytes, ordinal, base64 };
+}
+
+function readDatatype(value: unknown, spec: TensorSpec): DatatypeInfo {
+  if (typeof value !== 'string') throw invalid(`input '${spec.name}' has no 'datatype' of type string`);
+  const type = datatypeOf(value);
+  if (type === undefined) throw invalid(`input '${spec.name}' has unknown datatype '${value.slice(0, 32)}'`);
+  if (type !== spec.datatype) {
+    throw invalid(`input '${spec.name}' expects datatype ${spec.datatype.name}, found ${type.name}`);
+  }
+  return type;
+}
+
+function readDims(value: unknown, spec: TensorSpec): number[] {
+  if (!Array.isArray(value)) throw invalid(`input '${spec.name}' has no 'shape' of type array`);
+  for (const d of value as unknown[]) {
+    if (typeof d !== 'number' || !Number.isSafeInteger(d) || d < 0) {
+      throw invalid(`input '${spec.name}' has a shape with a dimension that is no whole number of at least 0`);
+    }
+  }
+  const dims = [...(value as number[])];
+  // MLServer's string codec sends [n,1] where the model says [-1].
+  while (dims.length > spec.shape.length && dims.length > 1 && dims.at(-1) === 1) dims.pop();
+  const fits = dims.length === spec.shape.length && dims.every((d, i) => spec.shape[i] < 0 || spec.shape[i] === d);
+  if (!fits) {
+    const shown = (value as number[]).slice(0, 8).join(',');
+    throw invalid(`input '${spec.name}' expects shape [${spec.shape}], found [${shown}${value.length > 8 ? ',...' : ''}]`);
+  }
+  return dims;
+}
+
+function readSource(
+  member: JsonObject,
+  parameters: JsonObject,
+  spec: TensorSpec,
+  elements: number,
+  binary: boolean,
+  count: number,
+): { source: InputSource; bytes: number } {
+  const name = spec.name;
+  const size = optional(parameters, 'binary_data_size');
+  const data = optional(member, 'data');
+  if (optional(parameters, 'shared_memory_region') !== undefined) {
+    throw invalid(`input '${name}' asks for shared memory, which is not offered`);
+  }
+  const bytes = spec.datatype.size === 0 ? -1 : elements * spec.datatype.size;
+  // The kserve client sends `"data": null` beside `binary_data_size: 0`.
+  if (data !== undefined) {
+    if (size !== undefined && size !== 0) throw invalid(`input '${name}' has both 'data' and 'binary_data_size'`);
+    if (!Array.isArray(data)) throw invalid(`input '${name}': 'data' must be an array`);
+    if (spec.datatype.name === 'FP16' || spec.datatype.name === 'BF16') {
+      throw invalid(`input '${name}': ${spec.datatype.name} has no JSON form, use the binary data format`);
+    }
+    return { source: 'json', bytes };
+  }
+  if (size === undefined) {
+    if (!binary || (bytes < 0 && count > 1)) {
+      throw invalid(`input '${name}' has neither 'data' nor 'binary_data_size'`);
+    }
+    return { source: 'implied', bytes };
+  }
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+    throw invalid(`input '${name}': 'binary_data_size' must be a whole number of at least 0`);
+  }
+  if (bytes >= 0 && size !== bytes) {
+    throw invalid(`input '${name}' expects a byte size of ${bytes} for its shape and datatype, found ${size}`);
+  }
+  return { source: 'binary', bytes: size };
+}
+
+function batchRows(inputs: readonly PlannedInput[], model: PlanModel): number {
+  if (model.maxBatchSize === 0 || inputs.length === 0) return 1;
+  const rows = inputs[0].dims[0];
+  for (const input of inputs) {
+    if (input.dims[0] !== rows) {
+      throw invalid(
+        `input '${input.spec.name}' has batch size ${input.dims[0]}, input '${inputs[0].spec.name}' has ${rows}`,
+      );
+    }
+  }
+  if (rows > model.maxBatchSize) {
+    throw invalid(`batch size ${rows} is above the model's maximum of ${model.maxBatchSize}`);
+  }
+  return rows;
+}
+
+function shapeKey(inputs: readonly PlannedInput[], model: PlanModel): string {
+  if (model.maxBatchSize === 0) return '';
+  return inputs.map((input) => input.dims.slice(1).join('x')).join(',');
+}
+
+function bodyOrder(inputs: readonly PlannedInput[]): number[] {
+  return inputs.map((_, index) => index).sort((a, b) => inputs[a].ordinal - inputs[b].ordinal);
+}
+
+function readOutputs(value: unknown, signature: Signature, parameters: JsonObject): PlannedOutput[] {
+  const allBinary = optional(parameters, 'binary_data_output') === true;
+  if (value !== undefined && value !== null && !Array.isArray(value)) throw invalid("'outputs' must be an array");
+  const asked = (value ?? []) as unknown[];
+  if (asked.length === 0) {
+    return signature.outputs.map((spec, index) => checkForm({ index, spec, binary: allBinary, classification: 0 }));
+  }
+  const seen = new Set<number>();
+  return asked.map((member, ordinal) => {
+    const output = readOutput(member, ordinal, signature);
+    if (seen.has(output.index)) throw invalid(`output '${output.spec.name}' is asked for twice`);
+    seen.add(output.index);
+    return checkForm(output);
+  });
+}
+
+function readOutput(value: unknown, ordinal: number, signature: Signature): PlannedOutput {
+  const at = `outputs[${ordinal}]`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${at} must be an object`);
+  const member = value as JsonObject;
+  const name = member['name'];
+  if (typeof name !== 'string') throw invalid(`${at} has no 'name' of type string`);
+  const index = signature.outputs.findIndex((output) => output.name === name);
+  if (index < 0) {
+    const known = signature.outputs.map((output) => `'${output.name}'`).join(', ');
+    throw invalid(`unknown output '${name.slice(0, 64)}', the model has ${known}`);
+  }
+  const parameters = checkParameters(member['parameters'], `output '${name}'`);
+  const binary = optional(parameters, 'binary_data');
+  if (binary !== undefined && typeof binary !== 'boolean') {
+    throw invalid(`output '${name}': 'binary_data' must be true or false`);
+  }
+  const classes = optional(parameters, 'classification');
+  if (classes !== undefined && (typeof classes !== 'number' || !Number.isSafeInteger(classes) || classes < 0)) {
+    throw invalid(`output '${name}': 'classification' must be a whole number of at least 1`);
+  }
+  if (optional(parameters, 'shared_memory_region') !== undefined) {
+    throw invalid(`output '${name}' asks for shared memory, which is not offered`);
+  }
+  return { index, spec: signature.outputs[index], binary: binary === true, classification: Number(classes ?? 0) };
+}
+
+function checkForm(output: PlannedOutput): PlannedOutput {
+  const type = output.spec.datatype.name;
+  if (output.classification > 0) {
+    if (type === 'BYTES') throw invalid(`output '${output.spec.name}' is BYTES and cannot be classified`);
+    return output;
+  }
+  if (!output.binary && (type === 'FP16' || type === 'BF16')) {
+    throw invalid(`output '${output.spec.name}' is ${type}, which has no JSON form: ask for it with 'binary_data'`);
+  }
+  return output;
+}

@@ -1,0 +1,69 @@
+/** What exists: models, their versions and states, and the frozen picture of them that the data plane reads. */
+
+import type { SessionOptions } from './instance.ts';
+import type { Signature } from './tensor.ts';
+
+/** Life of a model version. Only READY ones answer. */
+export type VersionState = 'LOADING' | 'READY' | 'DRAINING' | 'UNLOADED' | 'FAILED';
+
+/** Where a model version's batches run. */
+export type Placement = 'inline' | 'worker';
+
+/** What the operator says of a model (model.yaml), with every default filled in. */
+export interface ModelPolicy {
+  /** Most rows of a batch; 0 = never batched; null = not stated. */
+  readonly maxBatchRows: number | null;
+  /** How many workers hold it; null = all of them. */
+  readonly instances: number | null;
+  readonly queueRows: number | null;
+  readonly queueBytes: number | null;
+  readonly session: SessionOptions;
+  /** Output name to the file (relative to the model's folder) with one label a line. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What is known of a version once it serves. */
+export interface ServedFacts {
+  readonly signature: Signature;
+  /** `max_batch_size` on the wire: 0 where the model has no batch dimension or is never batched. */
+  readonly maxBatchSize: number;
+  readonly placement: Placement;
+  /** Rows at which inline batches are cut; equal to the batch cap for workers. */
+  readonly batchRows: number;
+  /** Time of a batch of `measuredRows` rows, measured at load, microseconds. */
+  readonly measuredRows: number;
+  readonly measuredUs: number;
+  readonly instances: number;
+  readonly provider: string;
+  /** Labels per output index; null where the output has none. */
+  readonly labels: readonly (readonly string[] | null)[];
+}
+
+/** One immutable version of a model. A change of state is a new object in a new snapshot. */
+export interface ModelVersion {
+  readonly model: string;
+  readonly version: string;
+  readonly state: VersionState;
+  /** Why it is not READY; empty otherwise. May be shown to callers: holds no paths. */
+  readonly reason: string;
+  /** null until it has been READY once. */
+  readonly facts: ServedFacts | null;
+  /** The data plane's handle; -1 until READY. */
+  readonly target: number;
+}
+
+/** A model and its versions, ascending by number. */
+export interface Model {
+  readonly name: string;
+  readonly versions: readonly ModelVersion[];
+}
+
+/** The frozen picture of everything; replaced as a whole, never changed. */
+export interface Snapshot {
+  readonly models: ReadonlyMap<string, Model>;
+  /** Whether every startup model has settled (READY or FAILED). */
+  readonly settled: boolean;
+}
+
+/** A snapshot of nothing. */
+export const EMPTY_SNAPSHOT: Snapshot = Object.freeze({ models: new Map(), settled: false });
