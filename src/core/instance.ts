@@ -86,6 +86,8 @@ export interface SessionInfo {
 export interface Lane {
   /** Stable number of the lane; -1 is the front thread (inline). */
   readonly id: number;
+  /** Whether it takes work now; false while its thread is being replaced. */
+  readonly ready: boolean;
   load(spec: SessionSpec): Promise<SessionInfo>;
   unload(session: number): Promise<void>;
   /** @throws {RunError} (as rejection) EXECUTION_FAILED or INSTANCE_LOST */

@@ -1,0 +1,34 @@
+{
+  "variables": {
+    "kernels": [
+      "native/kernels/bytes_tensor.cc",
+      "native/kernels/half_float.cc",
+      "native/kernels/head_table.cc",
+      "native/kernels/json_lift.cc",
+      "native/kernels/number_text.cc",
+      "native/kernels/utf8.cc"
+    ]
+  },
+  "target_defaults": {
+    "cflags": ["-O3", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fvisibility=hidden"],
+    "cflags_cc": ["-std=c++20"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+    "xcode_settings": {
+      "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+      "MACOSX_DEPLOYMENT_TARGET": "13.3",
+      "GCC_OPTIMIZATION_LEVEL": "3",
+      "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+      "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+      "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    }
+  },
+  "targets": [
+    {
+      "target_name": "penstock",
+      "sources": ["native/addon.cc", "<@(kernels)"],
+      "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
+      "defines": ["NAPI_VERSION=8"],
+      "include_dirs": ["native"]
+    }
+  ]
+}

@@ -1,0 +1,173 @@
+/**
+ * One model loaded in ONNX Runtime, on whatever thread this is: the only importer of onnxruntime-node.
+ *
+ * Its oddities, all found by running 1.30: it ignores unknown options and bad values in silence, so they are checked by
+ * us; `['cuda','cpu']` throws where CUDA is absent, so providers are tried one by one; a second release throws; its error
+ * texts hold build paths, so they are for the log only; a data type it does not know (BF16) fails the load.
+ */
+
+import * as ort from 'onnxruntime-node';
+import { type Datatype, datatype } from '../core/datatype.ts';
+import {
+  type LooseOutput,
+  RunError,
+  type RunRequest,
+  type RunResult,
+  type SessionInfo,
+  type SessionOptions,
+  type SessionSpec,
+} from '../core/instance.ts';
+import { elementCount, type TensorSpec } from '../core/tensor.ts';
+
+type Elements = ort.Tensor.DataType;
+type NumericArray =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
+type ArrayMaker = new (buffer: SharedArrayBuffer, offset: number, length: number) => NumericArray;
+
+/** ONNX Runtime's name and array class for each datatype it takes. */
+const ORT_TYPES: Partial<Record<Datatype, readonly [ort.Tensor.Type, ArrayMaker | null]>> = {
+  BOOL: ['bool', Uint8Array],
+  UINT8: ['uint8', Uint8Array],
+  UINT16: ['uint16', Uint16Array],
+  UINT32: ['uint32', Uint32Array],
+  UINT64: ['uint64', BigUint64Array],
+  INT8: ['int8', Int8Array],
+  INT16: ['int16', Int16Array],
+  INT32: ['int32', Int32Array],
+  INT64: ['int64', BigInt64Array],
+  FP16: ['float16', Uint16Array],
+  FP32: ['float32', Float32Array],
+  FP64: ['float64', Float64Array],
+  BYTES: ['string', null],
+};
+
+const FROM_ORT = new Map(Object.entries(ORT_TYPES).map(([name, [type]]) => [type as string, name as Datatype]));
+
+/** A loaded model. Runs do not overlap: its lane gives it one batch at a time. */
+export class Session {
+  readonly info: SessionInfo;
+  readonly #session: ort.InferenceSession;
+  readonly #arena: SharedArrayBuffer;
+  #released = false;
+
+  private constructor(session: ort.InferenceSession, arena: SharedArrayBuffer, info: SessionInfo) {
+    this.#session = session;
+    this.#arena = arena;
+    this.info = info;
+  }
+
+  /**
+   * Loads the file of `spec`.
+   * @throws {RunError} EXECUTION_FAILED with a text for the log
+   */
+  static async open(spec: SessionSpec, arena: SharedArrayBuffer): Promise<Session> {
+    let last: unknown;
+    for (const provider of spec.options.executionProviders) {
+      try {
+        const session = await ort.InferenceSession.create(spec.path, sessionOptions(spec.options, provider));
+        return new Session(session, arena, { signature: readSignature(session), provider: provider.name });
+      } catch (error) {
+        last = absentProvider(provider.name) ?? error;
+      }
+    }
+    throw new RunError('EXECUTION_FAILED', messageOf(last));
+  }
+
+  /**
+   * Runs one batch on arena memory; outputs with a place are written there.
+   * @throws {RunError} EXECUTION_FAILED
+   */
+  async run(request: RunRequest): Promise<RunResult> {
+    const { inputs, outputs } = this.info.signature;
+    const feeds: Record<string, ort.Tensor> = {};
+    for (let i = 0; i < inputs.length; i++) {
+      const input = request.inputs[i];
+      feeds[inputs[i].name] =
+        input.strings === null
+          ? this.#view(inputs[i], input.offset, input.dims)
+          : new ort.Tensor('string', input.strings as string[], input.dims);
+    }
+    const fetches: Record<string, ort.Tensor | null> = {};
+    for (let o = 0; o < outputs.length; o++) {
+      const place = request.outputs[o];
+      fetches[outputs[o].name] = place === null ? null : this.#view(outputs[o], place.offset, place.dims);
+    }
+    const startedMs = performance.now();
+    let results: ort.InferenceSession.ReturnType;
+    try {
+      results = await this.#session.run(feeds, fetches);
+    } catch (error) {
+      throw new RunError('EXECUTION_FAILED', messageOf(error));
+    }
+    const runUs = Math.round((performance.now() - startedMs) * 1000);
+    return { outputs: outputs.map((spec, o) => (request.outputs[o] ? null : loose(results[spec.name]))), runUs };
+  }
+
+  /** Gives ONNX Runtime's memory back; a second call does nothing. */
+  async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    await this.#session.release();
+  }
+
+  #view(spec: TensorSpec, offset: number, dims: readonly number[]): ort.Tensor {
+    const [type, maker] = ORT_TYPES[spec.datatype.name] as readonly [ort.Tensor.Type, ArrayMaker];
+    const data = new maker(this.#arena, offset, elementCount(dims));
+    return new ort.Tensor(type, data as Elements, dims);
+  }
+}
+
+function loose(tensor: ort.Tensor): LooseOutput {
+  const dims = [...tensor.dims];
+  if (tensor.type === 'string') return { dims, bytes: null, strings: tensor.data as string[] };
+  const data = tensor.data as NumericArray;
+  return { dims, bytes: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength), strings: null };
+}
+
+function sessionOptions(
+  options: SessionOptions,
+  provider: SessionOptions['executionProviders'][number],
+): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [provider.name === 'cuda' ? { name: 'cuda', deviceId: provider.deviceId } : 'cpu'],
+    graphOptimizationLevel: options.graphOptimization,
+    intraOpNumThreads: options.intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    enableCpuMemArena: true,
+    // Spinning threads of several instances would take each other's core.
+    extra: { session: { intra_op: { allow_spinning: '0' } }, ...options.extra },
+    logSeverityLevel: 3,
+  };
+}
+
+function absentProvider(name: string): Error | null {
+  const present = ort.listSupportedBackends().map((backend) => backend.name);
+  if (present.includes(name)) return null;
+  return new Error(`the model asks for ${name}, this onnxruntime-node has only ${present.join(', ')}`);
+}
+
+function readSignature(session: ort.InferenceSession): SessionInfo['signature'] {
+  return { inputs: session.inputMetadata.map(readSpec), outputs: session.outputMetadata.map(readSpec) };
+}
+
+function readSpec(meta: ort.InferenceSession.ValueMetadata): TensorSpec {
+  if (!meta.isTensor) throw new Error(`'${meta.name}' is not a tensor`);
+  const name = FROM_ORT.get(meta.type);
+  if (name === undefined) throw new Error(`'${meta.name}' has the type ${meta.type}, which the protocol does not have`);
+  const shape = meta.shape.map((dim) => (typeof dim === 'number' ? dim : -1));
+  return { name: meta.name, datatype: datatype(name), shape };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

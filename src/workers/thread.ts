@@ -1,0 +1,41 @@
+/** Entry of a worker thread: the sessions that live on it, and the three things it can be asked. */
+
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { RunError, type RunResult } from '../core/instance.ts';
+import type { Reply, Task, ThreadData } from './messages.ts';
+import { Session } from './session.ts';
+
+const sessions = new Map<number, Session>();
+const { arena } = workerData as ThreadData;
+
+/** Carries out one task; a fault of the model is answered, not thrown: what is thrown is a fault of this thread. */
+export default async function perform(task: Task): Promise<Reply> {
+  try {
+    if (task.kind === 'run') return answer(await open(task.request.session).run(task.request));
+    if (task.kind === 'load') {
+      const session = await Session.open(task.spec, arena);
+      sessions.set(task.spec.session, session);
+      return { fault: null, info: session.info, result: null };
+    }
+    await sessions.get(task.session)?.release();
+    sessions.delete(task.session);
+    return { fault: null, info: null, result: null };
+  } catch (error) {
+    if (error instanceof RunError) return { fault: { failure: error.failure, message: error.message } };
+    throw error;
+  }
+}
+
+function open(id: number): Session {
+  const session = sessions.get(id);
+  if (session === undefined) throw new RunError('INSTANCE_LOST', `session ${id} is not loaded on this thread`);
+  return session;
+}
+
+/** Buffers that ONNX Runtime made change hands instead of being copied again. */
+function answer(result: RunResult): Reply {
+  const reply: Reply = { fault: null, info: null, result };
+  const buffers = result.outputs.flatMap((o) => (o?.bytes ? [o.bytes.buffer as ArrayBuffer] : []));
+  if (buffers.length === 0) return reply;
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: reply } as never) as never;
+}
