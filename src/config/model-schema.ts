@@ -1,0 +1,61 @@
+/** model.yaml: what the operator says of one model, checked as strictly as the configuration itself. */
+
+import { z } from 'zod';
+import type { ModelPolicy } from '../core/model.ts';
+import { parseSource } from './document.ts';
+import { ConfigError } from './error.ts';
+import { deepFreeze } from './load.ts';
+import { describeIssues } from './mistakes.ts';
+
+const provider = z.enum(['cpu', 'cuda']);
+const providerEntry = z
+  .preprocess(
+    (entry) => (typeof entry === 'string' ? { name: entry } : entry),
+    z.strictObject({ name: provider, deviceId: z.int().min(0).default(0) }),
+  )
+  .describe('cpu, cuda, or { name: cuda, deviceId: 1 }');
+
+const scalar = z.union([z.string(), z.number(), z.boolean()], 'text, a number, true or false');
+
+const session = z.strictObject({
+  executionProviders: z
+    .array(providerEntry)
+    .min(1)
+    .default([{ name: 'cpu', deviceId: 0 }]),
+  intraOpThreads: z.int().min(0).max(1024).default(1),
+  graphOptimization: z.enum(['disabled', 'basic', 'extended', 'all']).default('all'),
+  extra: z.record(z.string(), z.union([scalar, z.record(z.string(), z.unknown())])).default({}),
+});
+
+const labelFile = z
+  .string()
+  .regex(/^[^/\\\0][^\\\0]*$/, 'a file inside the folder of the model')
+  .refine((path) => !path.split('/').includes('..'), 'a file inside the folder of the model');
+
+const modelSchema = z.strictObject({
+  maxBatchRows: z.int().min(0).nullable().default(null),
+  instances: z.int().min(1).nullable().default(null),
+  queueRows: z.int().min(0).nullable().default(null),
+  queueBytes: z.int().min(0).nullable().default(null),
+  session: session.prefault({}),
+  labels: z.record(z.string().min(1), labelFile).default({}),
+});
+
+/**
+ * The policy that a model.yaml states, defaults filled in, deeply frozen. An empty text gives all defaults.
+ * @param file for messages only
+ * @throws {ConfigError} with every mistake at once
+ */
+export function parseModelPolicy(text: string, file: string): ModelPolicy {
+  const document = parseSource(text, file);
+  const raw = document.value ?? {};
+  const checked = modelSchema.safeParse(raw);
+  if (checked.success) return deepFreeze(checked.data);
+  throw new ConfigError(describeIssues(checked.error.issues, raw, (path) => document.locate(path), knownKeys));
+}
+
+function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  if (path.length === 0) return Object.keys(modelSchema.shape);
+  if (path.length === 1) return Object.keys(session.shape);
+  return ['name', 'deviceId'];
+}

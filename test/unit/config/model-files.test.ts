@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../../src/config/error.ts';
+import { parseManifest } from '../../../src/config/manifest-schema.ts';
+import { parseModelPolicy } from '../../../src/config/model-schema.ts';
+
+const SHA = 'a'.repeat(64);
+
+function manifest(change: object = {}): string {
+  const base = {
+    model: 'm',
+    version: '2',
+    signature: {
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 3] }],
+      outputs: [{ name: 'y', datatype: 'INT64', shape: [-1] }],
+    },
+    files: { 'model.onnx': { sha256: SHA, bytes: 12 } },
+    lineage: { seed: 1 },
+  };
+  return JSON.stringify({ ...base, ...change }, null, 2);
+}
+
+describe('model.yaml', () => {
+  it('gives every default for an empty file', () => {
+    expect(parseModelPolicy('', 'model.yaml')).toEqual({
+      maxBatchRows: null,
+      instances: null,
+      queueRows: null,
+      queueBytes: null,
+      session: {
+        executionProviders: [{ name: 'cpu', deviceId: 0 }],
+        intraOpThreads: 1,
+        graphOptimization: 'all',
+        extra: {},
+      },
+      labels: {},
+    });
+  });
+
+  it('takes a provider as a name or with its device, in order', () => {
+    const text = 'session: { executionProviders: [{ name: cuda, deviceId: 1 }, cpu] }';
+    expect(parseModelPolicy(text, 'f').session.executionProviders).toEqual([
+      { name: 'cuda', deviceId: 1 },
+      { name: 'cpu', deviceId: 0 },
+    ]);
+  });
+
+  it('is frozen to its depth', () => {
+    const policy = parseModelPolicy('labels: { probabilities: labels.txt }', 'f');
+    expect(Object.isFrozen(policy.labels) && Object.isFrozen(policy.session.executionProviders[0])).toBe(true);
+  });
+
+  it.each([
+    ['maxBatchRow: 1', "m.yaml:1:1: unknown key 'maxBatchRow'; expected one of maxBatchRows"],
+    ['maxBatchRows: -1', 'm.yaml:1:1: maxBatchRows: expected at least 0, found -1'],
+    ['instances: 0', 'expected at least 1, found 0'],
+    ['session: { executionProviders: [tpu] }', 'expected cpu or cuda, found'],
+    ['session: { executionProviders: [] }', 'expected a length of at least 1'],
+    ['labels: { y: ../secret }', 'a file inside the folder of the model'],
+    ['labels: { y: /etc/passwd }', 'a file inside the folder of the model'],
+  ])('refuses %s', (text, expected) => {
+    expect(() => parseModelPolicy(text, 'm.yaml')).toThrow(expected);
+  });
+});
+
+describe('manifest.json', () => {
+  it('turns datatype names into rows of the datatype table', () => {
+    const read = parseManifest(manifest(), 'f');
+    expect(read.signature.inputs[0].datatype).toMatchObject({ name: 'FP32', size: 4 });
+    expect(read.files['model.onnx']).toEqual({ sha256: SHA, bytes: 12 });
+    expect(Object.isFrozen(read.signature.inputs[0].shape)).toBe(true);
+  });
+
+  it('takes the version as text or as a number', () => {
+    expect(parseManifest(manifest({ version: 7 }), 'f').version).toBe('7');
+  });
+
+  it.each([
+    [{ signature: { inputs: [{ name: 'x', datatype: 'fp32', shape: [] }], outputs: [] } }, /one of BOOL/],
+    [{ signature: { inputs: [], outputs: [{ name: 'x', datatype: 'FP32', shape: [-2] }] } }, /at least -1, found -2/],
+    [{ files: { '../model.onnx': { sha256: SHA, bytes: 1 } } }, /files/],
+    [{ files: { 'model.onnx': { sha256: 'A', bytes: 1 } } }, /64 lower-case/],
+    [{ files: { 'model.onnx': { sha256: SHA, bytes: 1, size: 1 } } }, /unknown key 'size'/],
+    [{ version: '01' }, /whole number from 1/],
+  ])('refuses %j', (change, expected) => {
+    expect(() => parseManifest(manifest(change), 'f')).toThrow(expected);
+    expect(() => parseManifest(manifest(change), 'f')).toThrow(ConfigError);
+  });
+});
