@@ -206,12 +206,12 @@ LiftCall CheckLift(napi_env env, const Arguments<9>& arguments, const Target& ta
 void FillResult(const Lifter& lifter, LiftStatus status, Target* target, const LiftCall& call) {
   double* result = call.result;
   const size_t skeleton = lifter.skeleton_length();
-  const bool ok = status == LiftStatus::kOk && target != nullptr;
+  const bool whole = status == LiftStatus::kOk || status == LiftStatus::kNeedSpace;
   result[kStatus] = static_cast<double>(status);
   result[kErrorOffset] = static_cast<double>(lifter.error_offset());
   result[kErrorInput] = static_cast<double>(lifter.error_input());
   result[kErrorElement] = static_cast<double>(lifter.error_element());
-  result[kPlan] = ok ? target->heads.Match(call.request.skeleton, skeleton) : -1;
+  result[kPlan] = whole && target != nullptr ? target->heads.Match(call.request.skeleton, skeleton) : -1;
   result[kSkeletonLength] = static_cast<double>(skeleton);
   result[kIdStart] = static_cast<double>(lifter.id_start());
   result[kIdLength] = static_cast<double>(lifter.id_length());

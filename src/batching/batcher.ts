@@ -104,7 +104,9 @@ export function hasRoom<T>(batcher: Batcher<T>, queue: Queue<T>, rows: number, b
   const free = freeLanes(batcher, queue);
   if (free > 0 && queue.length === 0) return true;
   const atOnce = free * Math.max(1, queue.spec.maxBatchRows);
-  return queue.rows + Math.max(1, rows) <= queue.spec.queueRows + atOnce && queue.bytes + bytes <= queue.spec.queueBytes;
+  return (
+    queue.rows + Math.max(1, rows) <= queue.spec.queueRows + atOnce && queue.bytes + bytes <= queue.spec.queueBytes
+  );
 }
 
 /** A request arrives; false where the queue is full, and then nothing has changed. */
@@ -165,7 +167,12 @@ export function sweep<T extends Traveller>(batcher: Batcher<T>, nowUs: number, e
   }
 }
 
-function oldestFor<T extends Traveller>(batcher: Batcher<T>, lane: number, nowUs: number, expired: T[]): Queue<T> | null {
+function oldestFor<T extends Traveller>(
+  batcher: Batcher<T>,
+  lane: number,
+  nowUs: number,
+  expired: T[],
+): Queue<T> | null {
   let best: Queue<T> | null = null;
   for (const queue of batcher.queues) {
     if (!queue.spec.lanes.includes(lane)) continue;

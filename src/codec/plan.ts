@@ -178,7 +178,9 @@ function readDims(value: unknown, spec: TensorSpec): number[] {
   const fits = dims.length === spec.shape.length && dims.every((d, i) => spec.shape[i] < 0 || spec.shape[i] === d);
   if (!fits) {
     const shown = (value as number[]).slice(0, 8).join(',');
-    throw invalid(`input '${spec.name}' expects shape [${spec.shape}], found [${shown}${value.length > 8 ? ',...' : ''}]`);
+    throw invalid(
+      `input '${spec.name}' expects shape [${spec.shape}], found [${shown}${value.length > 8 ? ',...' : ''}]`,
+    );
   }
   return dims;
 }

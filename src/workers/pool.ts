@@ -42,7 +42,10 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     const threadData: ThreadData = { arena: options.arena };
     this.#onLaneChange = options.onLaneChange;
-    this.#lanes = Array.from({ length: options.slots }, (_, id) => new WorkerLane(id, (lane, task) => this.#send(lane, task)));
+    this.#lanes = Array.from(
+      { length: options.slots },
+      (_, id) => new WorkerLane(id, (lane, task) => this.#send(lane, task)),
+    );
     this.lanes = this.#lanes;
     this.#pool = new Piscina({
       filename: (options.entry ?? ENTRY).href,

@@ -1,0 +1,211 @@
+/**
+ * Gives the batch state machine its time and its lanes: starts what may start at the end of each loop tick, hands results
+ * over, and sweeps deadlines. Knows nothing of tensors: what a batch is made of is its caller's.
+ */
+
+import type { Clock } from '../core/clock.ts';
+import { type Lane, RunError, type RunRequest, type RunResult } from '../core/instance.ts';
+import {
+  addQueue,
+  arrive,
+  type Batch,
+  type Batcher,
+  cancel,
+  createBatcher,
+  finish,
+  hasRoom,
+  nextBatch,
+  type Queue,
+  type QueueSpec,
+  removeQueue,
+  retryAlone,
+  sweep,
+  type Traveller,
+} from './batcher.ts';
+
+/** How late a deadline may be noticed at most, milliseconds: one coarse timer serves them all. */
+const SWEEP_MS = 5;
+
+/** What the driver asks of whoever owns the requests. */
+export interface Passage<T extends Traveller> {
+  /** The batch as a run on this lane. @throws where the batch cannot be put together */
+  board(batch: Batch<T>): RunRequest;
+  /** The run went well: every request of the batch that has not ended is to be answered. */
+  arrived(batch: Batch<T>, result: RunResult): void;
+  /** A request that will not be run (again): its run failed for good. */
+  failed(request: T, error: RunError): void;
+  /** A request whose deadline passed. */
+  expired(request: T): void;
+  /** The batch has left the lane, whatever became of it; its memory may be taken back. */
+  left(batch: Batch<T>): void;
+}
+
+/** Drives one batcher over the lanes of the process. */
+export class Driver<T extends Traveller & { attempts: number }> {
+  readonly #clock: Clock;
+  readonly #lanes: readonly Lane[];
+  readonly #passage: Passage<T>;
+  readonly #batcher: Batcher<T>;
+  readonly #log: (batch: Batch<T>, error: RunError) => void;
+  readonly #expired: T[] = [];
+  readonly #onTick = () => this.#tick();
+  #ticking = false;
+  #running = 0;
+  #sweeper: NodeJS.Timeout | null = null;
+  #idle: (() => void)[] = [];
+
+  /** @param log is told of every failed run, with a text that may hold paths. */
+  constructor(
+    clock: Clock,
+    lanes: readonly Lane[],
+    passage: Passage<T>,
+    log: (batch: Batch<T>, error: RunError) => void,
+  ) {
+    this.#clock = clock;
+    this.#lanes = lanes;
+    this.#passage = passage;
+    this.#batcher = createBatcher(lanes.length);
+    this.#log = log;
+  }
+
+  /** A model version comes into service. */
+  open(spec: QueueSpec): Queue<T> {
+    return addQueue(this.#batcher, spec);
+  }
+
+  /** A model version with an empty queue leaves service. */
+  close(queue: Queue<T>): void {
+    removeQueue(this.#batcher, queue);
+  }
+
+  /** Whether a request of that size would be taken now. */
+  hasRoom(queue: Queue<T>, rows: number, bytes: number): boolean {
+    return hasRoom(this.#batcher, queue, rows, bytes);
+  }
+
+  /** A request enters its queue; false where that is full. */
+  submit(queue: Queue<T>, request: T): boolean {
+    if (!arrive(this.#batcher, queue, request)) return false;
+    if (request.deadlineUs !== Number.POSITIVE_INFINITY) this.#watch();
+    this.#wake();
+    return true;
+  }
+
+  /** The caller has gone. */
+  cancel(request: T): void {
+    cancel(request);
+  }
+
+  /** A lane lost its thread, or has it again. */
+  laneChanged(lane: number, up: boolean): void {
+    this.#batcher.up[lane] = up;
+    if (up) this.#wake();
+  }
+
+  /** Batches under way. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** When nothing waits and nothing runs. */
+  async idle(): Promise<void> {
+    if (this.#isIdle()) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Stops the timer. */
+  dispose(): void {
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#sweeper = null;
+  }
+
+  #isIdle(): boolean {
+    return this.#running === 0 && this.#batcher.queues.every((queue) => queue.length === 0);
+  }
+
+  /** Requests of one loop tick travel together: batches start when the tick's reading is done. */
+  #wake(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    setImmediate(this.#onTick);
+  }
+
+  #tick(): void {
+    this.#ticking = false;
+    const nowUs = this.#clock.nowUs();
+    for (;;) {
+      const batch = nextBatch(this.#batcher, nowUs, this.#expired);
+      if (batch === null) break;
+      this.#start(batch);
+    }
+    this.#tellExpired();
+    this.#tellIdle();
+  }
+
+  #start(batch: Batch<T>): void {
+    this.#running++;
+    let run: Promise<RunResult>;
+    try {
+      run = this.#lanes[batch.lane].run(this.#passage.board(batch));
+    } catch (error) {
+      run = Promise.reject(new RunError('EXECUTION_FAILED', error instanceof Error ? error.message : String(error)));
+    }
+    run.then(
+      (result) => this.#ended(batch, result, null),
+      (error: RunError) => this.#ended(batch, null, error),
+    );
+  }
+
+  #ended(batch: Batch<T>, result: RunResult | null, error: RunError | null): void {
+    this.#running--;
+    finish(this.#batcher, batch);
+    if (result !== null) this.#passage.arrived(batch, result);
+    else this.#recover(batch, error as RunError);
+    this.#passage.left(batch);
+    if (batch.queue.length > 0 || this.#batcher.queues.some((queue) => queue.length > 0)) this.#wake();
+    this.#tellIdle();
+  }
+
+  /**
+   * Nobody pays for his neighbour: a batch that failed is run again request by request. Alone, a request that fails inside
+   * ONNX Runtime is guilty; one whose thread died under it gets one more try.
+   */
+  #recover(batch: Batch<T>, error: RunError): void {
+    this.#log(batch, error);
+    const shared = batch.requests.length > 1;
+    for (const request of batch.requests.toReversed()) {
+      if (request.state !== 'RUNNING') continue;
+      const again = request.attempts === 0 && (shared || error.failure === 'INSTANCE_LOST');
+      request.attempts++;
+      if (again) retryAlone(batch.queue, request);
+      else {
+        request.state = 'ENDED';
+        this.#passage.failed(request, error);
+      }
+    }
+  }
+
+  #watch(): void {
+    if (this.#sweeper !== null) return;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  #sweep(): void {
+    if (this.#isIdle()) {
+      this.dispose();
+      return;
+    }
+    sweep(this.#batcher, this.#clock.nowUs(), this.#expired);
+    this.#tellExpired();
+  }
+
+  #tellExpired(): void {
+    for (const request of this.#expired.splice(0)) this.#passage.expired(request);
+  }
+
+  #tellIdle(): void {
+    if (this.#idle.length === 0 || !this.#isIdle()) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The composition root: builds every part once and joins them by plain constructors. Read this second, after
+ * pipeline/infer.ts. start() resolves as soon as the ports answer; models go on loading behind them.
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Config } from './config/schema.ts';
+import { systemClock } from './core/clock.ts';
+import type { GatewayError } from './core/error.ts';
+import type { Lane, RunError } from './core/instance.ts';
+import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import type { Exchange } from './http/exchange.ts';
+import { HostGuard } from './http/guard.ts';
+import { HttpServer, type ServerParts } from './http/server.ts';
+import type { Logger } from './logging/logger.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { Arena } from './native/arena.ts';
+import { loadBinding } from './native/load.ts';
+import { InferRoad } from './pipeline/infer.ts';
+import { ModelLoader } from './pipeline/loader.ts';
+import type { Target } from './pipeline/target.ts';
+import { Registry } from './registry/registry.ts';
+import { InlineLane } from './workers/inline.ts';
+import { WorkerPool } from './workers/pool.ts';
+
+/** Seams for tests and benches. */
+export interface GatewayOptions {
+  /** Forces where models run. */
+  readonly placement?: Placement;
+  /** Takes the place of the inline lane: the copying instance of the benches. */
+  readonly inlineLane?: (arena: Arena) => Lane;
+  /** Module of the worker threads. */
+  readonly workerEntry?: URL;
+}
+
+/** Where a gateway that has started is to be found. */
+export interface Listening {
+  readonly inferenceUrl: string;
+  readonly adminUrl: string;
+}
+
+/** A port that somebody else holds. */
+export class PortTakenError extends Error {
+  readonly host: string;
+  readonly port: number;
+
+  constructor(host: string, port: number) {
+    super(`port ${port} on ${host} is taken`);
+    this.name = 'PortTakenError';
+    this.host = host;
+    this.port = port;
+  }
+}
+
+/** One gateway: its listeners, its lanes, its models. */
+export class Gateway {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #pool: WorkerPool;
+  readonly #road: InferRoad;
+  readonly #registry: Registry;
+  readonly #inference: HttpServer;
+  readonly #admin: HttpServer;
+  #draining = false;
+  #settled: Promise<void> = Promise.resolve();
+
+  /** @throws {NativeAddonError} */
+  constructor(config: Config, log: Logger, options: GatewayOptions = {}) {
+    this.#config = config;
+    this.#log = log;
+    const binding = loadBinding();
+    const arena = new Arena(binding, config.limits.arenaBytes);
+    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes });
+    this.#pool = new WorkerPool({
+      slots: config.workers,
+      arena: arena.buffer,
+      onLaneChange: (lane, up, reason) => this.#laneChanged(lane, up, reason),
+      ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
+    });
+    const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer);
+    const lanes = [...this.#pool.lanes, inline];
+    const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
+    this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
+    const loader = new ModelLoader({
+      binding,
+      arena,
+      driver: this.#road.driver,
+      lanes,
+      metrics: this.#metrics,
+      jsonDepth: config.limits.jsonDepth,
+      queueRows: config.limits.queueRows,
+      queueBytes: config.limits.queueBytes,
+      placement: options.placement ?? null,
+    });
+    this.#registry = new Registry(config.models, loader, {
+      onSkipped: (name) => log.warn({ model: name }, 'a folder whose name cannot be served was skipped'),
+      onSettled: (version, cause) => this.#versionSettled(version, cause),
+    });
+    const parts = this.#serverParts(loader);
+    this.#inference = new HttpServer(parts, false);
+    this.#admin = new HttpServer(parts, true);
+  }
+
+  /** The current picture of models and versions. */
+  get snapshot(): Snapshot {
+    return this.#registry.snapshot;
+  }
+
+  /**
+   * Takes the ports and begins to load the models.
+   * @throws {PortTakenError}
+   */
+  async start(): Promise<Listening> {
+    const { host, port, adminHost, adminPort } = this.#config;
+    const inference = await this.#inference.listen(host, port);
+    if (inference === null) throw new PortTakenError(host, port);
+    const admin = await this.#admin.listen(adminHost, adminPort);
+    if (admin === null) {
+      this.#inference.close();
+      throw new PortTakenError(adminHost, adminPort);
+    }
+    this.#settled = this.#registry.start();
+    this.#settled.catch((error: unknown) => this.#log.error({ err: error }, 'the models folder cannot be read'));
+    return { inferenceUrl: url(host, inference), adminUrl: url(adminHost, admin) };
+  }
+
+  /** When every startup model is READY or FAILED. @throws where the models folder cannot be read */
+  settled(): Promise<void> {
+    return this.#settled;
+  }
+
+  /** Batches under way: while there are any, the process must not be ended by exit. */
+  get running(): number {
+    return this.#road.driver.running;
+  }
+
+  /**
+   * Not ready at once; finishes what was accepted; closes.
+   * @param deadlineMs most time for that. @returns whether everything was finished in time
+   */
+  async stop(deadlineMs: number): Promise<boolean> {
+    this.#draining = true;
+    this.#inference.stopListening();
+    const finished = (async () => {
+      await this.#settled.catch(() => undefined);
+      await this.#road.drain();
+      await this.#pool.close();
+      return true;
+    })();
+    const inTime = await Promise.race([finished, delay(deadlineMs)]);
+    // One turn of the loop lets the last answers reach the kernel.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#inference.close();
+    this.#admin.close();
+    this.#road.driver.dispose();
+    this.#metrics.dispose();
+    return inTime;
+  }
+
+  #serverParts(loader: ModelLoader): ServerParts {
+    const { config } = { config: this.#config };
+    return {
+      clock: systemClock,
+      road: this.#road,
+      guard: new HostGuard(config.allowedHosts, config.allowedOrigins),
+      version: packageVersion(),
+      basePath: config.basePath,
+      strictReadiness: config.strictReadiness,
+      bodyBytes: config.limits.bodyBytes,
+      connections: config.limits.connections,
+      snapshot: () => this.#registry.snapshot,
+      target: (id) => loader.target(id),
+      draining: () => this.#draining,
+      metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
+      onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
+    };
+  }
+
+  #answered(exchange: Exchange, status: number, error: GatewayError | null): void {
+    if (error !== null) this.#metrics.rejected(error.code);
+    this.#log.request(exchange, status, error);
+  }
+
+  #laneChanged(lane: number, up: boolean, reason: string): void {
+    if (lane < 0) {
+      this.#log.error({ reason }, 'a worker thread failed');
+      return;
+    }
+    this.#road.driver.laneChanged(lane, up);
+    if (!up) this.#metrics.laneLost();
+    this.#log.warn({ lane, up, reason }, up ? 'a lane is back' : 'a lane lost its thread');
+  }
+
+  #runFailed(target: Target, rows: number, error: RunError): void {
+    const { model, version } = target;
+    this.#log.warn({ model, version, rows, failure: error.failure, reason: error.message }, 'a batch failed');
+  }
+
+  #versionSettled(version: ModelVersion, cause: unknown): void {
+    const { model, version: name, state, reason, facts } = version;
+    if (state === 'READY') {
+      const { placement, measuredUs, measuredRows, maxBatchSize } = facts as NonNullable<typeof facts>;
+      this.#log.info({ model, version: name, placement, measuredUs, measuredRows, maxBatchSize }, 'model ready');
+    } else this.#log.error({ model, version: name, reason, err: cause }, 'model unavailable');
+  }
+}
+
+function url(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function delay(ms: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), ms).unref());
+}
+
+function packageVersion(): string {
+  const up = import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json';
+  return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,82 @@
+/**
+ * The body of one inference request, chunk by chunk: whole bodies go straight to the road, large binary ones follow their
+ * head piece by piece, and only what can be neither is gathered.
+ */
+
+import { asGatewayError, GatewayError } from '../core/error.ts';
+import type { InferRoad } from '../pipeline/infer.ts';
+import { APART_BYTES } from '../pipeline/intake.ts';
+import type { InferRequest } from '../pipeline/request.ts';
+import { BodyBuffer, MOST_CHUNKS } from './body.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Takes the chunks of one request's body. */
+export class InferBody {
+  readonly #road: InferRoad;
+  readonly #request: InferRequest;
+  readonly #exchange: Exchange;
+  readonly #headBytes: number;
+  readonly #totalBytes: number;
+  readonly #limit: number;
+  #received = 0;
+  #chunks = 0;
+  #tailing = false;
+  #buffer: BodyBuffer | null = null;
+
+  constructor(
+    road: InferRoad,
+    request: InferRequest,
+    exchange: Exchange,
+    headBytes: number,
+    totalBytes: number,
+    limit: number,
+  ) {
+    this.#road = road;
+    this.#request = request;
+    this.#exchange = exchange;
+    this.#headBytes = headBytes;
+    this.#totalBytes = totalBytes;
+    this.#limit = limit;
+  }
+
+  /** The next chunk; it is empty once this returns. */
+  chunk(chunk: ArrayBuffer, last: boolean): void {
+    if (this.#exchange.answered) return;
+    const first = this.#received === 0;
+    this.#received += chunk.byteLength;
+    if (this.#received > this.#limit || ++this.#chunks > MOST_CHUNKS) {
+      this.#tooLarge();
+      return;
+    }
+    if (this.#tailing) {
+      this.#road.takeTail(this.#request, chunk, 0, chunk.byteLength, last);
+      return;
+    }
+    // JSON that is lifted on another thread must outlive this callback.
+    const apart = this.#headBytes < 0 && chunk.byteLength > APART_BYTES;
+    if (first && last && !apart) {
+      this.#road.take(this.#request, chunk, this.#headBytes);
+      return;
+    }
+    if (first && this.#headBytes >= 0 && this.#totalBytes >= 0 && chunk.byteLength >= this.#headBytes) {
+      this.#startTail(chunk);
+      return;
+    }
+    this.#buffer ??= new BodyBuffer(this.#totalBytes);
+    this.#buffer.append(chunk);
+    if (last) this.#road.take(this.#request, this.#buffer.whole(), this.#headBytes);
+  }
+
+  #startTail(chunk: ArrayBuffer): void {
+    const head = this.#headBytes;
+    this.#tailing = true;
+    if (!this.#road.takeHead(this.#request, chunk, head, this.#totalBytes - head)) return;
+    this.#road.takeTail(this.#request, chunk, head, chunk.byteLength - head, false);
+  }
+
+  #tooLarge(): void {
+    this.#exchange.close = true;
+    const error = new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${this.#limit} bytes`);
+    this.#road.refuse(this.#request, asGatewayError(error));
+  }
+}

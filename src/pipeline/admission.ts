@@ -1,0 +1,32 @@
+/** The door: what is refused before any work is spent on it. */
+
+import type { Driver } from '../batching/driver.ts';
+import { GatewayError } from '../core/error.ts';
+import type { InferRequest } from './request.ts';
+import type { Target } from './target.ts';
+
+/** Longest `Retry-After` ever named, seconds. */
+const MOST_RETRY_S = 60;
+
+/**
+ * Whether a request may go on to be decoded: its queue has room for it.
+ * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained
+ */
+export function admit(driver: Driver<InferRequest>, target: Target, rows: number, bytes: number): void {
+  if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target);
+}
+
+/** The refusal of a full queue. */
+export function overloaded(target: Target): GatewayError {
+  return new GatewayError('OVERLOADED', `the queue of model '${target.model}' is full`, {
+    retryAfterS: drainSeconds(target),
+  });
+}
+
+/** Time until what waits now has run, from the run time measured at load; whole seconds of at least 1. */
+export function drainSeconds(target: Target): number {
+  const { measuredUs, measuredRows, instances } = target.facts;
+  const perRowUs = measuredUs / Math.max(1, measuredRows);
+  const seconds = (target.queue.rows * perRowUs) / Math.max(1, instances) / 1e6;
+  return Math.min(MOST_RETRY_S, Math.max(1, Math.ceil(seconds)));
+}

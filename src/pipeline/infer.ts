@@ -1,0 +1,215 @@
+/**
+ * The road of a request, in order:
+ *
+ *   open    2-4  who, where, door     cheap refusals, before a byte is decoded
+ *   take    5    decode               chunk by chunk, straight into the arena
+ *   depart  6    travel together      the batcher decides with whom
+ *   board   7    run                  a batch is a view on the arena; only numbers cross the thread
+ *   arrived 8-9  encode, bytes out    row by row back to each caller, once
+ *
+ * Nothing here calls back up: the wire hands a request in with a Reply, and is told through it.
+ */
+
+import type { Batch } from '../batching/batcher.ts';
+import { Driver, type Passage } from '../batching/driver.ts';
+import type { OutputData } from '../codec/answer.ts';
+import type { PlanEntry } from '../codec/head.ts';
+import type { Clock } from '../core/clock.ts';
+import { asGatewayError, GatewayError } from '../core/error.ts';
+import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts';
+import type { Arena } from '../native/arena.ts';
+import type { Binding, Memory } from '../native/binding.ts';
+import { admit, overloaded } from './admission.ts';
+import { Intake } from './intake.ts';
+import { Manifest } from './manifest.ts';
+import { InferRequest, type Reply } from './request.ts';
+import type { Target } from './target.ts';
+
+/** What the road is built from. */
+export interface RoadParts {
+  readonly binding: Binding;
+  readonly arena: Arena;
+  readonly clock: Clock;
+  readonly lanes: readonly Lane[];
+  /** Told of every failed run; the text is for the log only. */
+  readonly onFailedRun: (target: Target, rows: number, error: RunError) => void;
+}
+
+/** Carries requests from their first byte to their answer. */
+export class InferRoad implements Passage<InferRequest> {
+  readonly driver: Driver<InferRequest>;
+  readonly #clock: Clock;
+  readonly #intake: Intake;
+  readonly #manifests: Manifest;
+  readonly #boarded = new Map<Batch<InferRequest>, ReturnType<Manifest['board']>>();
+  #draining = false;
+
+  constructor(parts: RoadParts) {
+    this.#clock = parts.clock;
+    this.#intake = new Intake(parts.binding, parts.arena);
+    this.#manifests = new Manifest(parts.binding, parts.arena);
+    this.driver = new Driver(parts.clock, parts.lanes, this, (batch, error) => {
+      parts.onFailedRun((batch.requests[0] as InferRequest).target, batch.rows, error);
+    });
+  }
+
+  /**
+   * Steps 2 to 4: a request for `target` is announced.
+   * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED
+   */
+  open(target: Target, reply: Reply): InferRequest {
+    if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
+    admit(this.driver, target, 1, 0);
+    return new InferRequest(target, reply, this.#clock.nowUs());
+  }
+
+  /** Step 5, for a body in one piece. */
+  take(request: InferRequest, body: Memory, headBytes: number): void {
+    try {
+      const pending = this.#intake.whole(request, body, headBytes);
+      if (pending === null) this.#depart(request);
+      else
+        pending.then(
+          () => this.#depart(request),
+          (error: unknown) => this.refuse(request, error),
+        );
+    } catch (error) {
+      this.refuse(request, error);
+    }
+  }
+
+  /** Step 5, for a large binary body: its head is in, the tail follows in pieces. False where it was refused. */
+  takeHead(request: InferRequest, memory: Memory, headBytes: number, tailBytes: number): boolean {
+    try {
+      this.#intake.head(request, memory, headBytes, true, tailBytes);
+      return true;
+    } catch (error) {
+      this.refuse(request, error);
+      return false;
+    }
+  }
+
+  /** The next piece of the tail; `last` completes the request. False where it was refused. */
+  takeTail(request: InferRequest, source: Memory, offset: number, length: number, last: boolean): boolean {
+    try {
+      this.#intake.tail(request, source, offset, length);
+      if (!last) return true;
+      this.#intake.finish(request);
+      this.#depart(request);
+      return true;
+    } catch (error) {
+      this.refuse(request, error);
+      return false;
+    }
+  }
+
+  /** The caller has gone: nothing is sent, nothing more is run for it. */
+  abort(request: InferRequest): void {
+    if (request.state === 'ENDED') return;
+    this.driver.cancel(request);
+    request.target.metrics.error('CLIENT_CLOSED');
+    this.#release(request);
+  }
+
+  /** No new requests; resolves when all that were accepted have been answered. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.driver.idle();
+  }
+
+  /** Step 6. The deadline counts from the request's first byte. */
+  #depart(request: InferRequest): void {
+    if (request.state === 'ENDED') return this.#release(request);
+    const { plan } = request.entry as PlanEntry;
+    if (plan.timeoutUs > 0) request.deadlineUs = request.arrivalUs + plan.timeoutUs;
+    if (!this.driver.submit(request.target.queue, request)) this.refuse(request, overloaded(request.target));
+  }
+
+  /** Step 7: what the lane is given. */
+  board(batch: Batch<InferRequest>): RunRequest {
+    const nowUs = this.#clock.nowUs();
+    for (const request of batch.requests) {
+      request.boarded = batch;
+      request.startedUs = nowUs;
+      request.target.metrics.queueUs.record(nowUs - request.arrivalUs);
+    }
+    const boarded = this.#manifests.board(batch);
+    this.#boarded.set(batch, boarded);
+    return boarded.run;
+  }
+
+  /** Step 8: each request's rows back to its caller. */
+  arrived(batch: Batch<InferRequest>, result: RunResult): void {
+    const { metrics } = (batch.requests[0] as InferRequest).target;
+    metrics.runUs.record(result.runUs);
+    metrics.batchRows.record(batch.rows);
+    const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
+    let row = 0;
+    for (const request of batch.requests) {
+      if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row);
+      row += request.rows;
+    }
+  }
+
+  /** The run failed, and so did the second try. */
+  failed(request: InferRequest, error: RunError): void {
+    const { model } = request.target;
+    const message = `model '${model}' failed to run this request: ${
+      error.failure === 'INSTANCE_LOST' ? 'its worker died twice' : 'ONNX Runtime refused it'
+    }; the log has the reason`;
+    this.#fail(request, new GatewayError('EXECUTION_FAILED', message, { cause: error }));
+  }
+
+  expired(request: InferRequest): void {
+    const waitedMs = Math.round((this.#clock.nowUs() - request.arrivalUs) / 1000);
+    this.#fail(request, new GatewayError('DEADLINE_EXCEEDED', `the deadline passed after ${waitedMs} ms`));
+    if (request.boarded === null) this.#release(request);
+  }
+
+  /** The lane has let go of the batch's memory. */
+  left(batch: Batch<InferRequest>): void {
+    const boarded = this.#boarded.get(batch);
+    if (boarded !== undefined) this.#manifests.release(boarded);
+    this.#boarded.delete(batch);
+    for (const request of batch.requests) {
+      request.boarded = null;
+      if (request.state === 'ENDED') this.#intake.release(request);
+    }
+  }
+
+  #answer(
+    request: InferRequest,
+    batch: Batch<InferRequest>,
+    boarded: ReturnType<Manifest['board']>,
+    result: RunResult,
+    row: number,
+  ): void {
+    const { target } = request;
+    request.state = 'ENDED';
+    try {
+      const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
+      const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
+      target.metrics.ok(this.#clock.nowUs() - request.arrivalUs, request.rows);
+      request.reply.answer(answer.body, answer.jsonBytes);
+    } catch (error) {
+      this.#fail(request, asGatewayError(error));
+    }
+  }
+
+  /** Ends a request that is not in a queue yet. */
+  refuse(request: InferRequest, error: unknown): void {
+    if (request.state === 'ENDED') return this.#release(request);
+    request.state = 'ENDED';
+    this.#release(request);
+    this.#fail(request, asGatewayError(error));
+  }
+
+  #fail(request: InferRequest, error: GatewayError): void {
+    request.target.metrics.error(error.code);
+    request.reply.fail(error);
+  }
+
+  #release(request: InferRequest): void {
+    if (request.boarded === null) this.#intake.release(request);
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Step 5 of the road: from body chunks to numbers in the arena, copied or converted exactly once. A large binary body goes
+ * chunk by chunk from the socket to its place; a JSON body is gathered, and lifted when it is whole.
+ */
+
+import type { Lifted, PlanEntry } from '../codec/head.ts';
+import { planRaw, type RequestPlan } from '../codec/plan.ts';
+import { readStrings } from '../codec/strings.ts';
+import { GatewayError, invalid } from '../core/error.ts';
+import { type Arena, aligned } from '../native/arena.ts';
+import type { Binding, Memory } from '../native/binding.ts';
+import type { InferRequest } from './request.ts';
+
+/** JSON of more bytes than this is lifted on a thread of the addon's own. */
+export const APART_BYTES = 256 * 1024;
+
+/** Inputs of the widest model served; more inputs than this and a model fails to load. */
+export const MOST_MODEL_INPUTS = 1024;
+
+/** Takes bodies in. */
+export class Intake {
+  readonly #binding: Binding;
+  readonly #arena: Arena;
+  /** No room for anything: a lift with it only counts. */
+  readonly #nowhere = new Float64Array(2 * MOST_MODEL_INPUTS);
+  readonly #places = new Float64Array(2 * MOST_MODEL_INPUTS);
+
+  constructor(binding: Binding, arena: Arena) {
+    this.#binding = binding;
+    this.#arena = arena;
+  }
+
+  /**
+   * A whole body.
+   * @param headBytes `Inference-Header-Content-Length`, -1 where the request has none.
+   * @returns null when the request is complete, or a promise of that for large JSON
+   * @throws {GatewayError} INVALID_ARGUMENT; OVERLOADED where the arena is exhausted
+   */
+  whole(request: InferRequest, body: Memory, headBytes: number): Promise<void> | null {
+    const length = body.byteLength;
+    if (headBytes > length) {
+      throw invalid(`Inference-Header-Content-Length is ${headBytes}, the body has only ${length} bytes`);
+    }
+    if (headBytes < 0 && length > APART_BYTES) return this.#wholeApart(request, body);
+    const jsonBytes = headBytes < 0 ? length : headBytes;
+    this.head(request, body, jsonBytes, headBytes >= 0, length - jsonBytes);
+    this.tail(request, body, jsonBytes, length - jsonBytes);
+    this.finish(request);
+    return null;
+  }
+
+  /**
+   * The JSON head at the start of `memory`: plans the request and gives its numbers a place.
+   * @param tailBytes length of the binary tail behind it.
+   */
+  head(request: InferRequest, memory: Memory, jsonBytes: number, binary: boolean, tailBytes: number): void {
+    const { heads, ring, facts } = request.target;
+    if (binary && jsonBytes === 0) {
+      request.raw = true;
+      this.#place(request, { plan: planRaw(tailBytes, facts), form: null }, tailBytes, null);
+      return;
+    }
+    const known = binary ? heads.known(memory, 0, jsonBytes) : null;
+    if (known !== null) {
+      this.#place(request, known, tailBytes, null);
+      return;
+    }
+    // Where rows are of fixed size the next free ones are a good guess, and mostly the numbers land right at once.
+    const guess = ring === null ? -1 : ring.next();
+    const places = ring === null ? this.#nowhere : this.#ringPlaces(request);
+    const lifted = heads.lift(memory, 0, jsonBytes, this.#arena.bytes, places, binary);
+    request.id = lifted.id;
+    this.#place(request, lifted.entry, tailBytes, lifted);
+    if ((lifted.done && guess >= 0 && request.ringRow === guess) || !hasJson(lifted.entry.plan)) return;
+    heads.lift(memory, 0, jsonBytes, this.#arena.bytes, this.#ownPlaces(request), binary);
+  }
+
+  /** Bytes of the binary tail, in order, to the inputs' places. @throws {GatewayError} INVALID_ARGUMENT on surplus */
+  tail(request: InferRequest, source: Memory, offset: number, length: number): void {
+    const { plan } = request.entry as PlanEntry;
+    let from = offset;
+    let left = length;
+    let start = 0;
+    for (let i = 0; left > 0 && i < plan.bodyOrder.length; i++) {
+      const index = plan.bodyOrder[i];
+      if (plan.inputs[index].source === 'json') continue;
+      const into = request.tailBytes - start;
+      start += request.sizes[index];
+      const piece = Math.min(left, request.sizes[index] - into);
+      if (piece <= 0) continue;
+      this.#binding.copy(source, from, this.#arena.bytes, request.offsets[index] + into, piece);
+      request.tailBytes += piece;
+      from += piece;
+      left -= piece;
+    }
+    if (left > 0) throw invalid(`the body has ${left} bytes more than the binary data of its inputs`);
+  }
+
+  /** All bytes are in: checks the tail and turns BYTES inputs into strings. @throws {GatewayError} INVALID_ARGUMENT */
+  finish(request: InferRequest): void {
+    const { inputs } = (request.entry as PlanEntry).plan;
+    let expected = 0;
+    for (let i = 0; i < inputs.length; i++) if (inputs[i].source !== 'json') expected += request.sizes[i];
+    if (request.tailBytes < expected) {
+      throw invalid(`the binary data of the inputs are ${expected} bytes, found ${request.tailBytes}`);
+    }
+    for (let i = 0; i < inputs.length; i++) {
+      if (inputs[i].spec.datatype.size > 0) continue;
+      request.strings[i] = request.raw ? this.#rawString(request, i) : this.#strings(request, i);
+    }
+  }
+
+  /** Gives the request's memory back. */
+  release(request: InferRequest): void {
+    if (request.held) return;
+    if (request.ringRow >= 0) request.target.ring?.release(request.ringRow);
+    if (request.block >= 0) this.#arena.free(request.block);
+    request.ringRow = -1;
+    request.block = -1;
+  }
+
+  /** Large JSON: counted first, then lifted to a place of the right size, both off this thread. */
+  async #wholeApart(request: InferRequest, body: Memory): Promise<void> {
+    const { heads } = request.target;
+    const lifted = await heads.liftApart(body, body.byteLength, this.#arena.bytes, this.#nowhere, false);
+    if (hasEnded(request)) return;
+    request.id = lifted.id;
+    this.#place(request, lifted.entry, 0, lifted);
+    if (hasJson(lifted.entry.plan)) {
+      // The addon writes into the request's place meanwhile: the caller may go, the memory may not.
+      const places = this.#ownPlaces(request).slice(0, 2 * request.offsets.length);
+      request.held = true;
+      await heads.liftApart(body, body.byteLength, this.#arena.bytes, places, false);
+      request.held = false;
+    }
+    if (!hasEnded(request)) this.finish(request);
+  }
+
+  #place(request: InferRequest, entry: PlanEntry, tailBytes: number, lifted: Lifted | null): void {
+    const { plan } = entry;
+    const { ring } = request.target;
+    request.entry = entry;
+    request.rows = plan.rows;
+    request.shapeKey = plan.shapeKey;
+    let bytes = 0;
+    for (let i = 0; i < plan.inputs.length; i++) {
+      const input = plan.inputs[i];
+      const size = input.source === 'json' ? (lifted as Lifted).bytes[i] : input.bytes < 0 ? tailBytes : input.bytes;
+      request.sizes[i] = size;
+      request.strings[i] = null;
+      bytes += size;
+    }
+    request.bytes = bytes;
+    if (ring !== null && plan.rows > 0 && this.#placeInRing(request)) return;
+    this.#placeApart(request);
+  }
+
+  #placeInRing(request: InferRequest): boolean {
+    const ring = request.target.ring as NonNullable<typeof request.target.ring>;
+    const row = ring.reserve(request.rows);
+    if (row < 0) return false;
+    request.ringRow = row;
+    for (let i = 0; i < request.sizes.length; i++) request.offsets[i] = ring.offset(i, row);
+    return true;
+  }
+
+  #placeApart(request: InferRequest): void {
+    let total = 0;
+    for (const size of request.sizes) total += aligned(size);
+    request.block = this.#arena.allocate(total);
+    if (request.block < 0) {
+      throw new GatewayError('OVERLOADED', 'the memory for requests is used up', { retryAfterS: 1 });
+    }
+    let at = request.block;
+    for (let i = 0; i < request.sizes.length; i++) {
+      request.offsets[i] = at;
+      at += aligned(request.sizes[i]);
+    }
+  }
+
+  #ringPlaces(request: InferRequest): Float64Array {
+    const ring = request.target.ring as NonNullable<typeof request.target.ring>;
+    const rows = ring.contiguous();
+    const inputs = request.target.facts.signature.inputs.length;
+    for (let i = 0; i < inputs; i++) {
+      this.#places[2 * i] = ring.offset(i, ring.next());
+      this.#places[2 * i + 1] = rows * ring.rowBytes[i];
+    }
+    return this.#places;
+  }
+
+  #ownPlaces(request: InferRequest): Float64Array {
+    for (let i = 0; i < request.offsets.length; i++) {
+      this.#places[2 * i] = request.offsets[i];
+      this.#places[2 * i + 1] = request.sizes[i];
+    }
+    return this.#places;
+  }
+
+  #strings(request: InferRequest, i: number): string[] {
+    const { spec, elements, base64 } = (request.entry as PlanEntry).plan.inputs[i];
+    const { offsets, sizes } = request;
+    return readStrings(this.#binding, this.#arena.bytes, offsets[i], sizes[i], elements, spec.name, base64);
+  }
+
+  /** A raw body is the one element itself, without a length before it. */
+  #rawString(request: InferRequest, i: number): string[] {
+    const { offsets, sizes } = request;
+    const text = Buffer.from(this.#arena.buffer, offsets[i], sizes[i]);
+    if (!this.#binding.isUtf8(this.#arena.bytes, offsets[i], sizes[i]) || text.includes(0)) {
+      throw invalid(`input '${request.target.facts.signature.inputs[i].name}': expected UTF-8 text without NUL`);
+    }
+    return [text.toString('utf8')];
+  }
+}
+
+function hasJson(plan: RequestPlan): boolean {
+  return plan.inputs.some((input) => input.source === 'json');
+}
+
+function hasEnded(request: InferRequest): boolean {
+  return request.state === 'ENDED';
+}

@@ -1,0 +1,59 @@
+/** One inference request on its road, and what it needs of the wire it came by. */
+
+import type { Batch, Queue, Traveller, TravelState } from '../batching/batcher.ts';
+import type { PlanEntry } from '../codec/head.ts';
+import type { GatewayError } from '../core/error.ts';
+import type { Target } from './target.ts';
+
+/** Where the answer goes: an HTTP exchange, a stream. Called exactly once, unless the caller went away first. */
+export interface Reply {
+  /** @param jsonBytes length of the JSON part where binary data follow, else 0. The body is copied before this returns. */
+  answer(body: Uint8Array, jsonBytes: number): void;
+  fail(error: GatewayError): void;
+}
+
+/** A request from its first byte to its answer. Born with every field, so that all of them share one shape. */
+export class InferRequest implements Traveller {
+  readonly target: Target;
+  readonly reply: Reply;
+  readonly arrivalUs: number;
+  deadlineUs = Number.POSITIVE_INFINITY;
+  entry: PlanEntry | null = null;
+  /** The caller's id as JSON text; empty = none. */
+  id = '';
+  rows = 1;
+  bytes = 0;
+  shapeKey = '';
+  alone = false;
+  attempts = 0;
+  state: TravelState = 'NEW';
+  queue: Queue<this> | null = null;
+  previous: this | null = null;
+  next: this | null = null;
+  /** First row in the target's ring, or -1. */
+  ringRow = -1;
+  /** Its own block of the arena, or -1. */
+  block = -1;
+  /** Byte offset in the arena per model input. */
+  offsets: number[] = [];
+  /** Bytes there per model input. */
+  sizes: number[] = [];
+  /** Whether the body is the one input's bytes and nothing else. */
+  raw = false;
+  /** Per model input, for BYTES ones. */
+  strings: (string[] | null)[] = [];
+  /** Bytes of the binary tail taken so far. */
+  tailBytes = 0;
+  /** Whether a batch reads its memory now: it is given back when that batch has left. */
+  boarded: Batch<InferRequest> | null = null;
+  /** Whether the addon writes to its memory on another thread. */
+  held = false;
+  /** When its batch started, microseconds. */
+  startedUs = 0;
+
+  constructor(target: Target, reply: Reply, arrivalUs: number) {
+    this.target = target;
+    this.reply = reply;
+    this.arrivalUs = arrivalUs;
+  }
+}

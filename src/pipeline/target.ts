@@ -1,0 +1,85 @@
+/** A model version in service: everything the road needs of it, made once when it becomes READY. */
+
+import type { Queue } from '../batching/batcher.ts';
+import { AnswerWriter } from '../codec/answer.ts';
+import { HeadReader } from '../codec/head.ts';
+import type { ServedFacts } from '../core/model.ts';
+import { elementCount, rowBytes } from '../core/tensor.ts';
+import type { TargetMetrics } from '../metrics/metrics.ts';
+import type { Arena } from '../native/arena.ts';
+import type { Binding } from '../native/binding.ts';
+import { RowRing } from '../native/row-ring.ts';
+import type { InferRequest } from './request.ts';
+
+/** What a target is made from. */
+export interface TargetParts {
+  readonly binding: Binding;
+  readonly arena: Arena;
+  readonly model: string;
+  readonly version: string;
+  readonly session: number;
+  readonly facts: ServedFacts;
+  readonly queue: Queue<InferRequest>;
+  readonly metrics: TargetMetrics;
+  readonly jsonDepth: number;
+}
+
+/** Most bytes that a ring takes of the arena, and rows it has at most. */
+const RING_BYTES = 32 * 1024 * 1024;
+const RING_ROWS = 8192;
+const RING_LEAST_ROWS = 4;
+
+/** A model version in service. */
+export class Target {
+  readonly model: string;
+  readonly version: string;
+  readonly session: number;
+  readonly facts: ServedFacts;
+  readonly queue: Queue<InferRequest>;
+  readonly metrics: TargetMetrics;
+  readonly heads: HeadReader;
+  readonly answers: AnswerWriter;
+  readonly batched: boolean;
+  /** Rows of fixed size side by side; null where shapes vary or the model never batches. */
+  readonly ring: RowRing | null;
+  /** Whether every output can be given a place before the run. */
+  readonly placed: boolean;
+  /** Bytes of a row of each output; -1 where they are not known ahead. */
+  readonly outputRowBytes: readonly number[];
+
+  constructor(parts: TargetParts) {
+    const { facts } = parts;
+    const { inputs, outputs } = facts.signature;
+    this.model = parts.model;
+    this.version = parts.version;
+    this.session = parts.session;
+    this.facts = facts;
+    this.queue = parts.queue;
+    this.metrics = parts.metrics;
+    this.batched = facts.maxBatchSize > 0;
+    this.heads = new HeadReader(parts.binding, facts, parts.jsonDepth);
+    this.answers = new AnswerWriter(parts.binding, parts.model, parts.version, this.batched, facts.labels);
+    this.outputRowBytes = outputs.map((spec) => (this.batched ? rowBytes(spec) : fixedBytes(spec)));
+    this.placed = this.outputRowBytes.every((bytes) => bytes >= 0);
+    const rows = inputs.map(rowBytes);
+    const fixed = this.batched && rows.every((bytes) => bytes >= 0) && this.placed;
+    this.ring = fixed ? makeRing(parts.arena, [...rows, ...this.outputRowBytes]) : null;
+  }
+
+  /** Gives everything back; nothing may be under way. */
+  dispose(): void {
+    this.heads.dispose();
+    this.ring?.dispose();
+  }
+}
+
+function fixedBytes(spec: { shape: readonly number[]; datatype: { size: number } }): number {
+  const elements = elementCount(spec.shape);
+  return elements < 0 || spec.datatype.size === 0 ? -1 : elements * spec.datatype.size;
+}
+
+function makeRing(arena: Arena, rows: readonly number[]): RowRing | null {
+  const perRow = rows.reduce((sum, bytes) => sum + bytes, 0);
+  const capacity = Math.min(RING_ROWS, Math.floor(RING_BYTES / Math.max(1, perRow)));
+  return capacity < RING_LEAST_ROWS ? null : RowRing.create(arena, rows, capacity);
+}
