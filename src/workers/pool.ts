@@ -5,6 +5,7 @@
  */
 
 import { Piscina } from 'piscina';
+import { datatype } from '../core/datatype.ts';
 import {
   type Lane,
   RunError,
@@ -13,6 +14,7 @@ import {
   type SessionInfo,
   type SessionSpec,
 } from '../core/instance.ts';
+import type { TensorSpec } from '../core/tensor.ts';
 import type { Reply, Task, ThreadData } from './messages.ts';
 
 const ENTRY = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -123,7 +125,7 @@ class WorkerLane implements Lane {
     await this.#up();
     const reply = await this.#inTurn({ kind: 'load', spec });
     this.#loaded.set(spec.session, spec);
-    return reply.info as SessionInfo;
+    return interned(reply.info as SessionInfo);
   }
 
   async unload(session: number): Promise<void> {
@@ -181,4 +183,10 @@ class WorkerLane implements Lane {
     if (reply.fault !== null) throw new RunError(reply.fault.failure, reply.fault.message);
     return reply;
   }
+}
+
+/** What crossed a thread is a copy: datatypes become the table's own rows again, which are compared by identity. */
+function interned(info: SessionInfo): SessionInfo {
+  const own = (spec: TensorSpec): TensorSpec => ({ ...spec, datatype: datatype(spec.datatype.name) });
+  return { ...info, signature: { inputs: info.signature.inputs.map(own), outputs: info.signature.outputs.map(own) } };
 }
