@@ -72,7 +72,13 @@ describe('health, metadata and routing (conformance A)', () => {
   });
 
   test('A10 unknown paths are 404 Not Found', async () => {
-    for (const path of ['/nothing', '/v2/models/simple/bogus', '/v2/models/simple/', '/v2//models', '/v2/models//infer']) {
+    for (const path of [
+      '/nothing',
+      '/v2/models/simple/bogus',
+      '/v2/models/simple/',
+      '/v2//models',
+      '/v2/models//infer',
+    ]) {
       const reply = await get(server.inferenceUrl + path);
       isError(reply, 404);
     }

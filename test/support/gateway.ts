@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolveConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { Gateway, type GatewayOptions } from '../../src/gateway.ts';
 import { createLogger } from '../../src/logging/logger.ts';
 import { writeFixtures } from './fixtures/write.ts';
@@ -21,22 +21,23 @@ export interface RunningGateway {
 /** Starts a gateway over the fixtures named, and waits until every model has settled. */
 export async function startGateway(
   names: readonly string[],
-  settings: Readonly<Record<string, unknown>> = {},
+  flags: readonly string[] = [],
   options: GatewayOptions = {},
 ): Promise<RunningGateway> {
   const models = await mkdtemp(join(tmpdir(), 'penstock-models-'));
   await writeFixtures(models, names);
-  return startGatewayOn(models, settings, options, () => rm(models, { recursive: true, force: true }));
+  return startGatewayOn(models, flags, options, () => rm(models, { recursive: true, force: true }));
 }
 
 /** The same over a folder that exists. */
 export async function startGatewayOn(
   models: string,
-  settings: Readonly<Record<string, unknown>> = {},
+  flags: readonly string[] = [],
   options: GatewayOptions = {},
   cleanUp: () => Promise<void> = async () => undefined,
 ): Promise<RunningGateway> {
-  const config = resolveConfig({ port: 0, adminPort: 0, workers: 2, log: { level: 'silent' }, ...settings, models });
+  const own = ['--port', '0', '--admin-port', '0', '--workers', '2', '--log-level', 'silent', '--models', models];
+  const config = loadConfig({ args: [...own, ...flags], env: {} });
   const gateway = new Gateway(config, createLogger(config.log), options);
   const { inferenceUrl, adminUrl } = await gateway.start();
   await gateway.settled();
