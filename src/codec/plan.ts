@@ -68,9 +68,9 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
   const root: unknown = JSON.parse(text);
   if (typeof root !== 'object' || root === null || Array.isArray(root)) throw invalid('the body must be a JSON object');
   const body = root as JsonObject;
-  if (optional(body, 'id') !== undefined && typeof body['id'] !== 'string') throw invalid("'id' must be a string");
-  const parameters = checkParameters(body['parameters'], 'the request');
-  const byName = readInputs(body['inputs'], model, binary);
+  if (optional(body, 'id') !== undefined && typeof body.id !== 'string') throw invalid("'id' must be a string");
+  const parameters = checkParameters(body.parameters, 'the request');
+  const byName = readInputs(body.inputs, model, binary);
   const inputs = model.signature.inputs.map((spec) => {
     const input = byName.get(spec.name);
     if (input === undefined) throw invalid(`input '${spec.name}' is missing`);
@@ -82,7 +82,7 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
     shapeKey: shapeKey(inputs, model),
     inputs,
     bodyOrder: bodyOrder(inputs),
-    outputs: readOutputs(body['outputs'], model.signature, parameters),
+    outputs: readOutputs(body.outputs, model.signature, parameters),
     timeoutUs: readTimeoutUs(parameters),
   });
 }
@@ -136,22 +136,22 @@ function readInput(value: unknown, ordinal: number, model: PlanModel, binary: bo
   const at = `inputs[${ordinal}]`;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${at} must be an object`);
   const member = value as JsonObject;
-  const name = member['name'];
+  const name = member.name;
   if (typeof name !== 'string') throw invalid(`${at} has no 'name' of type string`);
   const spec = model.signature.inputs.find((input) => input.name === name);
   if (spec === undefined) {
     const known = model.signature.inputs.map((input) => `'${input.name}'`).join(', ');
     throw invalid(`unknown input '${name.slice(0, 64)}', the model has ${known}`);
   }
-  const type = readDatatype(member['datatype'], spec);
-  const dims = readDims(member['shape'], spec);
+  const type = readDatatype(member.datatype, spec);
+  const dims = readDims(member.shape, spec);
   const elements = elementCount(dims);
   if (elements < 0 || !Number.isSafeInteger(elements * Math.max(1, type.size))) {
     throw invalid(`input '${name}' has a shape of more elements than can be counted`);
   }
-  const parameters = checkParameters(member['parameters'], `input '${name}'`);
+  const parameters = checkParameters(member.parameters, `input '${name}'`);
   const { source, bytes } = readSource(member, parameters, spec, elements, binary, count);
-  const base64 = type.name === 'BYTES' && source === 'json' && parameters['content_type'] === 'base64';
+  const base64 = type.name === 'BYTES' && source === 'json' && parameters.content_type === 'base64';
   return { spec, dims, elements, source, bytes, ordinal, base64 };
 }
 
@@ -269,14 +269,14 @@ function readOutput(value: unknown, ordinal: number, signature: Signature): Plan
   const at = `outputs[${ordinal}]`;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${at} must be an object`);
   const member = value as JsonObject;
-  const name = member['name'];
+  const name = member.name;
   if (typeof name !== 'string') throw invalid(`${at} has no 'name' of type string`);
   const index = signature.outputs.findIndex((output) => output.name === name);
   if (index < 0) {
     const known = signature.outputs.map((output) => `'${output.name}'`).join(', ');
     throw invalid(`unknown output '${name.slice(0, 64)}', the model has ${known}`);
   }
-  const parameters = checkParameters(member['parameters'], `output '${name}'`);
+  const parameters = checkParameters(member.parameters, `output '${name}'`);
   const binary = optional(parameters, 'binary_data');
   if (binary !== undefined && typeof binary !== 'boolean') {
     throw invalid(`output '${name}': 'binary_data' must be true or false`);

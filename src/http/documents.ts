@@ -86,7 +86,7 @@ function readIndexRequest(body: string): boolean {
   if (typeof request !== 'object' || request === null || Array.isArray(request)) {
     throw invalid('the body must be a JSON object');
   }
-  const ready = (request as Record<string, unknown>)['ready'] ?? false;
+  const ready = (request as Record<string, unknown>).ready ?? false;
   if (typeof ready !== 'boolean') throw invalid("'ready' must be true or false");
   return ready;
 }

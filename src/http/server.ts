@@ -192,9 +192,9 @@ export class HttpServer {
       this.#infer(exchange, res, req, target);
       return;
     }
-    if (route.name === 'metrics') return this.#metrics(exchange, res);
-    if (exchange.method === 'POST') return this.#control(exchange, res, req, route);
-    exchange.json(this.#document(route));
+    if (route.name === 'metrics') this.#metrics(exchange, res);
+    else if (exchange.method === 'POST') this.#control(exchange, res, req, route);
+    else exchange.json(this.#document(route));
   }
 
   #document(route: Route): unknown {
@@ -243,7 +243,10 @@ export class HttpServer {
       exchange.json(repositoryIndex(this.#parts.snapshot(), body));
     };
     // tritonclient sends neither a body nor a length here.
-    if (req.getHeader('content-length') === '' && req.getHeader('transfer-encoding') === '') return answer('');
+    if (req.getHeader('content-length') === '' && req.getHeader('transfer-encoding') === '') {
+      answer('');
+      return;
+    }
     const buffer = new BodyBuffer(-1);
     res.onAborted(() => exchange.abort());
     res.onData((chunk, last) => {

@@ -119,7 +119,10 @@ export class InferRoad implements Passage<InferRequest> {
 
   /** Step 6. The deadline counts from the request's first byte. */
   #depart(request: InferRequest): void {
-    if (request.state === 'ENDED') return this.#release(request);
+    if (request.state === 'ENDED') {
+      this.#release(request);
+      return;
+    }
     const { plan } = request.entry as PlanEntry;
     if (plan.timeoutUs > 0) request.deadlineUs = request.arrivalUs + plan.timeoutUs;
     if (!this.driver.submit(request.target.queue, request)) this.refuse(request, overloaded(request.target));
@@ -198,7 +201,10 @@ export class InferRoad implements Passage<InferRequest> {
 
   /** Ends a request that is not in a queue yet. */
   refuse(request: InferRequest, error: unknown): void {
-    if (request.state === 'ENDED') return this.#release(request);
+    if (request.state === 'ENDED') {
+      this.#release(request);
+      return;
+    }
     request.state = 'ENDED';
     this.#release(request);
     this.#fail(request, asGatewayError(error));
