@@ -1,0 +1,23 @@
+/** `penstock check`: the effective configuration, or every mistake at once. */
+
+import { ConfigError } from '../config/error.ts';
+import { loadConfig } from '../config/load.ts';
+import { EXIT } from './exit.ts';
+
+/** Prints the configuration as JSON. @returns the exit code: 0, or 78 where it has mistakes */
+export async function check(args: readonly string[]): Promise<number> {
+  try {
+    const config = loadConfig({ args, env: process.env });
+    process.stdout.write(`${JSON.stringify(config, null, 2)}\n`);
+    return EXIT.ok;
+  } catch (error) {
+    return reportMistakes(error);
+  }
+}
+
+/** One line per mistake on standard error. @throws what is no ConfigError */
+export function reportMistakes(error: unknown): number {
+  if (!(error instanceof ConfigError)) throw error;
+  for (const mistake of error.mistakes) process.stderr.write(`${mistake}\n`);
+  return EXIT.config;
+}

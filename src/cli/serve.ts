@@ -1,0 +1,97 @@
+/** `penstock serve`: configuration, gateway, what is printed at start, and the signals that end it. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import type { Gateway, Listening } from '../gateway.ts';
+import { createLogger, type Logger } from '../logging/logger.ts';
+import { NativeAddonError } from '../native/load.ts';
+import { reportMistakes } from './check.ts';
+import { EXIT } from './exit.ts';
+import { portHolder } from './port-holder.ts';
+
+/** Repeats of a signal within this time are the same Ctrl-C, seen by npm, the launcher and us. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Serves until a signal comes. @returns the exit code */
+export async function serve(args: readonly string[]): Promise<number> {
+  let config: Config;
+  try {
+    config = loadConfig({ args, env: process.env });
+  } catch (error) {
+    return reportMistakes(error);
+  }
+  // uWebSockets.js reads it when it is loaded, which is why the gateway is imported only now.
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.headerBytes);
+  const { Gateway: Server, PortTakenError } = await import('../gateway.ts');
+  const log = createLogger(config.log);
+  try {
+    const gateway = new Server(config, log);
+    const stopped = untilStopped(gateway, config, log);
+    const listening = await gateway.start();
+    announce(config, listening);
+    gateway.settled().then(
+      () => announceModels(gateway, config, listening),
+      () => process.stderr.write(`penstock: the models folder '${config.models}' cannot be read\n`),
+    );
+    return await stopped;
+  } catch (error) {
+    if (error instanceof NativeAddonError) {
+      process.stderr.write(`penstock: ${error.message}\n`);
+      return EXIT.config;
+    }
+    if (!(error instanceof PortTakenError)) throw error;
+    const holder = portHolder(error.port);
+    process.stderr.write(
+      `penstock: ${error.message}${holder === '' ? '' : ` by ${holder}`}; choose another with --port\n`,
+    );
+    // Worker threads wait for work that will never come; nothing runs on them yet.
+    process.exit(EXIT.unavailable);
+  }
+}
+
+/** The first signal drains; another one, or an overrun, ends the process at once. */
+function untilStopped(gateway: Gateway, config: Config, log: Logger): Promise<number> {
+  return new Promise((resolve) => {
+    let firstMs = -1;
+    const onSignal = async (signal: string): Promise<void> => {
+      const nowMs = performance.now();
+      if (firstMs >= 0) {
+        if (nowMs - firstMs > SAME_SIGNAL_MS) endNow(log, `a second ${signal}`);
+        return;
+      }
+      firstMs = nowMs;
+      log.info({ signal }, 'draining');
+      if (!(await gateway.stop(config.drainTimeoutS * 1000))) endNow(log, 'the drain time is over');
+      log.info({}, 'stopped');
+      log.flush();
+      resolve(EXIT.ok);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+/** exit() while ONNX Runtime runs would abort with a core dump; a kill is what is meant. */
+function endNow(log: Logger, reason: string): void {
+  log.error({ reason }, 'ended before everything accepted was answered');
+  log.flush();
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function announce(config: Config, { inferenceUrl, adminUrl }: Listening): void {
+  process.stdout.write(`penstock serves ${config.models}/ on ${inferenceUrl} (admin ${adminUrl})\n`);
+}
+
+function announceModels(gateway: Gateway, config: Config, { inferenceUrl }: Listening): void {
+  const versions = [...gateway.snapshot.models.values()].flatMap((model) => model.versions);
+  for (const { model, version, state, reason } of versions) {
+    process.stdout.write(`  ${model} ${version}: ${state}${reason === '' ? '' : ` (${reason})`}\n`);
+  }
+  const ready = versions.findLast((v) => v.state === 'READY');
+  if (ready === undefined) return;
+  const golden = join(config.models, ready.model, ready.version, 'golden/00.request.json');
+  const url = `${inferenceUrl}${config.basePath}/v2/models/${ready.model}`;
+  process.stdout.write(`try: curl ${existsSync(golden) ? `-d @${golden} ${url}/infer` : url}\n`);
+}
