@@ -43,7 +43,8 @@ function emit() {
 }
 
 async function main(name = 'serve', ...args) {
-  const command = COMMANDS[name] ?? { packages: 'production', addon: [], run: gateway };
+  const other = { packages: 'production', addon: [], run: gateway };
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : other;
   await ensurePackages(ROOT, command.packages);
   if (command.addon.length > 0) await ensureAddon(ROOT, command.addon);
   return command.run(args, name);

@@ -7,7 +7,7 @@ import { serve } from './cli/serve.ts';
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { serve, check };
 
 const [name = 'serve', ...args] = process.argv.slice(2);
-const command = COMMANDS[name];
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 
 if (command === undefined) {
   process.stderr.write(`penstock: unknown command '${name}'; there are ${Object.keys(COMMANDS).join(', ')}\n`);

@@ -1,11 +1,18 @@
-/** `penstock check`: the effective configuration, or every mistake at once. */
+/** `penstock check`: the effective configuration, or every mistake at once; `--list` shows all that can be set. */
 
 import { ConfigError } from '../config/error.ts';
 import { loadConfig } from '../config/load.ts';
+import { describeConfig } from '../config/schema.ts';
 import { EXIT } from './exit.ts';
 
 /** Prints the configuration as JSON. @returns the exit code: 0, or 78 where it has mistakes */
 export async function check(args: readonly string[]): Promise<number> {
+  if (args.includes('--list')) {
+    for (const s of describeConfig()) {
+      process.stdout.write(`${s.key}  ${s.flag}  ${s.env}\n    ${s.description} (default: ${s.default})\n`);
+    }
+    return EXIT.ok;
+  }
   try {
     const config = loadConfig({ args, env: process.env });
     process.stdout.write(`${JSON.stringify(config, null, 2)}\n`);

@@ -3,16 +3,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LAUNCHER = join(ROOT, 'bin/penstock.mjs');
 
 let models: string;
+const children = new Set<ChildProcess>();
 beforeAll(() => {
   models = mkdtempSync(join(tmpdir(), 'penstock-launcher-'));
 });
 afterAll(() => rmSync(models, { recursive: true }));
+// A failed test must not leave its server behind.
+afterEach(() => {
+  for (const child of children) child.kill('SIGTERM');
+});
 
 interface Running {
   readonly child: ChildProcess;
@@ -24,18 +29,20 @@ function launch(program: string, args: readonly string[]) {
   const env = { ...process.env };
   for (const name of Object.keys(env)) if (name.startsWith('npm_') || name.startsWith('PENSTOCK_')) delete env[name];
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
   const text = { out: '', err: '' };
   child.stdout.on('data', (chunk) => (text.out += chunk));
   child.stderr.on('data', (chunk) => (text.err += chunk));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  void ended.then(() => children.delete(child));
   return { child, text, ended };
 }
 
 async function serving(program: string, args: readonly string[]): Promise<Running> {
   const { child, text, ended } = launch(program, [...args, '--port', '0', '--admin-port', '0', '--models', models]);
   const url = await new Promise<string>((resolve, reject) => {
-    child.stderr.on('data', () => {
-      const found = /inference on (http:\/\/[^,\s]+)/.exec(text.err);
+    child.stdout.on('data', () => {
+      const found = /serves .* on (http:\/\/\S+)/.exec(text.out);
       if (found?.[1] !== undefined) resolve(found[1]);
     });
     void ended.then((code) => reject(new Error(`ended with ${code}: ${text.err}${text.out}`)));
@@ -50,11 +57,11 @@ function refused(url: string): Promise<boolean> {
   );
 }
 
-describe('the launcher', { timeout: 60_000 }, () => {
+describe('the launcher', { timeout: 20_000 }, () => {
   it('hands back the exit code of the gateway, with one line for what is wrong', async () => {
     const { ended, text } = launch('node', [LAUNCHER, 'check', '--port', 'x']);
     expect(await ended).toBe(78);
-    expect(text.err.trim()).toBe('penstock: --port: port: expected a whole number, found "x"');
+    expect(text.err.trim()).toBe('--port: port: expected a whole number, found "x"');
   });
 
   it('prints the effective configuration', async () => {
@@ -96,7 +103,7 @@ describe('the launcher', { timeout: 60_000 }, () => {
     const second = launch('node', [LAUNCHER, 'serve', '--port', port, '--admin-port', '0', '--models', models]);
     expect(await second.ended).toBe(69);
     expect(second.text.err).toContain(`port ${port} on 127.0.0.1 is taken`);
-    if (process.platform === 'linux') expect(second.text.err).toMatch(/by pid \d+ \(.*main\.ts serve/);
+    if (process.platform === 'linux') expect(second.text.err).toMatch(/by process \d+ \(.*main\.ts serve/);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
   });
