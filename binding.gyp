@@ -29,6 +29,11 @@
       "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
       "defines": ["NAPI_VERSION=8"],
       "include_dirs": ["native"]
+    },
+    {
+      "target_name": "penstock_native_test",
+      "type": "executable",
+      "sources": ["native/test/kernels_test.cc", "<@(kernels)"]
     }
   ]
 }

@@ -1,0 +1,193 @@
+// The kernels without Node: what sanitizers and fuzzers run. Ends with "N passed, N failed".
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "../kernels/bytes_tensor.h"
+#include "../kernels/datatype.h"
+#include "../kernels/half_float.h"
+#include "../kernels/head_table.h"
+#include "../kernels/json_lift.h"
+#include "../kernels/number_text.h"
+#include "check.h"
+
+namespace penstock {
+namespace {
+
+const uint8_t* Bytes(const std::string& text) { return reinterpret_cast<const uint8_t*>(text.data()); }
+
+// One lift into memory of exactly the capacity given, so that a sanitizer sees every byte too many.
+struct Run {
+  Run(const std::string& text, int datatype, size_t capacity) : memory(capacity), skeleton(4096) {
+    const std::vector<LiftInput> inputs = {{"x", datatype}};
+    const LiftPlacement placement{memory.data(), capacity};
+    const std::vector<uint8_t> body(text.begin(), text.end());
+    status = lifter.Lift({body.data(), body.size(), &inputs, &placement, skeleton.data(), skeleton.size(), 100});
+    rest.assign(reinterpret_cast<const char*>(skeleton.data()), lifter.skeleton_length());
+  }
+
+  Lifter lifter;
+  std::vector<uint8_t> memory;
+  std::vector<uint8_t> skeleton;
+  LiftStatus status;
+  std::string rest;
+};
+
+std::string Body(const std::string& type, const std::string& data) {
+  return R"({"inputs":[{"name":"x","datatype":")" + type + R"(","data":)" + data + "}]}";
+}
+
+LiftStatus StatusOf(const std::string& type, int datatype, const std::string& data) {
+  return Run(Body(type, data), datatype, 64).status;
+}
+
+template <typename T>
+T At(const Run& run, size_t index) {
+  T value;
+  std::memcpy(&value, run.memory.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+void LiftsNumbers() {
+  const Run floats(Body("FP32", "[[1.5,-0],[1e-3,NaN]]"), kFp32, 16);
+  CHECK(floats.status == LiftStatus::kOk);
+  CHECK(floats.rest == Body("FP32", "[]"));
+  CHECK(At<float>(floats, 0) == 1.5F && std::signbit(At<float>(floats, 1)) && At<float>(floats, 2) == 0.001F);
+  CHECK(std::isnan(At<float>(floats, 3)));
+  const Run integers(Body("INT64", "[-9223372036854775808,9223372036854775807,1e2]"), kInt64, 24);
+  CHECK(integers.status == LiftStatus::kOk);
+  CHECK(At<int64_t>(integers, 0) == std::numeric_limits<int64_t>::min());
+  CHECK(At<int64_t>(integers, 1) == std::numeric_limits<int64_t>::max() && At<int64_t>(integers, 2) == 100);
+  CHECK(At<uint64_t>(Run(Body("UINT64", "[18446744073709551615]"), kUint64, 8), 0) == ~uint64_t{0});
+}
+
+void RefusesElements() {
+  CHECK(StatusOf("UINT8", kUint8, "[256]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("UINT8", kUint8, "[-1]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("INT8", kInt8, "[-129]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("INT32", kInt32, "[1.5]") == LiftStatus::kElementFraction);
+  CHECK(StatusOf("INT32", kInt32, "[\"1\"]") == LiftStatus::kElementType);
+  CHECK(StatusOf("UINT64", kUint64, "[18446744073709551616]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("FP32", kFp32, "[1e39]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("FP64", kFp64, "[1e400]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("FP64", kFp64, "[1e-400]") == LiftStatus::kOk);
+  CHECK(StatusOf("FP16", kFp16, "[1]") == LiftStatus::kNoJsonForm);
+  CHECK(StatusOf("BOOL", kBool, "[2]") == LiftStatus::kElementRange);
+  CHECK(StatusOf("FP32", kFp32, "[[1],[2,3]]") == LiftStatus::kRagged);
+  CHECK(StatusOf("FP32", kFp32, "[1,[2]]") == LiftStatus::kRagged);
+  CHECK(StatusOf("FP32", kFp32, "[1,]") == LiftStatus::kSyntax);
+}
+
+void RefusesDocuments() {
+  const auto status = [](const std::string& text) { return Run(text, kFp32, 64).status; };
+  CHECK(status("") == LiftStatus::kSyntax);
+  CHECK(status("{") == LiftStatus::kSyntax);
+  CHECK(status("{}x") == LiftStatus::kSyntax);
+  CHECK(status("\xEF\xBB\xBF{}") == LiftStatus::kSyntax);
+  CHECK(status("{\"a\":01}") == LiftStatus::kSyntax);
+  CHECK(status("{\"a\":1e400}") == LiftStatus::kBadNumber);
+  CHECK(status("{\"a\":NaN}") == LiftStatus::kSyntax);
+  CHECK(status("{\"a\":1,\"\\u0061\":2}") == LiftStatus::kDuplicateKey);
+  CHECK(status("{\"a\":\"\\ud800\"}") == LiftStatus::kBadString);
+  CHECK(status("{\"a\":\"\xC0\x80\"}") == LiftStatus::kBadString);
+  CHECK(status(std::string(100, '[') + std::string(100, ']')) == LiftStatus::kOk);
+  CHECK(status(std::string(101, '[') + std::string(101, ']')) == LiftStatus::kTooDeep);
+  CHECK(status(std::string(250000, '[')) == LiftStatus::kTooDeep);
+  CHECK(status("{\"a\":\"" + std::string(5000, 'x') + "\"}") == LiftStatus::kHeadTooLarge);
+  std::string keys = "{";
+  for (int i = 0; i < 300; ++i) keys += "\"k" + std::to_string(i) + "\":0,";
+  CHECK(status(keys + "\"z\":0}") == LiftStatus::kOk);
+  CHECK(status(keys + "\"k7\":0}") == LiftStatus::kDuplicateKey);
+}
+
+void CountsWhatDoesNotFit() {
+  const Run run(Body("FP32", "[1,2,3]"), kFp32, 8);
+  CHECK(run.status == LiftStatus::kNeedSpace);
+  CHECK(run.lifter.inputs()[0].elements == 3 && run.lifter.inputs()[0].bytes == 12);
+  const Run strings(Body("BYTES", "[\"a\\n\",\"\\u00e9\"]"), kBytes, 12);
+  CHECK(strings.status == LiftStatus::kOk && strings.lifter.inputs()[0].bytes == 12);
+  CHECK(std::memcmp(strings.memory.data(), "\2\0\0\0a\n\2\0\0\0\xC3\xA9", 12) == 0);
+}
+
+void LiftsDataBeforeItsName() {
+  const Run run(R"({"id":"7","inputs":[{"data":[[1],[2]],"datatype":"FP32","name":"x"}]})", kFp32, 8);
+  CHECK(run.status == LiftStatus::kOk && At<float>(run, 1) == 2);
+  CHECK(run.rest == R"({"id":"","inputs":[{"data":[],"datatype":"FP32","name":"x"}]})");
+  CHECK(run.lifter.id_length() == 3);
+}
+
+void PrintsNumbers() {
+  const float values[] = {0.1F, 1e-5F, -0.0F, std::numeric_limits<float>::infinity(), 3.4028235e38F};
+  std::vector<uint8_t> out(5 * MaxPrinted(kFp32));
+  const size_t length = PrintNumbers(kFp32, reinterpret_cast<const uint8_t*>(values), 5, out.data());
+  CHECK(std::string(out.begin(), out.begin() + static_cast<ptrdiff_t>(length)) == "0.1,1e-05,-0,null,3.4028235e+38");
+}
+
+void RemembersHeads() {
+  HeadTable table(4, 1);
+  for (int i = 0; i < 100; ++i) {
+    const std::string head = "head number " + std::to_string(i);
+    const int32_t evicted = table.Remember(Bytes(head), head.size(), i);
+    CHECK(evicted == -1 || (evicted >= 0 && evicted < i));
+    CHECK(table.Match(Bytes(head), head.size()) == i);
+  }
+  int kept = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string head = "head number " + std::to_string(i);
+    kept += table.Match(Bytes(head), head.size()) == i;
+  }
+  CHECK(kept == 4);
+  const std::string large(kMaxHeadBytes + 1, 'x');
+  CHECK(table.Remember(Bytes(large), large.size(), 7) == 7 && table.Match(Bytes(large), large.size()) == -1);
+}
+
+void SplitsAndJoins() {
+  const std::string good("\1\0\0\0a\0\0\0\0", 9);
+  uint32_t offsets[4];
+  CHECK(SplitBytes(Bytes(good), good.size(), 2, offsets, true) == -1 && offsets[1] == 1 && offsets[3] == 0);
+  uint8_t joined[9];
+  CHECK(JoinBytes(Bytes(good), offsets, 2, joined, 9) == 9 && std::memcmp(joined, good.data(), 9) == 0);
+  CHECK(JoinBytes(Bytes(good), offsets, 2, joined, 8) == -1);
+  CHECK(SplitBytes(Bytes(good), good.size(), 1, offsets, true) == 1);
+  const std::string lying("\xFF\xFF\xFF\xFFz", 5);
+  CHECK(SplitBytes(Bytes(lying), lying.size(), 1, offsets, false) == 0);
+  const std::string nul("\1\0\0\0\0", 5);
+  CHECK(SplitBytes(Bytes(nul), nul.size(), 1, offsets, true) == kTextFault);
+}
+
+void ConvertsEveryHalf() {
+  int wrong = 0;
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    float wide;
+    uint16_t back;
+    Fp16ToFp32(reinterpret_cast<const uint8_t*>(&half), reinterpret_cast<uint8_t*>(&wide), 1);
+    Fp32ToFp16(reinterpret_cast<const uint8_t*>(&wide), reinterpret_cast<uint8_t*>(&back), 1);
+    wrong += std::isnan(wide) ? (back & 0x7C00) != 0x7C00 : back != half;
+    Bf16ToFp32(reinterpret_cast<const uint8_t*>(&half), reinterpret_cast<uint8_t*>(&wide), 1);
+    Fp32ToBf16(reinterpret_cast<const uint8_t*>(&wide), reinterpret_cast<uint8_t*>(&back), 1);
+    wrong += !std::isnan(wide) && back != half;
+  }
+  CHECK(wrong == 0);
+}
+
+}  // namespace
+}  // namespace penstock
+
+int main() {
+  penstock::LiftsNumbers();
+  penstock::RefusesElements();
+  penstock::RefusesDocuments();
+  penstock::CountsWhatDoesNotFit();
+  penstock::LiftsDataBeforeItsName();
+  penstock::PrintsNumbers();
+  penstock::RemembersHeads();
+  penstock::SplitsAndJoins();
+  penstock::ConvertsEveryHalf();
+  const auto& totals = penstock::test::Totals();
+  std::printf("%d passed, %d failed\n", totals.passed, totals.failed);
+  return totals.failed == 0 ? 0 : 1;
+}
