@@ -5,8 +5,16 @@
 
 import { destination, type Logger as PinoLogger, pino } from 'pino';
 import pretty from 'pino-pretty';
-import type { Config } from '../config/schema.ts';
 import type { GatewayError } from '../core/error.ts';
+
+/** How much is logged, and in which form. */
+export interface LogSettings {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  /** `auto`: pretty on a terminal, JSON otherwise. */
+  readonly format: 'auto' | 'json' | 'pretty';
+  /** One of so many successful requests is logged; 0 = none. */
+  readonly sampleEvery: number;
+}
 
 /** What a request line is made from. */
 export interface RequestFacts {
@@ -74,7 +82,7 @@ export class Logger {
 }
 
 /** The process's logger, on standard output. */
-export function createLogger(settings: Config['log']): Logger {
+export function createLogger(settings: LogSettings): Logger {
   const asText = settings.format === 'pretty' || (settings.format === 'auto' && process.stdout.isTTY === true);
   if (asText) {
     const stream = pretty({ colorize: process.stdout.isTTY === true, ignore: 'pid,hostname', sync: true });
