@@ -8,9 +8,10 @@ import { EXIT } from './exit.ts';
 /** Prints the configuration as JSON. @returns the exit code: 0, or 78 where it has mistakes */
 export async function check(args: readonly string[]): Promise<number> {
   if (args.includes('--list')) {
-    for (const s of describeConfig()) {
-      process.stdout.write(`${s.key}  ${s.flag}  ${s.env}\n    ${s.description} (default: ${s.default})\n`);
-    }
+    const lines = describeConfig().map(
+      (s) => `${s.key}  ${s.flag}  ${s.env}\n    ${s.description} (default: ${s.default})\n`,
+    );
+    process.stdout.write(lines.join(''));
     return EXIT.ok;
   }
   try {
