@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../src/core/error.ts';
+import { Logger } from '../../../src/logging/logger.ts';
+
+const FACTS = { method: 'POST', path: '/v2/models/m/infer', requestId: 'r-1' };
+const MODULE = new URL('../../../src/logging/logger.ts', import.meta.url).href;
+
+function collecting(sampleEvery: number) {
+  const lines: Record<string, unknown>[] = [];
+  const sink = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  return { lines, log: new Logger(sink, sampleEvery, () => undefined) };
+}
+
+describe('request lines', () => {
+  it('are written for one of so many successes', () => {
+    const { log, lines } = collecting(3);
+    for (let i = 0; i < 7; i++) log.request(FACTS, 200, null);
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatchObject({ ...FACTS, status: 200, sampled: 3 });
+  });
+
+  it('are written for no success where sampling is off', () => {
+    const { log, lines } = collecting(0);
+    for (let i = 0; i < 7; i++) log.request(FACTS, 200, null);
+    expect(lines).toEqual([]);
+  });
+
+  it('are written for every refusal, with its code and its sentence', () => {
+    const { log, lines } = collecting(1000);
+    log.request(FACTS, 400, new GatewayError('INVALID_ARGUMENT', "input 'x' is missing"));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ status: 400, code: 'INVALID_ARGUMENT', reason: "input 'x' is missing" });
+  });
+
+  it('hold the cause of a failure, which the caller never sees', () => {
+    const { log, lines } = collecting(1000);
+    log.request(FACTS, 500, new GatewayError('INTERNAL', 'internal error', { cause: new Error('disk on fire') }));
+    expect(JSON.stringify(lines[0]?.err)).toContain('disk on fire');
+  });
+
+  it('stay one line each and of bounded length, whatever the path holds', () => {
+    const raw: string[] = [];
+    const log = new Logger(pino({ base: null }, { write: (line: string) => void raw.push(line) }), 1, () => undefined);
+    log.request({ ...FACTS, path: `/a\n{"level":60}\u001b[2J${'x'.repeat(5000)}` }, 200, null);
+    expect(raw).toHaveLength(1);
+    const controls = [...(raw[0] ?? '').trimEnd()].filter((character) => character < ' ');
+    expect(controls).toEqual([]);
+    expect(raw[0]?.length).toBeLessThan(1000);
+  });
+});
+
+describe('a reader that has stopped reading', () => {
+  it('does not hold up the process that logs', async () => {
+    const program = `
+      import { createLogger } from ${JSON.stringify(MODULE)};
+      const log = createLogger({ level: 'info', format: 'json', sampleEvery: 1 });
+      let ticks = 0;
+      const timer = setInterval(() => {
+        for (let i = 0; i < 2000; i++) log.info({ filler: 'x'.repeat(500) }, 'line');
+        if (++ticks === 20) { clearInterval(timer); process.stderr.write('done'); process.kill(process.pid, 'SIGKILL'); }
+      }, 5);`;
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    child.stderr.on('data', (chunk) => (text += chunk));
+    // Nobody reads standard output: its pipe fills after 64 KiB, of 20 MB written.
+    await new Promise((resolve) => child.once('exit', resolve));
+    child.stdout.destroy();
+    expect(text).toBe('done');
+  });
+});
