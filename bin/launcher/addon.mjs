@@ -15,8 +15,8 @@ const PRODUCTS = {
 export async function ensureAddon(root, targets) {
   const gyp = readFileSync(join(root, 'binding.gyp'), 'utf8');
   const wanted = targets.filter((target) => gyp.includes(`"${target}"`));
-  const node = readFileSync(join(runtimeFolder(root), 'package.json'));
-  const settings = digestOf([gyp, node, root]);
+  const nodePackage = join(dirname(runtime(root)), '../package.json');
+  const settings = digestOf([gyp, readFileSync(nodePackage), root]);
   const sources = digestOf([settings, ...listSources(join(root, 'native'))]);
   const stale = wanted.filter((target) => !upToDate(root, target, sources));
   if (stale.length === 0) return;
