@@ -370,8 +370,8 @@ bool Lifter::LiftArray(const uint8_t* start) {
 // leaves equally deep.
 template <typename Element>
 bool Lifter::Elements(Element&& element) {
-  std::array<int64_t, kMaxDepth + 1> counts;   // of the array open at each level
-  std::array<int64_t, kMaxDepth + 1> lengths;  // of the first array that ended there, -1 before
+  std::array<int64_t, kMaxDepth + 2> counts;   // of the array open at each level
+  std::array<int64_t, kMaxDepth + 2> lengths;  // of the first array that ended there, -1 before
   lengths.fill(-1);
   uint32_t level = 0;
   uint32_t leaf_level = 0;
@@ -392,7 +392,8 @@ bool Lifter::Elements(Element&& element) {
     }
     if (want_value) {
       if (leaf_level == 0) leaf_level = level;
-      if (leaf_level != level) return Fail(LiftStatus::kRagged, p_);
+      // An array that ended below this level, empty, was as ragged as a deeper leaf.
+      if (leaf_level != level || lengths[level + 1] >= 0) return Fail(LiftStatus::kRagged, p_);
       if (!element()) return false;
       ++element_;
       ++counts[level];
