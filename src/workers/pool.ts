@@ -62,7 +62,7 @@ export class WorkerPool {
     });
     this.#pool.on('error', (error: Error) => this.#onLaneChange(-1, false, error.message));
     this.#pool.on('workerCreate', (worker: { id: number }) => void this.#bind(worker.id));
-    this.#pool.on('workerDestroy', (worker: { id: number }) => this.#unbind(worker.id));
+    this.#pool.on('workerDestroy', () => this.#unbindDead());
   }
 
   /** Waits for the tasks that run, then ends the threads. */
@@ -96,11 +96,14 @@ export class WorkerPool {
     if (again && lane.ready) this.#onLaneChange(lane.id, true, 'a new thread took its place');
   }
 
-  #unbind(thread: number): void {
-    const lane = this.#lanes.find((candidate) => candidate.thread === thread);
-    if (lane === undefined) return;
-    lane.goDown();
-    if (!this.#closing) this.#onLaneChange(lane.id, false, 'its thread ended');
+  /** A thread that has exited says -1 when asked for its id: the lane that lost its own is found among the living. */
+  #unbindDead(): void {
+    const living = new Set(this.#pool.threads.map((thread) => thread.threadId));
+    for (const lane of this.#lanes) {
+      if (lane.thread < 0 || living.has(lane.thread)) continue;
+      lane.goDown();
+      if (!this.#closing) this.#onLaneChange(lane.id, false, 'its thread ended');
+    }
   }
 }
 

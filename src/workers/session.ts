@@ -146,7 +146,8 @@ function sessionOptions(
     enableCpuMemArena: true,
     // Spinning threads of several instances would take each other's core.
     extra: { session: { intra_op: { allow_spinning: '0' } }, ...options.extra },
-    logSeverityLevel: 3,
+    // Its own lines on standard error would hold paths; failures are thrown, and logged by us.
+    logSeverityLevel: 4,
   };
 }
 

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
+
+let server: RunningGateway;
+
+beforeAll(async () => {
+  server = await startGateway(['slow', 'slow8', 'id_fp32']);
+});
+
+afterAll(async () => {
+  await server.stop();
+});
+
+const slow = (model: string, parameters: object = {}): Promise<Reply> =>
+  post(`${server.v2}/models/${model}/infer`, { parameters, inputs: [I('INPUT0', 'FP32', [1], [3])] });
+
+describe('deadlines and full queues', () => {
+  test('E1 a deadline that passes while the model runs is answered 504 on time, not when the model is done', async () => {
+    const whole = performance.now();
+    const undisturbed = await slow('slow8');
+    const runMs = performance.now() - whole;
+    expect(undisturbed.json.outputs[0].data).toEqual([3]);
+    const started = performance.now();
+    const late = await slow('slow8', { timeout: 50_000 });
+    const waitedMs = performance.now() - started;
+    expect(late.status).toBe(504);
+    expect(late.headers.get('x-error-code')).toBe('DEADLINE_EXCEEDED');
+    expect(waitedMs).toBeLessThan(runMs);
+  });
+
+  test('a deadline that passes in the queue is never run', async () => {
+    const [first, second] = await Promise.all([slow('slow8'), slow('slow8', { timeout: 20_000 })]);
+    expect([first.status, second.status]).toEqual([200, 504]);
+  });
+
+  test('E2 a timeout of 0 is none; what is no whole number of at least 0 is refused', async () => {
+    const ask = (timeout: unknown) =>
+      post(`${server.v2}/models/id_fp32/infer`, {
+        parameters: { timeout },
+        inputs: [I('INPUT0', 'FP32', [1, 1], [3])],
+      });
+    expect((await ask(0)).status).toBe(200);
+    for (const timeout of ['5', -1, 1.5]) expect((await ask(timeout)).status).toBe(400);
+  });
+
+  test('E3 a full queue refuses at once, with a time to come back', async () => {
+    const replies = await Promise.all([slow('slow'), slow('slow'), slow('slow')]);
+    expect(replies.map((r) => r.status).sort()).toEqual([200, 200, 503]);
+    const refused = replies.find((r) => r.status === 503) as Reply;
+    expect(refused.headers.get('x-error-code')).toBe('OVERLOADED');
+    expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+  });
+
+  test('a caller who goes away leaves the queue to the others', async () => {
+    const gone = new AbortController();
+    const body = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1], [3])] });
+    const running = slow('slow');
+    const waiting = fetch(`${server.v2}/models/slow/infer`, { method: 'POST', body, signal: gone.signal });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    gone.abort();
+    await expect(waiting).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const next = slow('slow');
+    expect([(await running).status, (await next).status]).toEqual([200, 200]);
+  });
+});

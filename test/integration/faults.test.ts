@@ -1,0 +1,52 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'penstock-once-'));
+let server: RunningGateway;
+
+beforeAll(async () => {
+  process.env.PENSTOCK_TEST_ONCE = join(folder, 'died');
+  server = await startGateway(['raw8', 'picky', 'simple'], [], {
+    placement: 'worker',
+    workerEntry: new URL('../support/dying-thread.ts', import.meta.url),
+  });
+});
+
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const eight = (first: number): Promise<Reply> =>
+  post(`${server.v2}/models/raw8/infer`, { inputs: [I('INPUT0', 'FP32', [1, 8], [first, 0, 0, 0, 0, 0, 0, 0])] });
+const pick = (index: number): Promise<Reply> =>
+  post(`${server.v2}/models/picky/infer`, { inputs: [I('INPUT0', 'INT64', [1, 1], [index])] });
+
+describe('faults', () => {
+  test('a request that ONNX Runtime refuses fails alone; its neighbours are answered', async () => {
+    const replies = await Promise.all([0, 1, 99, 2, 3, 0, 1].map(pick));
+    expect(replies.map((r) => r.status)).toEqual([200, 200, 500, 200, 200, 200, 200]);
+    expect(replies.filter((r) => r.status === 200).map((r) => r.json.outputs[0].data[0])).toEqual([
+      10, 11, 12, 13, 10, 11,
+    ]);
+    const guilty = replies[2] as Reply;
+    expect(guilty.headers.get('x-error-code')).toBe('EXECUTION_FAILED');
+    expect(guilty.json.error).not.toMatch(/[/\\]|\.cc|Gather/);
+  });
+
+  test('a worker that dies once is replaced, and nobody notices', async () => {
+    const replies = await Promise.all([1, 667, 2, 3, 4].map(eight));
+    expect(replies.map((r) => r.status)).toEqual([200, 200, 200, 200, 200]);
+    expect(replies.map((r) => r.json.outputs[0].data[0])).toEqual([1, 667, 2, 3, 4]);
+  }, 30_000);
+
+  test('a request that kills two workers is refused, its neighbours are answered', async () => {
+    const replies = await Promise.all([5, 666, 6].map(eight));
+    expect(replies.map((r) => r.status)).toEqual([200, 500, 200]);
+    expect((await get(`${server.v2}/health/ready`)).status).toBe(200);
+    expect((await eight(7)).json.outputs[0].data[0]).toBe(7);
+  }, 30_000);
+});

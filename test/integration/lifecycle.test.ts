@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeFixtures } from '../support/fixtures/write.ts';
+import { get, I, post } from '../support/gateway.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const models = mkdtempSync(join(tmpdir(), 'penstock-life-'));
+
+beforeAll(async () => {
+  await writeFixtures(models, ['slow8', 'simple']);
+});
+
+afterAll(() => {
+  rmSync(models, { recursive: true });
+});
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  output(): string;
+}
+
+/** Starts the real command; resolves when it has said where it listens, or has ended. */
+async function serve(...flags: string[]): Promise<Served> {
+  const args = [MAIN, 'serve', '--models', models, '--port', '0', '--admin-port', '0', '--workers', '1', ...flags];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal })),
+  );
+  const url = await new Promise<string>((resolve) => {
+    const take = (chunk: Buffer) => {
+      output += chunk.toString();
+      const found = /on (http:\/\/\S+) \(admin/.exec(output);
+      if (found) resolve(found[1] as string);
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    void ended.then(() => resolve(''));
+  });
+  return { child, url, ended, output: () => output };
+}
+
+async function untilReady(url: string): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if ((await get(`${url}/v2/health/ready`)).status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('never ready');
+}
+
+const slow = (url: string) => post(`${url}/v2/models/slow8/infer`, { inputs: [I('INPUT0', 'FP32', [1], [3])] });
+
+describe('the life of a server', () => {
+  test('it is live before its models are, and prints what it serves with a curl line', async () => {
+    const served = await serve();
+    expect((await get(`${served.url}/v2/health/live`)).json).toEqual({ live: true });
+    await untilReady(served.url);
+    served.child.kill('SIGTERM');
+    expect(await served.ended).toEqual({ code: 0, signal: null });
+    expect(served.output()).toContain('simple 1: READY');
+    expect(served.output()).toMatch(/try: curl \S+/);
+  }, 30_000);
+
+  test('SIGTERM finishes what was accepted, refuses what comes, and exits 0; repeats within a second are the same signal', async () => {
+    const served = await serve();
+    await untilReady(served.url);
+    const accepted = [slow(served.url), slow(served.url)];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    served.child.kill('SIGTERM');
+    served.child.kill('SIGINT');
+    const replies = await Promise.all(accepted);
+    expect(replies.map((r) => r.status)).toEqual([200, 200]);
+    expect(await served.ended).toEqual({ code: 0, signal: null });
+  }, 30_000);
+
+  test('an overrun of the drain time ends it at once, and not with 0', async () => {
+    const served = await serve('--drain-timeout-s', '0');
+    await untilReady(served.url);
+    const lost = slow(served.url).catch(() => null);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    served.child.kill('SIGTERM');
+    expect((await served.ended).code).not.toBe(0);
+    await lost;
+  }, 30_000);
+
+  test('a second server on the same port says who has it', async () => {
+    const first = await serve();
+    const port = new URL(first.url).port;
+    const second = await serve('--port', port);
+    expect((await second.ended).code).toBe(69);
+    expect(second.output()).toContain(port);
+    expect(second.output()).toContain(String(first.child.pid));
+    first.child.kill('SIGTERM');
+    await first.ended;
+  }, 30_000);
+
+  test('a mistaken setting is exit 78 with its name', async () => {
+    const served = await serve('--limits-body-bytes', 'many');
+    expect((await served.ended).code).toBe(78);
+    expect(served.output()).toContain('limits-body-bytes');
+  }, 30_000);
+});
