@@ -78,6 +78,9 @@ void RefusesElements() {
   CHECK(StatusOf("BOOL", kBool, "[2]") == LiftStatus::kElementRange);
   CHECK(StatusOf("FP32", kFp32, "[[1],[2,3]]") == LiftStatus::kRagged);
   CHECK(StatusOf("FP32", kFp32, "[1,[2]]") == LiftStatus::kRagged);
+  CHECK(StatusOf("FP32", kFp32, "[[],1]") == LiftStatus::kRagged);
+  CHECK(StatusOf("FP32", kFp32, "[[[]],[1]]") == LiftStatus::kRagged);
+  CHECK(StatusOf("FP32", kFp32, "[[],[]]") == LiftStatus::kOk);
   CHECK(StatusOf("FP32", kFp32, "[1,]") == LiftStatus::kSyntax);
 }
 
@@ -117,6 +120,24 @@ void LiftsDataBeforeItsName() {
   CHECK(run.status == LiftStatus::kOk && At<float>(run, 1) == 2);
   CHECK(run.rest == R"({"id":"","inputs":[{"data":[],"datatype":"FP32","name":"x"}]})");
   CHECK(run.lifter.id_length() == 3);
+}
+
+// Every prefix, and every byte replaced by each of the characters that matter, in memory of the exact size: a sanitizer
+// sees any read or write beyond it.
+void SurvivesDamage() {
+  const std::string whole =
+      R"({"id":"\ud83d\ude00","inputs":[{"data":[[1e2,-0.5],[null,12345678.9]],"name":"x","datatype":"FP32"}],"a":{"b":[]}})";
+  CHECK(Run(whole, kFp32, 16).status == LiftStatus::kOk);
+  int wrong = 0;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    wrong += Run(whole.substr(0, i), kFp32, 16).status == LiftStatus::kOk;
+    for (const char c : std::string("[]{}\",:\\u0e-.n\x80 \xFF", 17)) {
+      std::string damaged = whole;
+      damaged[i] = c;
+      wrong += Run(damaged, kFp32, 12).lifter.skeleton_length() > damaged.size();
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 void PrintsNumbers() {
@@ -183,6 +204,7 @@ int main() {
   penstock::RefusesDocuments();
   penstock::CountsWhatDoesNotFit();
   penstock::LiftsDataBeforeItsName();
+  penstock::SurvivesDamage();
   penstock::PrintsNumbers();
   penstock::RemembersHeads();
   penstock::SplitsAndJoins();
