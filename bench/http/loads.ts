@@ -1,0 +1,50 @@
+/** The requests of the benches and the check of their answers, made once so that every scenario sends the same bytes. */
+
+import type { Load } from '../runner/wrk.ts';
+
+/** Pixels of one row of `mlp`. */
+export const PIXELS = 784;
+
+/** One row of `mlp` with its numbers behind the JSON head. */
+export function mlpBinary(): Load {
+  return binary('mlp', 'input', [1, PIXELS], 'probs', pixels(PIXELS));
+}
+
+/** One row of `mlp` as JSON numbers. */
+export function mlpJson(): Load {
+  const data = [...pixels(PIXELS)].map((v) => Number(v.toPrecision(7)));
+  const body = Buffer.from(JSON.stringify({ inputs: [{ name: 'input', shape: [1, PIXELS], datatype: 'FP32', data }] }));
+  return { path: '/v2/models/mlp/infer', body, headers: {} };
+}
+
+/** One picture of 224x224 for `model`, binary. */
+export function pictureBinary(model: string, output: string): Load {
+  return binary(model, 'input', [1, 3, 224, 224], output, pixels(3 * 224 * 224));
+}
+
+/** Waits until the model answers. @returns bytes of its answer to `load`. @throws where that is not 200 */
+export async function answerBytes(url: string, load: Load): Promise<number> {
+  const deadlineMs = performance.now() + 30_000;
+  for (;;) {
+    const body = load.body as Uint8Array<ArrayBuffer>;
+    const reply = await fetch(url + load.path, { method: 'POST', body, headers: load.headers });
+    const answer = await reply.arrayBuffer();
+    if (reply.status === 200) return answer.byteLength;
+    if (performance.now() > deadlineMs) throw new Error(`${load.path} answers ${reply.status}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function binary(model: string, input: string, shape: readonly number[], output: string, numbers: Float32Array): Load {
+  const head = JSON.stringify({
+    inputs: [{ name: input, shape, datatype: 'FP32', parameters: { binary_data_size: numbers.byteLength } }],
+    outputs: [{ name: output, parameters: { binary_data: true } }],
+  });
+  const body = Buffer.concat([Buffer.from(head), Buffer.from(numbers.buffer)]);
+  return { path: `/v2/models/${model}/infer`, body, headers: { 'Inference-Header-Content-Length': `${head.length}` } };
+}
+
+/** Like MNIST: most pixels black, the others k/255. */
+function pixels(count: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length: count }, (_, i) => (i % 5 === 0 ? ((i * 37) % 256) / 255 : 0));
+}

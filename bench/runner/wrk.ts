@@ -1,0 +1,76 @@
+/** wrk as the generator: closed loop, on the other core. */
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** One request, sent again and again. */
+export interface Load {
+  readonly path: string;
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What a slice of load brought. */
+export interface Slice {
+  readonly requests: number;
+  readonly perSecond: number;
+  readonly p50Us: number;
+}
+
+/** A load as a script of wrk. */
+export class Wrk {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'penstock-wrk-'));
+  readonly #script = join(this.#folder, 'load.lua');
+  readonly #path: string;
+
+  constructor(load: Load) {
+    const escaped = [...load.body].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('');
+    const headers = Object.entries(load.headers).map(([name, value]) => `wrk.headers["${name}"]="${value}"\n`);
+    writeFileSync(this.#script, `wrk.method="POST"\nwrk.body="${escaped}"\n${headers.join('')}`);
+    this.#path = load.path;
+  }
+
+  /** Load for `seconds`. @throws where an answer was no 2xx or a socket failed */
+  async slice(url: string, connections: number, seconds: number, core: number): Promise<Slice> {
+    const args = [
+      '-c',
+      String(core),
+      'wrk',
+      '-t1',
+      `-c${connections}`,
+      `-d${seconds}`,
+      '--latency',
+      '-s',
+      this.#script,
+    ];
+    const { stdout } = await run('taskset', [...args, url + this.#path]);
+    if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`the load was not answered well:\n${stdout}`);
+    return {
+      requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
+      perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+      p50Us: microseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
+    };
+  }
+
+  dispose(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** Whether wrk is there. */
+export async function hasWrk(): Promise<boolean> {
+  return run('wrk', ['-v']).then(
+    () => true,
+    (error: { code?: unknown }) => error.code !== 'ENOENT',
+  );
+}
+
+function microseconds(match: RegExpExecArray | null): number {
+  const unit = { us: 1, ms: 1e3, s: 1e6 }[match?.[2] ?? 'us'] ?? 1;
+  return Number(match?.[1]) * unit;
+}
