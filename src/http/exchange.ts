@@ -121,7 +121,8 @@ export class Exchange {
     if (this.answered) return;
     this.#ended = true;
     this.#res.cork(() => {
-      this.#res.writeStatus(STATUS[status]);
+      // 200 is what uWebSockets.js writes by itself, and a call across to it is not free.
+      if (status !== 200) this.#res.writeStatus(STATUS[status]);
       if (this.close) this.#res.writeHeader('Connection', 'close');
       headersAndBody(this.#res);
     });
