@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Effort, Outcome } from './http/compare.ts';
+import { imagesPerSecond } from './http/images.ts';
 import { measureMlp } from './http/mlp.ts';
 import { addedLatency, handRolled, largeBody, memoryGrowth, roadAlone } from './http/scenarios.ts';
 import { hasWrk } from './runner/wrk.ts';
@@ -28,6 +29,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: (effort) => measureMlp('json', effort),
   },
   'BM-4': { what: 'mlp, 1 connection: p50 above echo + run(), us', target: '<= 25', run: addedLatency },
+  'BM-6': { what: 'resnet18, binary: pictures/s / raw ONNX Runtime', target: '>= 0.95', run: imagesPerSecond },
   'BM-9': { what: '588 KiB body, copying instance: c_ours - c_echo, ms', target: '<= 0.15', run: largeBody },
   'BM-12-fastify': { what: 'mlp, JSON: CPU of Fastify + onnxruntime-node / ours', target: '-', run: handRolled },
   RSS: { what: 'RSS after 100,000 requests / after 20,000', target: '<= 1.05', run: memoryGrowth },

@@ -14,7 +14,7 @@ export interface Server {
 }
 
 /** Starts `node args` on `core`; resolves when it has printed a URL. @throws where it ends before that */
-export async function startServer(args: readonly string[], core: number): Promise<Server> {
+export async function startServer(args: readonly string[], core: number | string): Promise<Server> {
   const child = spawn('taskset', ['-c', String(core), process.execPath, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

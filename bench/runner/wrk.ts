@@ -36,7 +36,7 @@ export class Wrk {
   }
 
   /** Load for `seconds`. @throws where an answer was no 2xx or a socket failed */
-  async slice(url: string, connections: number, seconds: number, core: number): Promise<Slice> {
+  async slice(url: string, connections: number, seconds: number, core: number | string): Promise<Slice> {
     const args = [
       '-c',
       String(core),
