@@ -68,7 +68,7 @@ export const Lift = {
   INPUT_COUNT: 8,
   /** First of three numbers per member of `inputs`, in body order: model input, elements, bytes. */
   INPUTS: 9,
-  /** Index of the model's input of that name, or -1 (unknown, or its datatype text is not the model's: nothing is written). */
+  /** Index of the model's input its `data` was lifted for, or -1 (no `data` array, unknown name, another datatype). */
   MODEL_INPUT: 0,
   /** Elements of `data`; -1 where the member had no `data` array. */
   ELEMENTS: 1,
