@@ -130,11 +130,6 @@ export class Gateway {
     return this.#settled;
   }
 
-  /** Batches under way: while there are any, the process must not be ended by exit. */
-  get running(): number {
-    return this.#road.driver.running;
-  }
-
   /**
    * Not ready at once; finishes what was accepted; closes.
    * @param deadlineMs most time for that. @returns whether everything was finished in time
@@ -159,7 +154,7 @@ export class Gateway {
   }
 
   #serverParts(loader: ModelLoader): ServerParts {
-    const { config } = { config: this.#config };
+    const config = this.#config;
     return {
       clock: systemClock,
       road: this.#road,

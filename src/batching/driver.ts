@@ -102,11 +102,6 @@ export class Driver<T extends Traveller & { attempts: number }> {
     if (up) this.#wake();
   }
 
-  /** Batches under way. */
-  get running(): number {
-    return this.#running;
-  }
-
   /** When nothing waits and nothing runs. */
   async idle(): Promise<void> {
     if (this.#isIdle()) return;

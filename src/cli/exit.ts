@@ -1,12 +1,9 @@
 /** Exit codes, as sysexits.h has them. */
 export const EXIT = {
   ok: 0,
-  /** Stopped before everything accepted was finished. */
-  unfinished: 1,
   usage: 64,
   /** Something the process needs is taken or missing: a port. */
   unavailable: 69,
-  software: 70,
   /** The configuration or the addon is wrong: starting again will not help. */
   config: 78,
 } as const;

@@ -56,10 +56,15 @@ export class HeadReader {
     );
   }
 
-  /** The plan of a head that was seen before with exactly these bytes, or null. */
+  /**
+   * The plan of a head that was seen before with exactly these bytes, or null. Skeletons of JSON bodies are remembered too:
+   * a head that only looks like one still has its own `data` to be lifted.
+   */
   known(memory: Memory, offset: number, length: number): PlanEntry | null {
     const plan = this.#binding.matchHead(this.handle, memory, offset, length);
-    return plan < 0 ? null : (this.#plans[plan] as PlanEntry);
+    if (plan < 0) return null;
+    const entry = this.#plans[plan] as PlanEntry;
+    return entry.plan.hasJson ? null : entry;
   }
 
   /**

@@ -49,6 +49,8 @@ export interface RequestPlan {
   readonly outputs: readonly PlannedOutput[];
   /** From `parameters.timeout`, microseconds; 0 = none. */
   readonly timeoutUs: number;
+  /** Whether an input's numbers stand in the JSON: such a plan says nothing of them. */
+  readonly hasJson: boolean;
 }
 
 /** What a plan is made for. */
@@ -84,6 +86,7 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
     bodyOrder: bodyOrder(inputs),
     outputs: readOutputs(body.outputs, model.signature, parameters),
     timeoutUs: readTimeoutUs(parameters),
+    hasJson: inputs.some((input) => input.source === 'json'),
   });
 }
 
@@ -103,7 +106,15 @@ export function planRaw(bytes: number, model: PlanModel): RequestPlan {
   }
   const input: PlannedInput = { spec, dims, elements, source: 'binary', bytes, ordinal: 0, base64: false };
   const outputs = model.signature.outputs.map((o, index) => ({ index, spec: o, binary: true, classification: 0 }));
-  return { rows: 1, shapeKey: shapeKey([input], model), inputs: [input], bodyOrder: [0], outputs, timeoutUs: 0 };
+  return {
+    rows: 1,
+    shapeKey: shapeKey([input], model),
+    inputs: [input],
+    bodyOrder: [0],
+    outputs,
+    timeoutUs: 0,
+    hasJson: false,
+  };
 }
 
 function rawDims(spec: TensorSpec, bytes: number, batched: boolean): number[] {

@@ -3,8 +3,15 @@
  * A body that comes in one piece is not copied at all.
  */
 
+import { GatewayError } from '../core/error.ts';
+
 /** Most non-empty chunks of one body: stops a body of a million one-byte chunks from costing a million callbacks' work. */
 export const MOST_CHUNKS = 65_536;
+
+/** The refusal of a body over its limit. */
+export function tooLarge(limit: number): GatewayError {
+  return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${limit} bytes`);
+}
 
 /** Gathers the chunks of a body whose length may not be known. */
 export class BodyBuffer {

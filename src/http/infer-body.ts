@@ -3,11 +3,11 @@
  * head piece by piece, and only what can be neither is gathered.
  */
 
-import { asGatewayError, GatewayError } from '../core/error.ts';
+import { GatewayError } from '../core/error.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import { APART_BYTES } from '../pipeline/intake.ts';
 import type { InferRequest } from '../pipeline/request.ts';
-import { BodyBuffer, MOST_CHUNKS } from './body.ts';
+import { BodyBuffer, MOST_CHUNKS, tooLarge } from './body.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Takes the chunks of one request's body. */
@@ -44,8 +44,12 @@ export class InferBody {
     if (this.#exchange.answered) return;
     const first = this.#received === 0;
     this.#received += chunk.byteLength;
-    if (this.#received > this.#limit || ++this.#chunks > MOST_CHUNKS) {
-      this.#tooLarge();
+    if (this.#received > this.#limit) {
+      this.#refuse(tooLarge(this.#limit));
+      return;
+    }
+    if (++this.#chunks > MOST_CHUNKS) {
+      this.#refuse(new GatewayError('PAYLOAD_TOO_LARGE', `the body came in more than ${MOST_CHUNKS} chunks`));
       return;
     }
     if (this.#tailing) {
@@ -53,12 +57,12 @@ export class InferBody {
       return;
     }
     // JSON that is lifted on another thread must outlive this callback.
-    const apart = this.#headBytes < 0 && chunk.byteLength > APART_BYTES;
+    const apart = (this.#headBytes < 0 ? chunk.byteLength : this.#headBytes) > APART_BYTES;
     if (first && last && !apart) {
       this.#road.take(this.#request, chunk, this.#headBytes);
       return;
     }
-    if (first && this.#headBytes >= 0 && this.#totalBytes >= 0 && chunk.byteLength >= this.#headBytes) {
+    if (first && !apart && this.#headBytes >= 0 && this.#totalBytes >= 0 && chunk.byteLength >= this.#headBytes) {
       this.#startTail(chunk);
       return;
     }
@@ -74,9 +78,9 @@ export class InferBody {
     this.#road.takeTail(this.#request, chunk, head, chunk.byteLength - head, false);
   }
 
-  #tooLarge(): void {
+  /** What is left of the body is not worth reading: the connection closes with the answer. */
+  #refuse(error: GatewayError): void {
     this.#exchange.close = true;
-    const error = new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${this.#limit} bytes`);
-    this.#road.refuse(this.#request, asGatewayError(error));
+    this.#road.refuse(this.#request, error);
   }
 }

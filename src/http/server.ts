@@ -22,7 +22,7 @@ import type { Snapshot } from '../core/model.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
 import { findVersion, isReady, resolve } from '../routing/resolve.ts';
-import { BodyBuffer } from './body.ts';
+import { BodyBuffer, tooLarge } from './body.ts';
 import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
 import { Exchange, type OnAnswer } from './exchange.ts';
 import type { HostGuard } from './guard.ts';
@@ -86,6 +86,7 @@ export class HttpServer {
   #socket: Parameters<typeof us_listen_socket_close>[0] | null = null;
   #connections = 0;
   #requests = 0;
+  readonly #nextId = () => `${process.pid.toString(36)}-${(++this.#requests).toString(36)}`;
 
   /** @param admin the admin listener: health and metrics only. */
   constructor(parts: ServerParts, admin: boolean) {
@@ -149,7 +150,7 @@ export class HttpServer {
       path,
       this.#parts.clock.nowUs(),
       this.#parts.onAnswer,
-      () => `${process.pid.toString(36)}-${(++this.#requests).toString(36)}`,
+      this.#nextId,
     );
     exchange.close = this.#parts.draining();
     try {
@@ -275,7 +276,7 @@ export class HttpServer {
       throw new GatewayError('UNSUPPORTED_ENCODING', `content encoding '${encoding.slice(0, 32)}' is not supported`);
     }
     const headBytes = headLength(req.getHeader('inference-header-content-length'), totalBytes);
-    const request = road.open(target, exchange);
+    const request = road.open(target, exchange, exchange.startedUs);
     res.onAborted(() => {
       exchange.abort();
       road.abort(request);
@@ -283,11 +284,6 @@ export class HttpServer {
     const body = new InferBody(road, request, exchange, headBytes, totalBytes, bodyBytes);
     res.onData((chunk, last) => body.chunk(chunk, last));
   }
-}
-
-/** The refusal of a body over its limit. */
-export function tooLarge(limit: number): GatewayError {
-  return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${limit} bytes`);
 }
 
 function headLength(text: string, totalBytes: number): number {

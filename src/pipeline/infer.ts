@@ -43,6 +43,9 @@ export class InferRoad implements Passage<InferRequest> {
   readonly #manifests: Manifest;
   readonly #boarded = new Map<Batch<InferRequest>, ReturnType<Manifest['board']>>();
   #draining = false;
+  /** Requests announced and not answered yet, those whose body is still coming included. */
+  #open = 0;
+  #drained: (() => void) | null = null;
 
   constructor(parts: RoadParts) {
     this.#clock = parts.clock;
@@ -55,12 +58,14 @@ export class InferRoad implements Passage<InferRequest> {
 
   /**
    * Steps 2 to 4: a request for `target` is announced.
+   * @param arrivalUs when its first byte was read: what deadlines count from.
    * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED
    */
-  open(target: Target, reply: Reply): InferRequest {
+  open(target: Target, reply: Reply, arrivalUs: number): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     admit(this.driver, target, 1, 0);
-    return new InferRequest(target, reply, this.#clock.nowUs());
+    this.#open++;
+    return new InferRequest(target, reply, arrivalUs);
   }
 
   /** Step 5, for a body in one piece. */
@@ -107,13 +112,18 @@ export class InferRoad implements Passage<InferRequest> {
   abort(request: InferRequest): void {
     if (request.state === 'ENDED') return;
     this.driver.cancel(request);
-    request.target.metrics.error('CLIENT_CLOSED');
     this.#release(request);
+    this.#fail(request, new GatewayError('CLIENT_CLOSED', 'the client closed the connection'));
   }
 
   /** No new requests; resolves when all that were accepted have been answered. */
   async drain(): Promise<void> {
     this.#draining = true;
+    if (this.#open > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
     await this.driver.idle();
   }
 
@@ -133,7 +143,6 @@ export class InferRoad implements Passage<InferRequest> {
     const nowUs = this.#clock.nowUs();
     for (const request of batch.requests) {
       request.boarded = batch;
-      request.startedUs = nowUs;
       request.target.metrics.queueUs.record(nowUs - request.arrivalUs);
     }
     const boarded = this.#manifests.board(batch);
@@ -194,6 +203,7 @@ export class InferRoad implements Passage<InferRequest> {
       const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
       target.metrics.ok(this.#clock.nowUs() - request.arrivalUs, request.rows);
       request.reply.answer(answer.body, answer.jsonBytes);
+      this.#closed();
     } catch (error) {
       this.#fail(request, asGatewayError(error));
     }
@@ -213,6 +223,12 @@ export class InferRoad implements Passage<InferRequest> {
   #fail(request: InferRequest, error: GatewayError): void {
     request.target.metrics.error(error.code);
     request.reply.fail(error);
+    this.#closed();
+  }
+
+  #closed(): void {
+    this.#open--;
+    if (this.#open === 0) this.#drained?.();
   }
 
   #release(request: InferRequest): void {

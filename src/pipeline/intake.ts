@@ -4,7 +4,7 @@
  */
 
 import type { Lifted, PlanEntry } from '../codec/head.ts';
-import { planRaw, type RequestPlan } from '../codec/plan.ts';
+import { planRaw } from '../codec/plan.ts';
 import { readStrings } from '../codec/strings.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { type Arena, aligned } from '../native/arena.ts';
@@ -41,8 +41,8 @@ export class Intake {
     if (headBytes > length) {
       throw invalid(`Inference-Header-Content-Length is ${headBytes}, the body has only ${length} bytes`);
     }
-    if (headBytes < 0 && length > APART_BYTES) return this.#wholeApart(request, body);
     const jsonBytes = headBytes < 0 ? length : headBytes;
+    if (jsonBytes > APART_BYTES) return this.#wholeApart(request, body, jsonBytes, headBytes >= 0);
     this.head(request, body, jsonBytes, headBytes >= 0, length - jsonBytes);
     this.tail(request, body, jsonBytes, length - jsonBytes);
     this.finish(request);
@@ -71,7 +71,7 @@ export class Intake {
     const lifted = heads.lift(memory, 0, jsonBytes, this.#arena.bytes, places, binary);
     request.id = lifted.id;
     this.#place(request, lifted.entry, tailBytes, lifted);
-    if ((lifted.done && guess >= 0 && request.ringRow === guess) || !hasJson(lifted.entry.plan)) return;
+    if ((lifted.done && guess >= 0 && request.ringRow === guess) || !lifted.entry.plan.hasJson) return;
     heads.lift(memory, 0, jsonBytes, this.#arena.bytes, this.#ownPlaces(request), binary);
   }
 
@@ -120,20 +120,23 @@ export class Intake {
   }
 
   /** Large JSON: counted first, then lifted to a place of the right size, both off this thread. */
-  async #wholeApart(request: InferRequest, body: Memory): Promise<void> {
+  async #wholeApart(request: InferRequest, body: Memory, jsonBytes: number, binary: boolean): Promise<void> {
     const { heads } = request.target;
-    const lifted = await heads.liftApart(body, body.byteLength, this.#arena.bytes, this.#nowhere, false);
+    const tailBytes = body.byteLength - jsonBytes;
+    const lifted = await heads.liftApart(body, jsonBytes, this.#arena.bytes, this.#nowhere, binary);
     if (hasEnded(request)) return;
     request.id = lifted.id;
-    this.#place(request, lifted.entry, 0, lifted);
-    if (hasJson(lifted.entry.plan)) {
+    this.#place(request, lifted.entry, tailBytes, lifted);
+    if (lifted.entry.plan.hasJson) {
       // The addon writes into the request's place meanwhile: the caller may go, the memory may not.
       const places = this.#ownPlaces(request).slice(0, 2 * request.offsets.length);
       request.held = true;
-      await heads.liftApart(body, body.byteLength, this.#arena.bytes, places, false);
+      await heads.liftApart(body, jsonBytes, this.#arena.bytes, places, binary);
       request.held = false;
     }
-    if (!hasEnded(request)) this.finish(request);
+    if (hasEnded(request)) return;
+    this.tail(request, body, jsonBytes, tailBytes);
+    this.finish(request);
   }
 
   #place(request: InferRequest, entry: PlanEntry, tailBytes: number, lifted: Lifted | null): void {
@@ -212,10 +215,6 @@ export class Intake {
     }
     return [text.toString('utf8')];
   }
-}
-
-function hasJson(plan: RequestPlan): boolean {
-  return plan.inputs.some((input) => input.source === 'json');
 }
 
 function hasEnded(request: InferRequest): boolean {

@@ -4,7 +4,14 @@
  */
 
 import type { Driver } from '../batching/driver.ts';
-import { type Lane, RunError, type RunRequest, type SessionInfo, type SessionSpec } from '../core/instance.ts';
+import {
+  type Lane,
+  RunError,
+  type RunRequest,
+  type RunResult,
+  type SessionInfo,
+  type SessionSpec,
+} from '../core/instance.ts';
 import type { ModelPolicy, Placement, ServedFacts } from '../core/model.ts';
 import { elementCount, type Signature } from '../core/tensor.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -84,9 +91,10 @@ export class ModelLoader implements Loader {
     checkSignature(info.signature, found);
     const maxBatchSize = await this.#maxBatchSize(info.signature, found.policy, lanes[0], spec.session);
     const rows = maxBatchSize === 0 ? 1 : Math.min(MEASURED_ROWS, maxBatchSize);
-    const measuredUs = await measureRun(() =>
-      this.#dryRun(info.signature, rows, maxBatchSize > 0, lanes[0], spec.session),
-    );
+    const measuredUs = await measureRun(async () => {
+      const result = await this.#tryRun(info.signature, rows, maxBatchSize > 0, lanes[0], spec.session);
+      return result?.runUs ?? Number.POSITIVE_INFINITY;
+    });
     const placement = this.#parts.placement ?? (measuredUs < INLINE_US ? 'inline' : 'worker');
     const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
     await this.#settle(spec, lanes, homes);
@@ -148,30 +156,24 @@ export class ModelLoader implements Loader {
 
   /** A free first dimension is the batch only if two rows in give two rows out, everywhere. */
   async #followsRows(signature: Signature, lane: number | undefined, session: number): Promise<boolean> {
-    try {
-      const request = this.#emptyRun(signature, 2, true, session);
-      const result = await this.#lane(lane).run(request.run);
-      this.#parts.arena.free(request.block);
-      return result.outputs.every((output) => output !== null && output.dims[0] === 2);
-    } catch (error) {
-      if (error instanceof RunError) return false;
-      throw error;
-    }
+    const result = await this.#tryRun(signature, 2, true, lane, session);
+    return result?.outputs.every((output) => output?.dims[0] === 2) ?? false;
   }
 
-  async #dryRun(
+  async #tryRun(
     signature: Signature,
     rows: number,
     batched: boolean,
     lane: number | undefined,
     session: number,
-  ): Promise<number> {
+  ): Promise<RunResult | null> {
     const { run, block } = this.#emptyRun(signature, rows, batched, session);
     try {
-      return (await this.#lane(lane).run(run)).runUs;
-    } catch {
-      // Zeros may be no valid input of this model: then it is not known to be quick.
-      return Number.POSITIVE_INFINITY;
+      return await this.#lane(lane).run(run);
+    } catch (error) {
+      // Zeros may be no valid input of this model: then nothing is learned of it.
+      if (error instanceof RunError) return null;
+      throw error;
     } finally {
       this.#parts.arena.free(block);
     }

@@ -48,8 +48,6 @@ export class InferRequest implements Traveller {
   boarded: Batch<InferRequest> | null = null;
   /** Whether the addon writes to its memory on another thread. */
   held = false;
-  /** When its batch started, microseconds. */
-  startedUs = 0;
 
   constructor(target: Target, reply: Reply, arrivalUs: number) {
     this.target = target;

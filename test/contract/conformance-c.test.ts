@@ -145,6 +145,26 @@ describe('the binary extension (conformance C)', () => {
     expect(reply.json.outputs[0].data).toEqual([1, 2]);
   });
 
+  test('a binary head that looks like what is left of a JSON body is read for itself', async () => {
+    const json = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1, 2], [1, 2])] });
+    expect((await infer('id_fp32', json)).status).toBe(200);
+    const lookalike = Buffer.from(json.replace('[1,2]}', '[]}'));
+    const headers = { 'Inference-Header-Content-Length': String(lookalike.length) };
+    await refused(send(`${server.v2}/models/id_fp32/infer`, lookalike, headers), '2', '0');
+  });
+
+  test('a large JSON head before a binary tail is lifted apart', async () => {
+    const n = 100_000;
+    const data = Array.from({ length: n }, (_, i) => i);
+    const inputs = [I('INPUT0', 'FP32', [1, n], data)];
+    const body = Buffer.from(JSON.stringify({ inputs, outputs: BINARY }));
+    const headers = { 'Inference-Header-Content-Length': String(body.length) };
+    const reply = await send(`${server.v2}/models/id_fp32/infer`, body, headers);
+    expect(reply.tail.equals(Buffer.from(bytesOf(Float32Array.from(data))))).toBe(true);
+    const surplus = await send(`${server.v2}/models/id_fp32/infer`, Buffer.concat([body, Buffer.alloc(1)]), headers);
+    expect(surplus.status).toBe(400);
+  });
+
   test('C8 impossible head lengths are refused', async () => {
     const body = Buffer.from('{}');
     for (const length of ['3', '-1', 'abc', '99999999999', '1e3']) {

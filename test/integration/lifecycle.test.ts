@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,6 +77,25 @@ describe('the life of a server', () => {
     served.child.kill('SIGINT');
     const replies = await Promise.all(accepted);
     expect(replies.map((r) => r.status)).toEqual([200, 200]);
+    expect(await served.ended).toEqual({ code: 0, signal: null });
+  }, 30_000);
+
+  test('a request whose body is still coming at SIGTERM is finished too', async () => {
+    const served = await serve();
+    await untilReady(served.url);
+    const body = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1], [3])] });
+    const status = new Promise<number>((resolve, reject) => {
+      const headers = { 'Content-Length': String(body.length) };
+      const outgoing = request(`${served.url}/v2/models/slow8/infer`, { method: 'POST', headers }, (answer) => {
+        answer.resume();
+        answer.on('end', () => resolve(answer.statusCode ?? 0));
+      });
+      outgoing.on('error', reject);
+      outgoing.write(body.slice(0, 20));
+      setTimeout(() => served.child.kill('SIGTERM'), 150);
+      setTimeout(() => outgoing.end(body.slice(20)), 400);
+    });
+    expect(await status).toBe(200);
     expect(await served.ended).toEqual({ code: 0, signal: null });
   }, 30_000);
 
