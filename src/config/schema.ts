@@ -22,7 +22,6 @@ const limits = z.strictObject({
     ),
   queueBytes: bytes(256 * MIB).describe('Bytes of input that may wait per model version'),
   arenaBytes: bytes(512 * MIB, 4095 * MIB).describe('Memory for all tensors in flight, bytes, shared by all models'),
-  tensors: whole(1, 1024).default(1024).describe('Most inputs, and most outputs, of one request'),
 });
 
 const log = z.strictObject({
@@ -40,7 +39,6 @@ export const configSchema = z.strictObject({
   adminHost: z.string().min(1).default('127.0.0.1').describe('Address of the admin listener (health, metrics, admin)'),
   adminPort: port(8002).describe('Port of the admin listener; 0 = any free one'),
   models: z.string().min(1).default('models').describe('Folder of the models'),
-  stateDir: z.string().min(1).default('var').describe('Folder for what the gateway itself remembers'),
   allowedHosts: z
     .array(z.string().min(1))
     .default([])
