@@ -5,6 +5,7 @@
       "native/kernels/half_float.cc",
       "native/kernels/head_table.cc",
       "native/kernels/json_lift.cc",
+      "native/kernels/json_lift_elements.cc",
       "native/kernels/number_text.cc",
       "native/kernels/utf8.cc"
     ]

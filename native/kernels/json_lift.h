@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -127,8 +128,15 @@ class Lifter {
   bool UniqueKeys(uint32_t first);
   bool SameKey(const Key& a, const Key& b);
   bool Fail(LiftStatus status, const uint8_t* at);
-  void SkipSpace();
-  bool Word(const char* text, size_t length);
+  void SkipSpace() {
+    while (p_ < end_ && (*p_ == ' ' || *p_ == '\n' || *p_ == '\t' || *p_ == '\r')) ++p_;
+  }
+  // Moves behind `text` if it stands here.
+  bool Word(const char* text, size_t length) {
+    if (static_cast<size_t>(end_ - p_) < length || std::memcmp(p_, text, length) != 0) return false;
+    p_ += length;
+    return true;
+  }
   bool Flush(const uint8_t* upto);
   LiftPlacement Room() const;
 
