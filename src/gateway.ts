@@ -195,8 +195,12 @@ export class Gateway {
   #versionSettled(version: ModelVersion, cause: unknown): void {
     const { model, version: name, state, reason, facts } = version;
     if (state === 'READY') {
-      const { placement, measuredUs, measuredRows, maxBatchSize } = facts as NonNullable<typeof facts>;
-      this.#log.info({ model, version: name, placement, measuredUs, measuredRows, maxBatchSize }, 'model ready');
+      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as NonNullable<
+        typeof facts
+      >;
+      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize };
+      if (passedOver === '') this.#log.info(line, 'model ready');
+      else this.#log.warn({ ...line, reason: passedOver }, 'model ready, not on the provider it prefers');
     } else this.#log.error({ model, version: name, reason, err: cause }, 'model unavailable');
   }
 }

@@ -86,8 +86,10 @@ function announce(config: Config, { inferenceUrl, adminUrl }: Listening): void {
 
 function announceModels(gateway: Gateway, config: Config, { inferenceUrl }: Listening): void {
   const versions = [...gateway.snapshot.models.values()].flatMap((model) => model.versions);
-  for (const { model, version, state, reason } of versions) {
-    process.stdout.write(`  ${model} ${version}: ${state}${reason === '' ? '' : ` (${reason})`}\n`);
+  for (const { model, version, state, reason, facts } of versions) {
+    const why = reason === '' ? (facts?.passedOver ?? '') : reason;
+    const on = facts === null || (facts.provider === 'cpu' && why === '') ? '' : ` on ${facts.provider}`;
+    process.stdout.write(`  ${model} ${version}: ${state}${on}${why === '' ? '' : ` (${why})`}\n`);
   }
   const ready = versions.findLast((v) => v.state === 'READY');
   if (ready === undefined) return;

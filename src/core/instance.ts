@@ -80,6 +80,8 @@ export interface SessionInfo {
   readonly signature: Signature;
   /** The execution provider that took it. */
   readonly provider: string;
+  /** Why a provider that stands before it in the file did not; empty where the first one took it. */
+  readonly passedOver: string;
 }
 
 /** A place where sessions are loaded and batches run, one at a time: a worker thread, or the front thread itself. */

@@ -35,6 +35,8 @@ export interface ServedFacts {
   readonly measuredUs: number;
   readonly instances: number;
   readonly provider: string;
+  /** Why the provider that the file prefers did not take it; empty where it did. */
+  readonly passedOver: string;
   /** Labels per output index; null where the output has none. */
   readonly labels: readonly (readonly string[] | null)[];
 }

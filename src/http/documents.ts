@@ -57,6 +57,7 @@ export function modelConfig(version: ModelVersion): unknown {
     response_cache: { enable: false },
     parameters: {
       placement: { string_value: known.placement },
+      execution_provider: { string_value: known.provider },
       batch_rows: { string_value: String(known.batchRows) },
       measured_rows: { string_value: String(known.measuredRows) },
       measured_us: { string_value: String(known.measuredUs) },

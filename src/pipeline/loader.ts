@@ -108,6 +108,7 @@ export class ModelLoader implements Loader {
       measuredUs: Math.round(measuredUs),
       instances: homes.length,
       provider: info.provider,
+      passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
     };
     const queue = driver.open({
@@ -232,7 +233,7 @@ async function explained(load: () => Promise<SessionInfo>): Promise<SessionInfo>
     if (text.startsWith('Unsupported data type: 16')) {
       throw new UnloadableError('a tensor is BF16, which onnxruntime-node does not take', error);
     }
-    if (text.startsWith('the model asks for ')) throw new UnloadableError(text, error);
+    if (text.startsWith('the model asks for ')) throw new UnloadableError(text.split('\n', 1)[0] as string, error);
     throw error;
   }
 }

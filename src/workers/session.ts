@@ -2,8 +2,9 @@
  * One model loaded in ONNX Runtime, on whatever thread this is: the only importer of onnxruntime-node.
  *
  * Its oddities, all found by running 1.30: it ignores unknown options and bad values in silence, so they are checked by
- * us; `['cuda','cpu']` throws where CUDA is absent, so providers are tried one by one; a second release throws; its error
- * texts hold build paths, so they are for the log only; a data type it does not know (BF16) fails the load.
+ * us; `['cuda','cpu']` throws where CUDA is absent, so providers are tried one by one; it lists `cuda` as supported on
+ * every Linux, so only the failure tells; a second release throws; its error texts hold build paths, so they are for the
+ * log only; a data type it does not know (BF16) fails the load.
  */
 
 import * as ort from 'onnxruntime-node';
@@ -52,6 +53,12 @@ const ORT_TYPES: Partial<Record<Datatype, readonly [ort.Tensor.Type, ArrayMaker 
 
 const FROM_ORT = new Map(Object.entries(ORT_TYPES).map(([name, [type]]) => [type as string, name as Datatype]));
 
+/** How ONNX Runtime says that a provider's libraries or device are missing, rather than that the model is wrong. */
+const ABSENT = /AppendExecutionProvider|shared library|no CUDA-capable device/i;
+
+// The same as logSeverityLevel below, for what it says before it has a session: absent libraries, with their paths.
+ort.env.logLevel = 'fatal';
+
 /** A loaded model. Runs do not overlap: its lane gives it one batch at a time. */
 export class Session {
   readonly info: SessionInfo;
@@ -71,12 +78,15 @@ export class Session {
    */
   static async open(spec: SessionSpec, arena: SharedArrayBuffer): Promise<Session> {
     let last: unknown;
+    let passedOver = '';
     for (const provider of spec.options.executionProviders) {
       try {
         const session = await ort.InferenceSession.create(spec.path, sessionOptions(spec.options, provider));
-        return new Session(session, arena, { signature: readSignature(session), provider: provider.name });
+        return new Session(session, arena, { signature: readSignature(session), provider: provider.name, passedOver });
       } catch (error) {
-        last = absentProvider(provider.name) ?? error;
+        const absent = absentProvider(provider.name, error);
+        last = absent ?? error;
+        passedOver ||= absent?.message.split('\n', 1)[0] ?? `${provider.name} did not take the model`;
       }
     }
     throw new RunError('EXECUTION_FAILED', messageOf(last));
@@ -151,10 +161,12 @@ function sessionOptions(
   };
 }
 
-function absentProvider(name: string): Error | null {
-  const present = ort.listSupportedBackends().map((backend) => backend.name);
-  if (present.includes(name)) return null;
-  return new Error(`the model asks for ${name}, this onnxruntime-node has only ${present.join(', ')}`);
+/** One clear sentence, which may be shown, and on the lines behind it what ONNX Runtime said. */
+function absentProvider(name: string, error: unknown): Error | null {
+  const text = messageOf(error);
+  const offered = ort.listSupportedBackends().some((backend) => backend.name === name);
+  if (name === 'cpu' || (offered && !ABSENT.test(text))) return null;
+  return new Error(`the model asks for ${name}, which is absent on this machine\n${text}`);
 }
 
 function readSignature(session: ort.InferenceSession): SessionInfo['signature'] {

@@ -1,14 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { get, I, post } from '../support/gateway.ts';
+import { serveProcess, untilReady } from '../support/server-process.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const models = mkdtempSync(join(tmpdir(), 'penstock-life-'));
 
 beforeAll(async () => {
@@ -19,41 +17,7 @@ afterAll(() => {
   rmSync(models, { recursive: true });
 });
 
-interface Served {
-  readonly child: ChildProcess;
-  readonly url: string;
-  readonly ended: Promise<{ code: number | null; signal: string | null }>;
-  output(): string;
-}
-
-/** Starts the real command; resolves when it has said where it listens, or has ended. */
-async function serve(...flags: string[]): Promise<Served> {
-  const args = [MAIN, 'serve', '--models', models, '--port', '0', '--admin-port', '0', '--workers', '1', ...flags];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal })),
-  );
-  const url = await new Promise<string>((resolve) => {
-    const take = (chunk: Buffer) => {
-      output += chunk.toString();
-      const found = /on (http:\/\/\S+) \(admin/.exec(output);
-      if (found) resolve(found[1] as string);
-    };
-    child.stdout?.on('data', take);
-    child.stderr?.on('data', take);
-    void ended.then(() => resolve(''));
-  });
-  return { child, url, ended, output: () => output };
-}
-
-async function untilReady(url: string): Promise<void> {
-  for (let i = 0; i < 400; i++) {
-    if ((await get(`${url}/v2/health/ready`)).status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error('never ready');
-}
+const serve = (...flags: string[]) => serveProcess(models, '--workers', '1', ...flags);
 
 const slow = (url: string) => post(`${url}/v2/models/slow8/infer`, { inputs: [I('INPUT0', 'FP32', [1], [3])] });
 
