@@ -3,6 +3,7 @@
  * chunk by chunk from the socket to its place; a JSON body is gathered, and lifted when it is whole.
  */
 
+import { normaliseBooleans } from '../codec/booleans.ts';
 import type { Lifted, PlanEntry } from '../codec/head.ts';
 import { planRaw } from '../codec/plan.ts';
 import { readStrings } from '../codec/strings.ts';
@@ -89,6 +90,8 @@ export class Intake {
       const piece = Math.min(left, request.sizes[index] - into);
       if (piece <= 0) continue;
       this.#binding.copy(source, from, this.#arena.bytes, request.offsets[index] + into, piece);
+      const { name } = plan.inputs[index].spec.datatype;
+      if (name === 'BOOL') normaliseBooleans(this.#arena.bytes, request.offsets[index] + into, piece);
       request.tailBytes += piece;
       from += piece;
       left -= piece;

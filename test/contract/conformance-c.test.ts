@@ -22,7 +22,7 @@ const BINARY = [{ name: 'OUTPUT0', parameters: { binary_data: true } }];
 
 beforeAll(async () => {
   const identities = [...Object.keys(NUMERIC), 'bytes'].map((name) => `id_${name}`);
-  server = await startGateway(['simple', 'pair', 'raw8', 'cls', ...identities]);
+  server = await startGateway(['simple', 'pair', 'raw8', 'cls', 'negate', ...identities]);
 });
 
 afterAll(async () => {
@@ -85,6 +85,20 @@ describe('the binary extension (conformance C)', () => {
     );
     expect(reply.json.outputs[0].shape).toEqual([2, 3]);
     expect(reply.tail.equals(tail)).toBe(true);
+  });
+
+  test('a BOOL byte other than 0 is true, and 1 is what the model gets, in one piece and in many', async () => {
+    for (const [width, body] of [
+      [4, Uint8Array.of(0, 1, 2, 255)],
+      [3_000_000, new Uint8Array(3_000_000).fill(2)],
+    ] as const) {
+      const reply = await infer('id_bool', { inputs: [B('INPUT0', 'BOOL', [1, width], width)], outputs: BINARY }, body);
+      expect(reply.tail.equals(Buffer.from(body.map((byte) => Math.min(byte, 1))))).toBe(true);
+    }
+    const raw = await send(`${server.v2}/models/negate/infer`, Uint8Array.of(0, 2), {
+      'Inference-Header-Content-Length': '0',
+    });
+    expect([...raw.tail]).toEqual([1, 0]);
   });
 
   test('C2 strings give their bytes back', async () => {
