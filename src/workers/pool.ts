@@ -62,7 +62,7 @@ export class WorkerPool {
     });
     this.#pool.on('error', (error: Error) => this.#onLaneChange(-1, false, error.message));
     this.#pool.on('workerCreate', (worker: { id: number }) => void this.#bind(worker.id));
-    this.#pool.on('workerDestroy', () => this.#unbindDead());
+    this.#pool.on('workerDestroy', (worker: { id: number }) => this.#unbindDead(worker.id));
   }
 
   /** Waits for the tasks that run, then ends the threads. */
@@ -96,9 +96,13 @@ export class WorkerPool {
     if (again && lane.ready) this.#onLaneChange(lane.id, true, 'a new thread took its place');
   }
 
-  /** A thread that has exited says -1 when asked for its id: the lane that lost its own is found among the living. */
-  #unbindDead(): void {
+  /**
+   * A thread that has exited says -1 when asked for its id, so the lane that lost its own is found among the living. One
+   * that threw is told of before it exits: it still has its id, and is still among the threads.
+   */
+  #unbindDead(destroyed: number): void {
     const living = new Set(this.#pool.threads.map((thread) => thread.threadId));
+    living.delete(destroyed);
     for (const lane of this.#lanes) {
       if (lane.thread < 0 || living.has(lane.thread)) continue;
       lane.goDown();

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
 
@@ -9,6 +10,8 @@ let server: RunningGateway;
 
 beforeAll(async () => {
   process.env.PENSTOCK_TEST_ONCE = join(folder, 'died');
+  // For threads that start from here on: a heap that is soon exhausted.
+  setFlagsFromString('--max-old-space-size=96');
   server = await startGateway(['raw8', 'picky', 'simple'], [], {
     placement: 'worker',
     workerEntry: new URL('../support/dying-thread.ts', import.meta.url),
@@ -37,11 +40,23 @@ describe('faults', () => {
     expect(guilty.json.error).not.toMatch(/[/\\]|\.cc|Gather/);
   });
 
-  test('a worker that dies once is replaced, and nobody notices', async () => {
-    const replies = await Promise.all([1, 667, 2, 3, 4].map(eight));
-    expect(replies.map((r) => r.status)).toEqual([200, 200, 200, 200, 200]);
-    expect(replies.map((r) => r.json.outputs[0].data[0])).toEqual([1, 667, 2, 3, 4]);
-  }, 30_000);
+  test.each([
+    ['ends itself', 667],
+    ['has a task that throws', 668],
+    ['throws where nobody catches', 669],
+    ['has no heap left', 670],
+  ])(
+    'a worker that %s in the middle of a batch costs nobody an answer',
+    async (_way, number) => {
+      const sent = [1, number, 2, 3, 4];
+      const replies = await Promise.all(sent.map(eight));
+      expect(existsSync(join(folder, `died${number}`))).toBe(true);
+      expect(replies.map((r) => r.status)).toEqual([200, 200, 200, 200, 200]);
+      expect(replies.map((r) => r.json.outputs[0].data[0])).toEqual(sent);
+      expect((await get(`${server.v2}/health/ready`)).status).toBe(200);
+    },
+    30_000,
+  );
 
   test('a request that kills two workers is refused, its neighbours are answered', async () => {
     const replies = await Promise.all([5, 666, 6].map(eight));
