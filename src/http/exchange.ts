@@ -123,7 +123,6 @@ export class Exchange {
     this.#res.cork(() => {
       // 200 is what uWebSockets.js writes by itself, and a call across to it is not free.
       if (status !== 200) this.#res.writeStatus(STATUS[status]);
-      if (this.close) this.#res.writeHeader('Connection', 'close');
       headersAndBody(this.#res);
     });
   }

@@ -223,7 +223,8 @@ export class HttpServer {
   #ready(snapshot: Snapshot): unknown {
     if (this.#parts.draining()) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     if (!isReady(snapshot, this.#parts.strictReadiness)) {
-      throw new GatewayError('MODEL_NOT_READY', snapshot.settled ? 'no model is ready' : 'models are loading');
+      const few = this.#parts.strictReadiness ? 'not every model is ready' : 'no model is ready';
+      throw new GatewayError('MODEL_NOT_READY', snapshot.settled ? few : 'models are loading');
     }
     return { live: true, ready: true };
   }
