@@ -71,7 +71,7 @@ export class Gateway {
     this.#log = log;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
-    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes });
+    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes, logLinesDropped: () => log.dropped });
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,

@@ -34,12 +34,19 @@ export class Logger {
   readonly #pino: PinoLogger;
   readonly #sampleEvery: number;
   readonly #flush: () => void;
+  readonly #dropped: () => number;
   #answered = 0;
 
-  constructor(sink: PinoLogger, sampleEvery: number, flush: () => void) {
+  constructor(sink: PinoLogger, sampleEvery: number, flush: () => void, dropped: () => number = () => 0) {
     this.#pino = sink;
     this.#sampleEvery = sampleEvery;
     this.#flush = flush;
+    this.#dropped = dropped;
+  }
+
+  /** Lines lost so far because nobody read them. */
+  get dropped(): number {
+    return this.#dropped();
   }
 
   /** One request's end. @param error null for a success, which is sampled */
@@ -89,6 +96,13 @@ export function createLogger(settings: LogSettings): Logger {
     return new Logger(pino({ level: settings.level }, stream), settings.sampleEvery, () => undefined);
   }
   const out = destination({ dest: 1, sync: false, minLength: 0, maxLength: WAITING_BYTES });
+  let dropped = 0;
+  out.on('drop', () => dropped++);
   const sink = pino({ level: settings.level, base: null }, out);
-  return new Logger(sink, settings.sampleEvery, () => out.flushSync());
+  return new Logger(
+    sink,
+    settings.sampleEvery,
+    () => out.flushSync(),
+    () => dropped,
+  );
 }

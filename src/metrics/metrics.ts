@@ -40,6 +40,8 @@ export class TargetMetrics {
 /** Figures that are read when somebody asks. */
 export interface MetricSources {
   readonly arenaBytes: () => number;
+  /** Log lines lost so far. */
+  readonly logLinesDropped: () => number;
 }
 
 interface Watched {
@@ -72,6 +74,7 @@ export class Metrics {
       registers,
     });
     this.#gauge('penstock_arena_bytes', 'Bytes of the arena in use', sources.arenaBytes);
+    this.#total('penstock_log_lines_dropped_total', 'Log lines lost: nobody read them', sources.logLinesDropped);
     this.#gauge(
       'penstock_event_loop_delay_p99_seconds',
       'Delay of the front thread, 99th percentile since the last scrape',
@@ -172,6 +175,19 @@ export class Metrics {
       }),
       reset: () => undefined,
     } as never);
+  }
+
+  /** A counter that somebody else counts. */
+  #total(name: string, help: string, read: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -32,7 +32,7 @@ describe('a histogram', () => {
 describe('the text for Prometheus', () => {
   let metrics: Metrics;
   beforeEach(() => {
-    metrics = new Metrics({ arenaBytes: () => 4096 });
+    metrics = new Metrics({ arenaBytes: () => 4096, logLinesDropped: () => 7 });
   });
   afterEach(() => metrics.dispose());
 
@@ -50,6 +50,7 @@ describe('the text for Prometheus', () => {
     expect(text).toContain(`penstock_requests_total{${labels},code="OK"} 2`);
     expect(text).toContain(`penstock_queue_rows{${labels}} 3`);
     expect(text).toContain('penstock_arena_bytes 4096');
+    expect(text).toContain('penstock_log_lines_dropped_total 7');
     expect(metrics.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
   });
 

@@ -1,0 +1,221 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeConfig } from '../../src/config/schema.ts';
+import { MOST_CHUNKS } from '../../src/http/body.ts';
+import { writeFixtures } from '../support/fixtures/write.ts';
+import { B, get, I, post, type Reply, type RunningGateway, send, startGateway } from '../support/gateway.ts';
+import { serveProcess, untilReady } from '../support/server-process.ts';
+
+const KIB = 1024;
+
+/** More than the most chunks of one byte: the two limits are told apart. */
+const BODY_BYTES = 128 * KIB;
+
+const LIVE = 'GET /v2/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
+const CHUNKED = 'POST /v2/models/id_fp32/infer HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+async function opened(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  // A connection that is refused may end in a reset: that is what is tested.
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Writes raw bytes; resolves with what came back once a JSON document has ended, or the connection has. */
+function ask(socket: Socket, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const take = (chunk: Buffer) => {
+      text += chunk;
+      if (text.endsWith('}')) end();
+    };
+    const end = () => {
+      socket.off('data', take);
+      socket.off('close', end);
+      resolve(text);
+    };
+    socket.on('data', take);
+    socket.on('close', end);
+    if (socket.destroyed) end();
+    else socket.write(bytes);
+  });
+}
+
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('it never came about');
+}
+
+function refusal(reply: Reply): [number, string | null] {
+  expect(Object.keys(reply.json)).toEqual(['error']);
+  return [reply.status, reply.headers.get('x-error-code')];
+}
+
+const floats = (width: number) => new Uint8Array(4 * width);
+const TESTED = new Set<string>();
+
+/** A test of one limit; the last test compares them with the schema. */
+function limit(name: string, what: string, run: () => Promise<void>): void {
+  TESTED.add(`limits.${name}`);
+  test(`${name}: ${what}`, run, 20_000);
+}
+
+describe('every limit holds', () => {
+  let server: RunningGateway;
+
+  beforeAll(async () => {
+    const flags = [
+      ...['--workers', '1', '--limits-body-bytes', String(BODY_BYTES), '--limits-json-depth', '5'],
+      ...['--limits-queue-rows', '5', '--limits-queue-bytes', String(4 * KIB)],
+    ];
+    // One lane for both models: while `slow8` runs, requests for `id_fp32` wait.
+    server = await startGateway(['id_fp32', 'slow8'], flags, { placement: 'worker' });
+  });
+
+  afterAll(() => server.stop());
+
+  const url = () => `${server.v2}/models/id_fp32/infer`;
+  const binary = (width: number) =>
+    post(url(), { inputs: [B('INPUT0', 'FP32', [1, width], 4 * width)] }, floats(width));
+  const slow = () => post(`${server.v2}/models/slow8/infer`, { inputs: [I('INPUT0', 'FP32', [1], [3])] });
+  /** Batches of `slow8` that have been given to the lane. */
+  const started = async () => {
+    const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
+    return Number(/^penstock_queue_duration_seconds_count\{model="slow8".*\} (\d+)$/m.exec(text)?.[1]);
+  };
+  const whileBusy = async (run: () => Promise<void>) => {
+    const before = await started();
+    // Two, one behind the other on the one lane: a second in which nothing else is run.
+    const busy = Promise.all([slow(), slow()]);
+    await eventually(async () => (await started()) > before);
+    await run();
+    expect((await busy).map((reply) => reply.status)).toEqual([200, 200]);
+  };
+  const alive = async () => {
+    expect((await get(`${server.v2}/health/live`)).status).toBe(200);
+    expect((await binary(4)).status).toBe(200);
+  };
+
+  limit(
+    'bodyBytes',
+    'a longer Content-Length is refused before the body is read, and the connection closes',
+    async () => {
+      const head = `POST /v2/models/id_fp32/infer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${BODY_BYTES + 1}\r\n\r\n`;
+      const answer = await ask(await opened(server.inferenceUrl), head);
+      expect(answer).toMatch(/^HTTP\/1.1 413 /);
+      expect(answer).toMatch(/^connection: close/im);
+      expect(answer).toContain('{"error":"the body is larger than the limit of 131072 bytes"}');
+      await alive();
+    },
+  );
+
+  test('bodyBytes: a body of exactly that length is read', async () => {
+    const reply = await send(url(), Buffer.alloc(BODY_BYTES, ' '));
+    expect(refusal(reply)).toEqual([400, 'INVALID_ARGUMENT']);
+  });
+
+  test('bodyBytes: a body without a length is refused when it has become too long', async () => {
+    const chunk = `4000\r\n${' '.repeat(0x4000)}\r\n`;
+    const answer = await ask(await opened(server.inferenceUrl), CHUNKED + chunk.repeat(9));
+    expect(answer).toMatch(/^HTTP\/1.1 413 /);
+    expect(answer).toContain('PAYLOAD_TOO_LARGE');
+    await alive();
+  });
+
+  test('a body of more chunks than are taken is refused', async () => {
+    const answer = await ask(await opened(server.inferenceUrl), CHUNKED + '1\r\n \r\n'.repeat(MOST_CHUNKS + 1));
+    expect(answer).toMatch(/^HTTP\/1.1 413 /);
+    expect(answer).toContain('chunks');
+    await alive();
+  });
+
+  test('a control request has a small limit of its own', async () => {
+    const reply = await send(`${server.v2}/repository/index`, Buffer.alloc(64 * KIB + 1, ' '));
+    expect(refusal(reply)).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+  });
+
+  limit('jsonDepth', 'JSON nested deeper is refused, and just as deep is not', async () => {
+    const nested = (depth: number) => `{"x":${'['.repeat(depth)}${']'.repeat(depth)},"inputs":[]}`;
+    const deep = await post(url(), nested(5));
+    expect(refusal(deep)).toEqual([400, 'INVALID_ARGUMENT']);
+    expect(deep.json.error).toContain('nested deeper than 5 levels');
+    expect((await post(url(), nested(4))).json.error).not.toContain('nested');
+    await alive();
+  });
+
+  limit('queueRows', 'requests beyond the queue of a busy model are refused, with a time to come back', async () => {
+    await whileBusy(async () => {
+      const replies = await Promise.all(Array.from({ length: 7 }, () => binary(1)));
+      expect(replies.map((reply) => reply.status).sort()).toEqual([200, 200, 200, 200, 200, 503, 503]);
+      const refused = replies.find((reply) => reply.status === 503) as Reply;
+      expect(refusal(refused)).toEqual([503, 'OVERLOADED']);
+      expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    });
+  });
+
+  limit('queueBytes', 'so are requests whose bytes the queue of a busy model cannot hold', async () => {
+    await whileBusy(async () => {
+      const replies = await Promise.all(Array.from({ length: 5 }, () => binary(KIB / 4)));
+      expect(replies.map((reply) => reply.status).sort()).toEqual([200, 200, 200, 200, 503]);
+    });
+    // Alone and with the lane free, a request of more bytes than may wait does not wait: it runs.
+    expect((await binary(2 * KIB)).status).toBe(200);
+  });
+
+  limit('arenaBytes', 'a request that finds no memory is refused, and leaves none taken', async () => {
+    const small = await startGateway(['id_fp32'], ['--limits-arena-bytes', String(KIB * KIB)]);
+    const ask = (width: number) =>
+      post(`${small.v2}/models/id_fp32/infer`, { inputs: [B('INPUT0', 'FP32', [1, width], 4 * width)] }, floats(width));
+    expect(refusal(await ask(KIB * KIB))).toEqual([503, 'OVERLOADED']);
+    expect((await ask(KIB)).status).toBe(200);
+    const metrics = await (await fetch(`${small.adminUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^penstock_arena_bytes 0$/m);
+    await small.stop();
+  });
+
+  limit('connections', 'one more is closed unanswered, and there is room again when another has gone', async () => {
+    const few = await startGateway([], ['--limits-connections', '3']);
+    const held = [await opened(few.inferenceUrl), await opened(few.inferenceUrl), await opened(few.inferenceUrl)];
+    for (const socket of held) expect(await ask(socket, LIVE)).toMatch(/^HTTP\/1.1 200 /);
+    const surplus = await opened(few.inferenceUrl);
+    expect(await ask(surplus, LIVE)).toBe('');
+    expect(await ask(held[0] as Socket, LIVE)).toMatch(/^HTTP\/1.1 200 /);
+    held.pop()?.destroy();
+    await eventually(async () => (await ask(await opened(few.inferenceUrl), LIVE)) !== '');
+    for (const socket of held) socket.destroy();
+    await few.stop();
+  });
+
+  limit('headerBytes', 'a longer header block is refused with the connection, a shorter one is read', async () => {
+    const models = await mkdtemp(join(tmpdir(), 'penstock-limits-'));
+    await writeFixtures(models, ['simple']);
+    for (const [flags, most] of [
+      [[], 64],
+      [['--limits-header-bytes', '8192'], 8],
+    ] as const) {
+      const served = await serveProcess(models, '--workers', '1', ...flags);
+      await untilReady(served.url);
+      const padded = (kib: number) => LIVE.replace('\r\n\r\n', `\r\nX-Padding: ${'x'.repeat(kib * KIB)}\r\n\r\n`);
+      expect(await ask(await opened(served.url), padded(most - 1))).toMatch(/^HTTP\/1.1 200 /);
+      expect(await ask(await opened(served.url), padded(most + 1))).not.toMatch(/^HTTP\/1.1 2/);
+      expect((await get(`${served.url}/v2/health/live`)).status).toBe(200);
+      served.child.kill('SIGTERM');
+      expect((await served.ended).code).toBe(0);
+    }
+    await rm(models, { recursive: true });
+  });
+
+  test('and none is left without a test', () => {
+    const limits = describeConfig().flatMap(({ key }) => (key.startsWith('limits.') ? [key] : []));
+    expect([...TESTED].sort()).toEqual(limits.sort());
+  });
+});
