@@ -58,14 +58,15 @@ function untilStopped(gateway: Gateway, config: Config, log: Logger): Promise<nu
     const onSignal = async (signal: string): Promise<void> => {
       const nowMs = performance.now();
       if (firstMs >= 0) {
-        if (nowMs - firstMs > SAME_SIGNAL_MS) endNow(log, `a second ${signal}`);
+        if (nowMs - firstMs > SAME_SIGNAL_MS) await endNow(log, `a second ${signal}`);
         return;
       }
       firstMs = nowMs;
       log.info({ signal }, 'draining');
-      if (!(await gateway.stop(config.drainTimeoutS * 1000))) endNow(log, 'the drain time is over');
+      if (!(await gateway.stop(config.drainTimeoutS * 1000))) return endNow(log, 'the drain time is over');
       log.info({}, 'stopped');
-      log.flush();
+      // A write that nobody reads would keep the process alive; nothing else runs any more.
+      if (!(await log.flush())) process.exit(EXIT.ok);
       resolve(EXIT.ok);
     };
     process.on('SIGTERM', onSignal);
@@ -74,9 +75,9 @@ function untilStopped(gateway: Gateway, config: Config, log: Logger): Promise<nu
 }
 
 /** exit() while ONNX Runtime runs would abort with a core dump; a kill is what is meant. */
-function endNow(log: Logger, reason: string): void {
+async function endNow(log: Logger, reason: string): Promise<void> {
   log.error({ reason }, 'ended before everything accepted was answered');
-  log.flush();
+  await log.flush();
   process.kill(process.pid, 'SIGKILL');
 }
 

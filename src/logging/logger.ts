@@ -3,6 +3,8 @@
  * for the others; never a tensor, a body or a token. A log that cannot be written loses lines, it never holds a request up.
  */
 
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { destination, type Logger as PinoLogger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { GatewayError } from '../core/error.ts';
@@ -29,24 +31,34 @@ const PATH_CHARS = 256;
 /** Bytes of log that may wait for a slow reader; beyond that lines are dropped. */
 const WAITING_BYTES = 4 * 1024 * 1024;
 
+/** Most time that the end of the process waits for the log's reader, milliseconds. */
+const FLUSH_MS = 500;
+
+/** What a log is written to. */
+export interface Sink {
+  readonly pino: PinoLogger;
+  /** Resolves with true once everything is written, and with false where nobody reads. */
+  readonly flush: () => Promise<boolean>;
+  /** Lines lost so far because nobody read them. */
+  readonly dropped: () => number;
+}
+
 /** Lines for people and machines. */
 export class Logger {
+  readonly #sink: Sink;
   readonly #pino: PinoLogger;
   readonly #sampleEvery: number;
-  readonly #flush: () => void;
-  readonly #dropped: () => number;
   #answered = 0;
 
-  constructor(sink: PinoLogger, sampleEvery: number, flush: () => void, dropped: () => number = () => 0) {
-    this.#pino = sink;
+  constructor(sink: Sink, sampleEvery: number) {
+    this.#sink = sink;
+    this.#pino = sink.pino;
     this.#sampleEvery = sampleEvery;
-    this.#flush = flush;
-    this.#dropped = dropped;
   }
 
   /** Lines lost so far because nobody read them. */
   get dropped(): number {
-    return this.#dropped();
+    return this.#sink.dropped();
   }
 
   /** One request's end. @param error null for a success, which is sampled */
@@ -74,13 +86,9 @@ export class Logger {
     this.#pino.error(fields, message);
   }
 
-  /** Writes what is waiting, before the process ends. */
-  flush(): void {
-    try {
-      this.#flush();
-    } catch {
-      // Nobody reads any more: there is no one to tell.
-    }
+  /** Waits a little for what is still to be written, before the process ends. False where nobody reads it. */
+  flush(): Promise<boolean> {
+    return this.#sink.flush();
   }
 
   #line(facts: RequestFacts): object {
@@ -93,16 +101,35 @@ export function createLogger(settings: LogSettings): Logger {
   const asText = settings.format === 'pretty' || (settings.format === 'auto' && process.stdout.isTTY === true);
   if (asText) {
     const stream = pretty({ colorize: process.stdout.isTTY === true, ignore: 'pid,hostname', sync: true });
-    return new Logger(pino({ level: settings.level }, stream), settings.sampleEvery, () => undefined);
+    return new Logger(writtenAtOnce(pino({ level: settings.level }, stream)), settings.sampleEvery);
   }
+  return new Logger(waitingSink(settings.level), settings.sampleEvery);
+}
+
+/** A sink whose lines never wait. */
+export function writtenAtOnce(lines: PinoLogger): Sink {
+  return { pino: lines, flush: async () => true, dropped: () => 0 };
+}
+
+/** Standard output, written from a bounded waiting room: whoever logs is never held up by whoever reads. */
+function waitingSink(level: LogSettings['level']): Sink {
   const out = destination({ dest: 1, sync: false, minLength: 0, maxLength: WAITING_BYTES });
   let dropped = 0;
+  let waiting = false;
   out.on('drop', () => dropped++);
-  const sink = pino({ level: settings.level, base: null }, out);
-  return new Logger(
-    sink,
-    settings.sampleEvery,
-    () => out.flushSync(),
-    () => dropped,
-  );
+  out.on('drain', () => {
+    waiting = false;
+  });
+  const write = (line: string) => {
+    waiting = true;
+    out.write(line);
+  };
+  const flush = async (): Promise<boolean> => {
+    // An error is a reader that has gone: there is no one to tell.
+    if (waiting) await Promise.race([once(out, 'drain'), delay(FLUSH_MS)]).catch(() => undefined);
+    // pino would write the rest when the process ends, and would wait for the reader for ever.
+    if (waiting) out.destroy();
+    return !waiting;
+  };
+  return { pino: pino({ level, base: null }, { write }), flush, dropped: () => dropped };
 }

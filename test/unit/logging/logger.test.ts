@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/core/error.ts';
-import { Logger } from '../../../src/logging/logger.ts';
+import { Logger, writtenAtOnce } from '../../../src/logging/logger.ts';
 
 const FACTS = { method: 'POST', path: '/v2/models/m/infer', requestId: 'r-1' };
 const MODULE = new URL('../../../src/logging/logger.ts', import.meta.url).href;
@@ -11,7 +11,7 @@ const MODULE = new URL('../../../src/logging/logger.ts', import.meta.url).href;
 function collecting(sampleEvery: number) {
   const lines: Record<string, unknown>[] = [];
   const sink = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  return { lines, log: new Logger(sink, sampleEvery, () => undefined) };
+  return { lines, log: new Logger(writtenAtOnce(sink), sampleEvery) };
 }
 
 describe('request lines', () => {
@@ -43,7 +43,7 @@ describe('request lines', () => {
 
   it('stay one line each and of bounded length, whatever the path holds', () => {
     const raw: string[] = [];
-    const log = new Logger(pino({ base: null }, { write: (line: string) => void raw.push(line) }), 1, () => undefined);
+    const log = new Logger(writtenAtOnce(pino({ base: null }, { write: (line: string) => void raw.push(line) })), 1);
     log.request({ ...FACTS, path: `/a\n{"level":60}\u001b[2J${'x'.repeat(5000)}` }, 200, null);
     expect(raw).toHaveLength(1);
     const controls = [...(raw[0] ?? '').trimEnd()].filter((character) => character < ' ');
