@@ -4,6 +4,7 @@
  */
 
 import { GatewayError } from '../core/error.ts';
+import { giveBack } from '../native/give-back.ts';
 
 /** Most non-empty chunks of one body: stops a body of a million one-byte chunks from costing a million callbacks' work. */
 export const MOST_CHUNKS = 65_536;
@@ -47,6 +48,7 @@ export class BodyBuffer {
     const announced = this.#expected > 0 ? Math.min(this.#expected, 1024 * 1024) : 0;
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, doubled, announced));
     if (this.#bytes !== null) larger.set(this.#bytes.subarray(0, this.#length));
+    giveBack(this.#bytes);
     this.#bytes = larger;
   }
 }

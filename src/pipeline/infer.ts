@@ -19,6 +19,7 @@ import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
+import { giveBack } from '../native/give-back.ts';
 import { admit, overloaded } from './admission.ts';
 import { Intake } from './intake.ts';
 import { Manifest } from './manifest.ts';
@@ -161,6 +162,7 @@ export class InferRoad implements Passage<InferRequest> {
       if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row);
       row += request.rows;
     }
+    for (const output of result.outputs) giveBack(output?.bytes);
   }
 
   /** The run failed, and so did the second try. */
@@ -203,6 +205,7 @@ export class InferRoad implements Passage<InferRequest> {
       const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
       target.metrics.ok(this.#clock.nowUs() - request.arrivalUs, request.rows);
       request.reply.answer(answer.body, answer.jsonBytes);
+      giveBack(answer.body);
       this.#closed();
     } catch (error) {
       this.#fail(request, asGatewayError(error));

@@ -81,7 +81,7 @@ export class Session {
     let passedOver = '';
     for (const provider of spec.options.executionProviders) {
       try {
-        const session = await ort.InferenceSession.create(spec.path, sessionOptions(spec.options, provider));
+        const session = await create(spec, provider);
         return new Session(session, arena, { signature: readSignature(session), provider: provider.name, passedOver });
       } catch (error) {
         const absent = absentProvider(provider.name, error);
@@ -134,6 +134,23 @@ export class Session {
     const data = new maker(this.#arena, offset, elementCount(dims));
     return new ort.Tensor(type, data as Elements, dims);
   }
+}
+
+/**
+ * ONNX Runtime's arena keeps the largest memory that a run ever took, and its patterns one entry per combination of shapes:
+ * where callers choose the inner shapes, one of them could make both grow, so such a model goes without.
+ */
+async function create(
+  spec: SessionSpec,
+  provider: SessionOptions['executionProviders'][number],
+): Promise<ort.InferenceSession> {
+  const options = sessionOptions(spec.options, provider);
+  const session = await ort.InferenceSession.create(spec.path, options);
+  const { inputs, outputs } = readSignature(session);
+  if ([...inputs, ...outputs].every(({ shape }) => elementCount(shape, 1) >= 0)) return session;
+  // Only the loaded model tells its shapes.
+  await session.release();
+  return ort.InferenceSession.create(spec.path, { ...options, enableCpuMemArena: false, enableMemPattern: false });
 }
 
 function loose(tensor: ort.Tensor): LooseOutput {
