@@ -134,6 +134,9 @@ describe('JSON inference (conformance B)', () => {
   test('B16 B18 bare non-finite numbers go in, null comes out', async () => {
     const body = '{"inputs":[{"name":"INPUT0","shape":[1,4],"datatype":"FP32","data":[1.0,NaN,-Infinity,null]}]}';
     expect(await raw('id_fp32', body)).toContain('"data":[1,null,null,null]');
+    const binary = await infer('id_fp32', body.replace(/\}$/, ',"parameters":{"binary_data_output":true}}'));
+    const floats = new Float32Array(new Uint8Array(binary.tail).buffer);
+    expect([...floats]).toEqual([1, Number.NaN, Number.NEGATIVE_INFINITY, Number.NaN]);
     const { json } = await infer('nonfinite', { inputs: [I('INPUT0', 'FP32', [1], [1])] });
     expect(json.outputs[0].data).toEqual([null, null, null]);
   });
@@ -186,12 +189,21 @@ describe('JSON inference (conformance B)', () => {
     await element('id_bool', 'BOOL', 2);
   });
 
+  test('parameters of the request, of inputs and of outputs are taken, null ones too', async () => {
+    const parameters = { mine: 'x', number: 1.5, flag: true, nothing: null, timeout: 10_000_000 };
+    const inputs = PAIR.map((input) => ({ ...input, parameters: { content_type: 'np', other: null } }));
+    const outputs = [{ name: 'OUTPUT0', parameters: { foo: 'bar' } }];
+    const { status, json } = await simple({ parameters, inputs, outputs });
+    expect([status, json.outputs[0].data]).toEqual([200, SIXTEEN.map((v) => 2 * v)]);
+  });
+
   test('B30 B35 B36 ids, parameters and sources are checked', async () => {
     await refused('simple', { id: 7, inputs: PAIR }, 'id');
     await refused('simple', { parameters: [], inputs: PAIR }, 'parameters');
     await refused('simple', { parameters: { a: {} }, inputs: PAIR });
     await refused('simple', { parameters: { triton_x: 1 }, inputs: PAIR }, 'triton_x');
     await refused('simple', { inputs: [{ ...PAIR[0], parameters: { binary_data_size: 64 } }, PAIR[1]] }, 'INPUT0');
+    await refused('simple', { inputs: [{ name: 'INPUT0', datatype: 'INT32', shape: [1, 16] }, PAIR[1]] }, 'INPUT0');
   });
 
   test('B32 batches above the maximum, or of two sizes, are refused', async () => {

@@ -48,9 +48,13 @@ function element(text: string | Uint8Array): Buffer {
 }
 
 async function refused(reply: Promise<Reply>, ...words: string[]): Promise<void> {
-  const { status, json } = await reply;
+  const { status, json, headers } = await reply;
   expect(json.error).toBeTypeOf('string');
   expect(status).toBe(400);
+  expect(headers.get('content-type')).toBe('application/json');
+  expect(headers.get('x-error-code')).toBe('INVALID_ARGUMENT');
+  expect(Object.keys(json)).toEqual(['error']);
+  expect((await fetch(`${server.v2}/health/live`)).status).toBe(200);
   for (const word of words) expect(json.error).toContain(word);
 }
 
@@ -61,6 +65,7 @@ describe('the binary extension (conformance C)', () => {
       '{"name":"B","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":12}}],' +
       '"outputs":[{"name":"C","parameters":{"binary_data":true}}]}';
     const tail = Buffer.from('003c00c002000000686902000000c3a9', 'hex');
+    expect([head.length, head.length + tail.length]).toEqual([240, 256]);
     const reply = await infer('pair', head, tail);
     expect(reply.status).toBe(200);
     expect(reply.headers.get('content-type')).toBe('application/octet-stream');
@@ -217,6 +222,7 @@ describe('the binary extension (conformance C)', () => {
     await refused(ask(2, element('abc')), 'INPUT0');
     await refused(ask(1, Buffer.concat([element('a'), element('b')])), 'left over');
     await refused(ask(1, element(Uint8Array.of(0xc3, 0x28))), 'UTF-8');
+    await refused(ask(2, Buffer.concat([element('a'), element('b\0')])), 'INPUT0', 'element 1', 'NUL');
   });
 
   test('C15 C16 a raw body needs one input with one free dimension', async () => {
