@@ -81,6 +81,7 @@ async function verifyFiles(folder: string, manifest: Manifest): Promise<void> {
   for (const [name, expected] of Object.entries(manifest.files)) {
     const path = inside(folder, name);
     const size = await sizeOf(path);
+    if (size < 0) throw new UnloadableError(`${name} is in the manifest and missing`);
     if (size !== expected.bytes) {
       throw new UnloadableError(`${name} has ${size} bytes, the manifest says ${expected.bytes}`);
     }

@@ -26,6 +26,7 @@ describe.each(['inline', 'worker'] as const)('a model that runs %s', (placement)
     for (const model of MODELS) {
       const { json } = await get(`${server.v2}/models/${model}/config`);
       expect(json.parameters.placement.string_value).toBe(placement);
+      expect(json.parameters.measured_us.string_value).toMatch(/^\d+$/);
     }
   });
 
