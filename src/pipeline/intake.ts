@@ -18,6 +18,9 @@ export const APART_BYTES = 256 * 1024;
 /** Inputs of the widest model served; more inputs than this and a model fails to load. */
 export const MOST_MODEL_INPUTS = 1024;
 
+/** Large JSON takes at most this part of the free arena before its numbers are counted. */
+const AHEAD_SHARE = 8;
+
 /** Takes bodies in. */
 export class Intake {
   readonly #binding: Binding;
@@ -122,15 +125,25 @@ export class Intake {
     request.block = -1;
   }
 
-  /** Large JSON: counted first, then lifted to a place of the right size, both off this thread. */
+  /** Large JSON, off this thread: lifted once where a bound of its numbers is affordable, else counted before. */
   async #wholeApart(request: InferRequest, body: Memory, jsonBytes: number, binary: boolean): Promise<void> {
     const { heads } = request.target;
     const tailBytes = body.byteLength - jsonBytes;
-    const lifted = await heads.liftApart(body, jsonBytes, this.#arena.bytes, this.#nowhere, binary);
+    const ahead = this.#placeAhead(request, jsonBytes);
+    request.held = ahead !== this.#nowhere;
+    const lifting = heads.liftApart(body, jsonBytes, this.#arena.bytes, ahead, binary);
+    const lifted = await lifting.finally(() => {
+      request.held = false;
+    });
     if (hasEnded(request)) return;
     request.id = lifted.id;
-    this.#place(request, lifted.entry, tailBytes, lifted);
-    if (lifted.entry.plan.hasJson) {
+    const placed = request.block >= 0 && lifted.done && lifted.entry.plan.hasJson;
+    if (placed) this.#keep(request, lifted);
+    else {
+      this.release(request);
+      this.#place(request, lifted.entry, tailBytes, lifted);
+    }
+    if (!placed && lifted.entry.plan.hasJson) {
       // The addon writes into the request's place meanwhile: the caller may go, the memory may not.
       const places = this.#ownPlaces(request).slice(0, 2 * request.offsets.length);
       request.held = true;
@@ -140,6 +153,28 @@ export class Intake {
     if (hasEnded(request)) return;
     this.tail(request, body, jsonBytes, tailBytes);
     this.finish(request);
+  }
+
+  /** A block that must be large enough for what `jsonBytes` of text can hold, or nowhere. */
+  #placeAhead(request: InferRequest, jsonBytes: number): Float64Array {
+    const { inputs } = request.target.facts.signature;
+    const most = inputs.length === 1 ? mostBytes(inputs[0].datatype.size, jsonBytes) : Number.POSITIVE_INFINITY;
+    if (most > this.#arena.freeBytes / AHEAD_SHARE) return this.#nowhere;
+    request.block = this.#arena.allocate(most);
+    return request.block < 0 ? this.#nowhere : Float64Array.of(request.block, most);
+  }
+
+  /** The block ahead becomes the request's place, without what it did not need. */
+  #keep(request: InferRequest, { entry, bytes }: Lifted): void {
+    const size = bytes[0];
+    request.entry = entry;
+    request.rows = entry.plan.rows;
+    request.shapeKey = entry.plan.shapeKey;
+    request.offsets[0] = request.block;
+    request.sizes[0] = size;
+    request.strings[0] = null;
+    request.bytes = size;
+    this.#arena.trim(request.block, size);
   }
 
   #place(request: InferRequest, entry: PlanEntry, tailBytes: number, lifted: Lifted | null): void {
@@ -218,6 +253,11 @@ export class Intake {
     }
     return [text.toString('utf8')];
   }
+}
+
+/** Most bytes that the elements of one input can take: a number has a digit and a comma, a string two quotes and one. */
+function mostBytes(elementSize: number, jsonBytes: number): number {
+  return elementSize > 0 ? elementSize * Math.ceil(jsonBytes / 2 + 1) : jsonBytes + 4 * Math.ceil(jsonBytes / 3 + 1);
 }
 
 function hasEnded(request: InferRequest): boolean {
