@@ -136,6 +136,7 @@ export class Gateway {
    */
   async stop(deadlineMs: number): Promise<boolean> {
     this.#draining = true;
+    this.#registry.stop();
     this.#inference.stopListening();
     const finished = (async () => {
       await this.#settled.catch(() => undefined);

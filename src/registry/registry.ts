@@ -24,6 +24,7 @@ export class Registry {
   readonly #loader: Loader;
   readonly #events: RegistryEvents;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
+  #stopped = false;
 
   constructor(root: string, loader: Loader, events: RegistryEvents) {
     this.#root = root;
@@ -49,9 +50,15 @@ export class Registry {
     this.#publish(models, found.length === 0);
     const order = found.flatMap(({ name, versions }) => versions.map((version) => [name, version] as const));
     for (const [index, [name, version]] of order.entries()) {
+      if (this.#stopped) return;
       const settled = await this.#load(name, version);
       this.#replace(settled, index === order.length - 1);
     }
+  }
+
+  /** Loads no more: what is being loaded is finished, what has not begun stays LOADING. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   async #load(model: string, version: string): Promise<ModelVersion> {

@@ -53,6 +53,11 @@ const ORT_TYPES: Partial<Record<Datatype, readonly [ort.Tensor.Type, ArrayMaker 
 
 const FROM_ORT = new Map(Object.entries(ORT_TYPES).map(([name, [type]]) => [type as string, name as Datatype]));
 
+type Entries = Readonly<Record<string, unknown>>;
+
+/** Spinning threads of several instances would take each other's core. */
+const QUIET_THREADS: Entries = { session: { intra_op: { allow_spinning: '0' } } };
+
 /** How ONNX Runtime says that a provider's libraries or device are missing, rather than that the model is wrong. */
 const ABSENT = /AppendExecutionProvider|shared library|no CUDA-capable device/i;
 
@@ -160,7 +165,8 @@ function loose(tensor: ort.Tensor): LooseOutput {
   return { dims, bytes: new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength), strings: null };
 }
 
-function sessionOptions(
+/** What ONNX Runtime is told for a model on one of its providers. */
+export function sessionOptions(
   options: SessionOptions,
   provider: SessionOptions['executionProviders'][number],
 ): ort.InferenceSession.SessionOptions {
@@ -171,11 +177,24 @@ function sessionOptions(
     interOpNumThreads: 1,
     executionMode: 'sequential',
     enableCpuMemArena: true,
-    // Spinning threads of several instances would take each other's core.
-    extra: { session: { intra_op: { allow_spinning: '0' } }, ...options.extra },
+    extra: merged(QUIET_THREADS, options.extra),
     // Its own lines on standard error would hold paths; failures are thrown, and logged by us.
     logSeverityLevel: 4,
   };
+}
+
+/** `over` laid over `base`, mapping by mapping: the depth is that of `base`. */
+function merged(base: Entries, over: Entries): Entries {
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = result[key];
+    result[key] = isEntries(below) && isEntries(value) ? merged(below, value) : value;
+  }
+  return result;
+}
+
+function isEntries(value: unknown): value is Entries {
+  return typeof value === 'object' && value !== null;
 }
 
 /** One clear sentence, which may be shown, and on the lines behind it what ONNX Runtime said. */

@@ -13,7 +13,7 @@ let models: string;
 
 beforeAll(async () => {
   models = await mkdtemp(join(tmpdir(), 'penstock-ready-'));
-  await writeFixtures(models, ['slow8']);
+  await writeFixtures(models, ['slow8', 'slow']);
 });
 
 afterAll(() => rm(models, { recursive: true }));
@@ -84,6 +84,14 @@ describe('readiness (conformance A)', () => {
     await expect(fetch(`${v2}/health/live`)).rejects.toThrow();
     expect((await accepted).json.outputs[0].data).toEqual([3]);
     expect(await stopped).toBe(true);
+  });
+
+  test('a stop while models load waits for the one that is being loaded, and not for the others', async () => {
+    const gateway = makeGateway();
+    await gateway.start();
+    expect(await gateway.stop(10_000)).toBe(true);
+    const states = [...gateway.snapshot.models.values()].flatMap(({ versions }) => versions.map(({ state }) => state));
+    expect(states).toContain('LOADING');
   });
 
   test('one model is enough, or all of them with strictReadiness', async () => {

@@ -19,6 +19,13 @@ afterAll(async () => {
 
 const read = (version: string, file: string) => JSON.parse(readFileSync(`${MODELS}/digits/${version}/${file}`, 'utf8'));
 
+test('the request of README is answered with the label of its digit', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const body = /curl \S+digits\/infer -d '([^']+)'/.exec(readme)?.[1] as string;
+  const { status, json } = await post(`${server.v2}/models/digits/infer`, body);
+  expect([status, json.outputs[0].data[0].split(':')[2]]).toEqual([200, '0']);
+});
+
 describe.each(['1', '2'])('digits version %s', (version) => {
   const url = () => `${server.v2}/models/digits/versions/${version}/infer`;
 

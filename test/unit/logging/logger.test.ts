@@ -52,6 +52,29 @@ describe('request lines', () => {
   });
 });
 
+describe('the form of the log', () => {
+  const printed = async (format: string) => {
+    const program = `
+      import { createLogger } from ${JSON.stringify(MODULE)};
+      const log = createLogger({ level: 'info', format: '${format}', sampleEvery: 1 });
+      log.info({ answer: 42 }, 'hello');
+      await log.flush();`;
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program]);
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += chunk));
+    await new Promise((resolve) => child.once('close', resolve));
+    return text;
+  };
+
+  it('is JSON, one line each, where nobody looks at a terminal', async () => {
+    expect(JSON.parse(await printed('auto'))).toMatchObject({ level: 30, answer: 42, msg: 'hello' });
+  });
+
+  it('is for people where it is asked for', async () => {
+    expect(await printed('pretty')).toMatch(/INFO: hello\n\s+answer: 42/);
+  });
+});
+
 describe('a reader that has stopped reading', () => {
   it('does not hold up the process that logs, and what it misses is counted', async () => {
     const program = `
