@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -52,6 +53,12 @@ describe.skipIf(HAS_CUDA)('execution providers where CUDA is absent', () => {
       inputs: [I('INPUT0', 'FP32', [1, 4], [1, 2, 3, 4])],
     });
     expect(answer.json.outputs[0].data).toEqual([1, 2, 3, 4]);
+  });
+
+  test('the comparison of cuda with cpu is skipped aloud', () => {
+    const script = fileURLToPath(new URL('../../bench/check-cuda.ts', import.meta.url));
+    const { status, stdout } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^check:cuda SKIPPED, nothing was compared: .*cuda/)]);
   });
 
   test('start says both in one clear line each, and the runtime adds none of its own', () => {
