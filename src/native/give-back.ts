@@ -6,9 +6,9 @@ const LARGE_BYTES = 1024 * 1024;
 /**
  * Frees the memory behind `bytes` at once where it is large; every view on it is empty afterwards. The collector sees
  * 50 MiB as one small object, and after a burst of them nothing may make it look for minutes.
- * @param bytes whose buffer nobody else uses, now or later; shared memory is left alone.
+ * @param bytes a view whose buffer nobody else uses, now or later; bare buffers and shared memory are left alone.
  */
-export function giveBack(bytes: Uint8Array | null | undefined): void {
+export function giveBack(bytes: Uint8Array | ArrayBufferLike | null | undefined): void {
   if (bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer && bytes.buffer.byteLength >= LARGE_BYTES) {
     bytes.buffer.transfer(0);
   }

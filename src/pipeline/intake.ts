@@ -10,6 +10,7 @@ import { readStrings } from '../codec/strings.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { type Arena, aligned } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
+import { giveBack } from '../native/give-back.ts';
 import type { InferRequest } from './request.ts';
 
 /** JSON of more bytes than this is lifted on a thread of the addon's own. */
@@ -35,7 +36,7 @@ export class Intake {
   }
 
   /**
-   * A whole body.
+   * A whole body. A view is taken over and given back at the end; an ArrayBuffer is the socket's own and left alone.
    * @param headBytes `Inference-Header-Content-Length`, -1 where the request has none.
    * @returns null when the request is complete, or a promise of that for large JSON
    * @throws {GatewayError} INVALID_ARGUMENT; OVERLOADED where the arena is exhausted
@@ -46,10 +47,13 @@ export class Intake {
       throw invalid(`Inference-Header-Content-Length is ${headBytes}, the body has only ${length} bytes`);
     }
     const jsonBytes = headBytes < 0 ? length : headBytes;
-    if (jsonBytes > APART_BYTES) return this.#wholeApart(request, body, jsonBytes, headBytes >= 0);
+    if (jsonBytes > APART_BYTES) {
+      return this.#wholeApart(request, body, jsonBytes, headBytes >= 0).finally(() => giveBack(body));
+    }
     this.head(request, body, jsonBytes, headBytes >= 0, length - jsonBytes);
     this.tail(request, body, jsonBytes, length - jsonBytes);
     this.finish(request);
+    giveBack(body);
     return null;
   }
 
