@@ -30,8 +30,11 @@ const DEFAULT_BATCH_ROWS = 1024;
 /** Rows of the batch that is measured, where the cap allows. */
 const MEASURED_ROWS = 32;
 
-/** A batch that takes less runs on the front thread: the way to a worker and back would cost as much. */
-const INLINE_US = 200;
+/**
+ * A batch that takes less runs on the front thread: the way to a worker and back would cost as much. About 200 us on a
+ * quiet machine; what is measured on a shared one is rather more, and so is the way to a worker.
+ */
+const INLINE_US = 250;
 
 /** Inline batches are cut at this length, so that the loop is never held for longer. */
 const INLINE_BATCH_US = 500;
