@@ -28,6 +28,15 @@ export interface Answer {
 /** The fixed text of an answer: pieces[i] stands before the data of output i, the last one behind them all. */
 export interface AnswerForm {
   readonly pieces: readonly Uint8Array[];
+  /** The answer itself, where all of it but its numbers is known ahead. */
+  readonly whole: WholeAnswer | null;
+}
+
+/** An answer without an id and with binary outputs alone: the next one differs in their bytes and in nothing else. */
+interface WholeAnswer {
+  readonly answer: Answer;
+  /** Where each output's bytes go. */
+  readonly places: readonly number[];
 }
 
 /** Most characters that one printed element takes with its comma, as the addon reckons (number_text.cc). */
@@ -35,6 +44,9 @@ const PRINTED_BYTES = 27;
 
 /** Answers up to this size share one buffer: it is copied out before the next one is written. */
 const SHARED_BYTES = 64 * 1024;
+
+/** Answers up to this size are kept whole with their plan. */
+const WHOLE_BYTES = 4 * 1024;
 
 /** Writes the answers of one model version. */
 export class AnswerWriter {
@@ -64,11 +76,21 @@ export class AnswerWriter {
    */
   write(entry: PlanEntry, id: string, outputs: readonly OutputData[], fixed: boolean): Answer {
     const { plan } = entry;
+    const whole = entry.form?.whole ?? null;
+    if (whole !== null && id === '') return this.#refill(whole, plan, outputs);
     const data = plan.outputs.map((output) => this.#data(output, outputs[output.index]));
     const reusable = fixed && plan.outputs.every((o) => o.classification === 0 && o.spec.datatype.size > 0);
-    const form = entry.form ?? this.#form(plan, data);
-    if (reusable) entry.form = form;
-    return this.#assemble(plan, form, id, data);
+    const pieces = entry.form?.pieces ?? this.#pieces(plan, data);
+    if (reusable) entry.form ??= { pieces, whole: wholeAnswer(plan, pieces, data) };
+    return this.#assemble(plan, pieces, id, data);
+  }
+
+  #refill({ answer, places }: WholeAnswer, plan: RequestPlan, outputs: readonly OutputData[]): Answer {
+    for (let i = 0; i < places.length; i++) {
+      const data = outputs[plan.outputs[i].index];
+      this.#binding.copy(data.memory, data.offset, answer.body, places[i], data.bytes);
+    }
+    return answer;
   }
 
   #data(output: PlannedOutput, data: OutputData): OutputData {
@@ -92,7 +114,7 @@ export class AnswerWriter {
     return { memory, offset: 0, bytes: memory.length, dims: found.dims, strings: found.strings };
   }
 
-  #form(plan: RequestPlan, data: readonly OutputData[]): AnswerForm {
+  #pieces(plan: RequestPlan, data: readonly OutputData[]): Uint8Array[] {
     const pieces: Uint8Array[] = [];
     let text = this.#opening;
     plan.outputs.forEach((output, i) => {
@@ -107,11 +129,11 @@ export class AnswerWriter {
       text = ']}';
     });
     pieces.push(Buffer.from(`${text}]}`));
-    return { pieces };
+    return pieces;
   }
 
-  #assemble(plan: RequestPlan, form: AnswerForm, id: string, data: readonly OutputData[]): Answer {
-    const target = this.#room(plan, form, id, data);
+  #assemble(plan: RequestPlan, pieces: readonly Uint8Array[], id: string, data: readonly OutputData[]): Answer {
+    const target = this.#room(plan, pieces, id, data);
     let at = target.write('{', 0, 'latin1');
     if (id !== '') at += target.write(`"id":${id},`, at, 'utf8');
     let piece = 0;
@@ -121,12 +143,12 @@ export class AnswerWriter {
         binary += data[i].bytes;
         continue;
       }
-      target.set(form.pieces[piece], at);
-      at += form.pieces[piece++].length;
+      target.set(pieces[piece], at);
+      at += pieces[piece++].length;
       at = this.#print(plan.outputs[i], data[i], target, at);
     }
-    target.set(form.pieces[piece], at);
-    at += form.pieces[piece].length;
+    target.set(pieces[piece], at);
+    at += pieces[piece].length;
     if (binary === 0) return { body: target.subarray(0, at), jsonBytes: 0 };
     const jsonBytes = at;
     for (let i = 0; i < data.length; i++) {
@@ -146,13 +168,33 @@ export class AnswerWriter {
     return at + this.#binding.printNumbers(type.id, data.memory, data.offset, data.bytes / type.size, target, at);
   }
 
-  #room(plan: RequestPlan, form: AnswerForm, id: string, data: readonly OutputData[]): Buffer {
+  #room(plan: RequestPlan, pieces: readonly Uint8Array[], id: string, data: readonly OutputData[]): Buffer {
     let most = 64 + id.length * 3;
-    for (const piece of form.pieces) most += piece.length;
+    for (const piece of pieces) most += piece.length;
     for (let i = 0; i < data.length; i++) {
       const asText = !plan.outputs[i].binary && data[i].strings === null;
       most += asText ? (data[i].bytes / plan.outputs[i].spec.datatype.size) * PRINTED_BYTES : data[i].bytes;
     }
     return most <= SHARED_BYTES ? this.#shared : Buffer.allocUnsafeSlow(most);
   }
+}
+
+/** The answer of a plan with its bytes left open, or null where some of its outputs are text, or it is large. */
+function wholeAnswer(
+  plan: RequestPlan,
+  pieces: readonly Uint8Array[],
+  data: readonly OutputData[],
+): WholeAnswer | null {
+  const bytes = data.reduce((sum, output) => sum + output.bytes, 0);
+  if (!plan.outputs.every((output) => output.binary) || bytes === 0) return null;
+  const json = Buffer.concat([Buffer.from('{'), ...pieces]);
+  if (json.length + bytes > WHOLE_BYTES) return null;
+  const body = new Uint8Array(json.length + bytes);
+  body.set(json);
+  let at = json.length;
+  const places = data.map((output) => {
+    at += output.bytes;
+    return at - output.bytes;
+  });
+  return { answer: { body, jsonBytes: json.length }, places };
 }

@@ -27,6 +27,32 @@ const STATUS: Readonly<Record<number, string>> = {
 /** Told of every answer, for the log and the counters. */
 export type OnAnswer = (exchange: Exchange, status: number, error: GatewayError | null) => void;
 
+/**
+ * What the exchanges of one listener share. uWebSockets.js calls a cork's function before cork() returns, so one function
+ * serves all answers: a closure for each would cost as much as the headers it writes.
+ */
+export class Wire {
+  readonly onAnswer: OnAnswer;
+  readonly #write = () => (this.#writing as Exchange).writeOut();
+  #writing: Exchange | null = null;
+  #ids = 0;
+
+  constructor(onAnswer: OnAnswer) {
+    this.onAnswer = onAnswer;
+  }
+
+  /** A request id of our own. */
+  nextId(): string {
+    return `${process.pid.toString(36)}-${(++this.#ids).toString(36)}`;
+  }
+
+  /** Has `exchange` write its answer in one piece. */
+  cork(exchange: Exchange, res: HttpResponse): void {
+    this.#writing = exchange;
+    res.cork(this.#write);
+  }
+}
+
 /** One request on the wire. */
 export class Exchange {
   readonly method: string;
@@ -39,25 +65,20 @@ export class Exchange {
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
   close = false;
   readonly #res: HttpResponse;
-  readonly #onAnswer: OnAnswer;
-  readonly #nextId: () => string;
+  readonly #wire: Wire;
+  #status = 200;
+  #type = 'application/json';
+  #jsonBytes = 0;
+  #body: string | Uint8Array = '';
+  #error: GatewayError | null = null;
 
-  constructor(
-    res: HttpResponse,
-    req: HttpRequest,
-    method: string,
-    path: string,
-    startedUs: number,
-    onAnswer: OnAnswer,
-    nextId: () => string,
-  ) {
+  constructor(wire: Wire, res: HttpResponse, req: HttpRequest, method: string, path: string, startedUs: number) {
+    this.#wire = wire;
     this.#res = res;
     this.method = method;
     this.path = path;
     this.startedUs = startedUs;
     this.requestId = cleanId(req.getHeader('x-request-id'));
-    this.#onAnswer = onAnswer;
-    this.#nextId = nextId;
   }
 
   /** Whether nothing more can be said: answered, or the caller has gone. */
@@ -72,65 +93,65 @@ export class Exchange {
 
   /** A JSON document. HEAD gets its headers only. */
   json(document: unknown): void {
-    this.send(200, 'application/json', JSON.stringify(document));
+    this.send('application/json', JSON.stringify(document));
   }
 
   /** Any 200 answer. */
-  send(status: number, type: string, body: string | Uint8Array): void {
-    this.#write(status, (res) => {
-      res.writeHeader('Content-Type', type);
-      if (this.requestId !== '') res.writeHeader('X-Request-Id', this.requestId);
-      this.#end(res, body);
-    });
-    this.#onAnswer(this, status, null);
+  send(type: string, body: string | Uint8Array): void {
+    this.#type = type;
+    this.#write(body);
+    this.#wire.onAnswer(this, 200, null);
   }
 
   /** An inference answer; with a binary tail where `jsonBytes` is not 0. The body is copied before this returns. */
   answer(body: Uint8Array, jsonBytes: number): void {
-    this.#write(200, (res) => {
-      if (jsonBytes > 0) {
-        res.writeHeader('Content-Type', 'application/octet-stream');
-        res.writeHeader('Inference-Header-Content-Length', String(jsonBytes));
-      } else res.writeHeader('Content-Type', 'application/json');
-      if (this.requestId !== '') res.writeHeader('X-Request-Id', this.requestId);
-      this.#end(res, body);
-    });
-    this.#onAnswer(this, 200, null);
+    if (jsonBytes > 0) this.#type = 'application/octet-stream';
+    this.#jsonBytes = jsonBytes;
+    this.#write(body);
+    this.#wire.onAnswer(this, 200, null);
   }
 
   /** The one error of this request: `{"error": sentence}`, the code and the request id in headers. */
   fail(error: GatewayError): void {
-    if (this.requestId === '') this.requestId = this.#nextId();
-    const { status, retry } = ERRORS[error.code];
-    if (status !== 499) {
-      this.#write(status, (res) => {
-        res.writeHeader('Content-Type', 'application/json');
-        res.writeHeader('X-Error-Code', error.code);
-        res.writeHeader('X-Request-Id', this.requestId);
-        if (retry && status !== 504) res.writeHeader('Retry-After', String(Math.max(1, error.retryAfterS)));
-        if (error.allow !== '') res.writeHeader('Allow', error.allow);
-        if (error.code === 'UNSUPPORTED_ENCODING') res.writeHeader('Accept-Encoding', 'gzip, deflate');
-        if (error.code === 'UNAUTHENTICATED') res.writeHeader('WWW-Authenticate', 'Bearer');
-        this.#end(res, JSON.stringify({ error: error.message }));
-      });
+    if (this.requestId === '') this.requestId = this.#wire.nextId();
+    const { status } = ERRORS[error.code];
+    if (status !== 499 && !this.answered) {
+      this.#status = status;
+      this.#error = error;
+      this.#write(JSON.stringify({ error: error.message }));
     }
-    this.#onAnswer(this, status, error);
+    this.#wire.onAnswer(this, status, error);
   }
 
-  #write(status: number, headersAndBody: (res: HttpResponse) => void): void {
+  #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
-    this.#res.cork(() => {
-      // 200 is what uWebSockets.js writes by itself, and a call across to it is not free.
-      if (status !== 200) this.#res.writeStatus(STATUS[status]);
-      headersAndBody(this.#res);
-    });
+    this.#body = body;
+    this.#wire.cork(this, this.#res);
+    this.#body = '';
   }
 
-  #end(res: HttpResponse, body: string | Uint8Array): void {
+  /** Writes status, headers and body; to be called by the wire, inside a cork. */
+  writeOut(): void {
+    const res = this.#res;
+    // 200 is what uWebSockets.js writes by itself, and a call across to it is not free.
+    if (this.#status !== 200) res.writeStatus(STATUS[this.#status]);
+    res.writeHeader('Content-Type', this.#type);
+    if (this.#jsonBytes > 0) res.writeHeader('Inference-Header-Content-Length', `${this.#jsonBytes}`);
+    if (this.requestId !== '') res.writeHeader('X-Request-Id', this.requestId);
+    if (this.#error !== null) writeErrorHeaders(res, this.#error);
     if (this.method === 'HEAD') res.end('', this.close);
-    else res.end(body as Uint8Array<ArrayBuffer>, this.close);
+    else res.end(this.#body as Uint8Array<ArrayBuffer>, this.close);
   }
+}
+
+function writeErrorHeaders(res: HttpResponse, error: GatewayError): void {
+  const { status, retry } = ERRORS[error.code];
+  res.writeHeader('X-Error-Code', error.code);
+  if (retry && status !== 504) res.writeHeader('Retry-After', `${Math.max(1, error.retryAfterS)}`);
+  if (error.allow !== '') res.writeHeader('Allow', error.allow);
+  if (error.code === 'UNSUPPORTED_ENCODING') res.writeHeader('Accept-Encoding', 'gzip, deflate');
+  if (error.code === 'UNAUTHENTICATED') res.writeHeader('WWW-Authenticate', 'Bearer');
 }
 
 /** A request id that may be echoed and logged: printable, short; anything else is treated as absent. */

@@ -14,6 +14,8 @@ export class HostGuard {
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
   readonly #verdicts = new Map<string, boolean>();
+  /** The last Host that was allowed: most often the next one. */
+  #last = '';
 
   /** @param hosts names allowed besides IP literals and localhost. @param origins full origins (`https://a.b`). */
   constructor(hosts: readonly string[], origins: readonly string[]) {
@@ -23,9 +25,11 @@ export class HostGuard {
 
   /** @throws {GatewayError} PERMISSION_DENIED */
   check(host: string, origin: string): void {
+    if (origin === '' && host === this.#last && host !== '') return;
     if (!this.#hostAllowed(host)) {
       throw new GatewayError('PERMISSION_DENIED', "this 'Host' is not allowed; add it to allowedHosts to serve it");
     }
+    this.#last = host;
     if (origin === '' || this.#origins.has(origin.toLowerCase())) return;
     const same = /^https?:\/\/([^/]+)$/i.exec(origin);
     if (same === null || (same[1] as string).toLowerCase() !== host.toLowerCase()) {

@@ -24,7 +24,7 @@ import type { Target } from '../pipeline/target.ts';
 import { findVersion, isReady, resolve } from '../routing/resolve.ts';
 import { BodyBuffer, tooLarge } from './body.ts';
 import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
-import { Exchange, type OnAnswer } from './exchange.ts';
+import { Exchange, type OnAnswer, Wire } from './exchange.ts';
 import type { HostGuard } from './guard.ts';
 import { InferBody } from './infer-body.ts';
 import { parsePath, type Route, type RouteName } from './path.ts';
@@ -80,18 +80,23 @@ export class HttpServer {
   readonly #parts: ServerParts;
   readonly #admin: boolean;
   readonly #app: TemplatedApp;
+  readonly #wire: Wire;
   /** Infer paths seen, with their targets, for the snapshot they were resolved in. */
   readonly #hot = new Map<string, Target>();
   #hotSnapshot: Snapshot | null = null;
   #socket: Parameters<typeof us_listen_socket_close>[0] | null = null;
   #connections = 0;
-  #requests = 0;
-  readonly #nextId = () => `${process.pid.toString(36)}-${(++this.#requests).toString(36)}`;
+  /** The time of this turn of the event loop; -1 before its first request. */
+  #turnUs = -1;
+  readonly #onTurn = () => {
+    this.#turnUs = -1;
+  };
 
   /** @param admin the admin listener: health and metrics only. */
   constructor(parts: ServerParts, admin: boolean) {
     this.#parts = parts;
     this.#admin = admin;
+    this.#wire = new Wire(parts.onAnswer);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');
     this.#app = App();
@@ -143,15 +148,7 @@ export class HttpServer {
     const method = req.getCaseSensitiveMethod();
     const url = req.getUrl();
     const path = this.#parts.basePath !== '' && url.startsWith(this.#parts.basePath) ? this.#cut(url) : url;
-    const exchange = new Exchange(
-      res,
-      req,
-      method,
-      path,
-      this.#parts.clock.nowUs(),
-      this.#parts.onAnswer,
-      this.#nextId,
-    );
+    const exchange = new Exchange(this.#wire, res, req, method, path, this.#arrivalUs());
     exchange.close = this.#parts.draining();
     try {
       const hot = method === 'POST' ? this.#hotTarget(path) : undefined;
@@ -161,6 +158,15 @@ export class HttpServer {
       exchange.fail(asGatewayError(error));
       if (!exchange.answered) res.onAborted(() => exchange.abort());
     }
+  }
+
+  /** One reading of the clock for all requests of a turn: their bytes were there when it began. */
+  #arrivalUs(): number {
+    if (this.#turnUs < 0) {
+      this.#turnUs = this.#parts.clock.nowUs();
+      setImmediate(this.#onTurn);
+    }
+    return this.#turnUs;
   }
 
   #cut(url: string): string {
@@ -232,7 +238,7 @@ export class HttpServer {
   #metrics(exchange: Exchange, res: HttpResponse): void {
     res.onAborted(() => exchange.abort());
     this.#parts.metrics().then(
-      ({ type, text }) => exchange.send(200, type, text),
+      ({ type, text }) => exchange.send(type, text),
       (error: unknown) => exchange.fail(asGatewayError(error)),
     );
   }
@@ -289,12 +295,24 @@ export class HttpServer {
 
 function headLength(text: string, totalBytes: number): number {
   if (text === '') return -1;
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= MOST_HEAD_BYTES)) {
+  const value = wholeNumber(text);
+  if (value < 0 || value > MOST_HEAD_BYTES) {
     throw invalid('Inference-Header-Content-Length must be a whole number of bytes');
   }
   if (totalBytes >= 0 && value > totalBytes) {
     throw invalid(`Inference-Header-Content-Length is ${value}, the body has only ${totalBytes} bytes`);
+  }
+  return value;
+}
+
+/** The number that up to ten decimal digits spell, or -1. */
+function wholeNumber(text: string): number {
+  if (text.length > 10) return -1;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
   }
   return value;
 }

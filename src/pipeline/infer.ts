@@ -156,10 +156,11 @@ export class InferRoad implements Passage<InferRequest> {
     const { metrics } = (batch.requests[0] as InferRequest).target;
     metrics.runUs.record(result.runUs);
     metrics.batchRows.record(batch.rows);
+    const nowUs = this.#clock.nowUs();
     const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
     let row = 0;
     for (const request of batch.requests) {
-      if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row);
+      if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row, nowUs);
       row += request.rows;
     }
     for (const output of result.outputs) giveBack(output?.bytes);
@@ -197,13 +198,14 @@ export class InferRoad implements Passage<InferRequest> {
     boarded: ReturnType<Manifest['board']>,
     result: RunResult,
     row: number,
+    nowUs: number,
   ): void {
     const { target } = request;
     request.state = 'ENDED';
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
       const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
-      target.metrics.ok(this.#clock.nowUs() - request.arrivalUs, request.rows);
+      target.metrics.ok(nowUs - request.arrivalUs, request.rows);
       request.reply.answer(answer.body, answer.jsonBytes);
       giveBack(answer.body);
       this.#closed();

@@ -128,7 +128,9 @@ function sideBySide(requests: readonly InferRequest[]): boolean {
 
 function outputDims(target: Target, output: number, rows: number): number[] {
   const { shape } = target.facts.signature.outputs[output];
-  return target.batched ? [rows, ...shape.slice(1)] : [...shape];
+  const dims = shape.slice();
+  if (target.batched) dims[0] = rows;
+  return dims;
 }
 
 function rowsOf(

@@ -35,13 +35,13 @@ export class InferRequest implements Traveller {
   /** Its own block of the arena, or -1. */
   block = -1;
   /** Byte offset in the arena per model input. */
-  offsets: number[] = [];
+  readonly offsets: number[];
   /** Bytes there per model input. */
-  sizes: number[] = [];
+  readonly sizes: number[];
   /** Whether the body is the one input's bytes and nothing else. */
   raw = false;
   /** Per model input, for BYTES ones. */
-  strings: (string[] | null)[] = [];
+  readonly strings: (string[] | null)[];
   /** Bytes of the binary tail taken so far. */
   tailBytes = 0;
   /** Whether a batch reads its memory now: it is given back when that batch has left. */
@@ -53,5 +53,10 @@ export class InferRequest implements Traveller {
     this.target = target;
     this.reply = reply;
     this.arrivalUs = arrivalUs;
+    // Of their full length at once: an empty array that is written to takes room for seventeen.
+    const inputs = target.facts.signature.inputs.length;
+    this.offsets = new Array(inputs);
+    this.sizes = new Array(inputs);
+    this.strings = new Array(inputs);
   }
 }
