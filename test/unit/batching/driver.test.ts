@@ -64,6 +64,7 @@ class Diary implements Passage<Request> {
 }
 
 const RESULT: RunResult = { outputs: [], runUs: 1 };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const tick = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
 describe('the driver', () => {
@@ -96,6 +97,23 @@ describe('the driver', () => {
     else run?.reject(how);
     await tick();
   }
+
+  it('starts a lone request at the end of its tick', async () => {
+    submit('a');
+    await turn();
+    expect(diary.boarded).toEqual([['a']]);
+  });
+
+  it('looks at the sockets again while each look brings several, at most four times', async () => {
+    queue = driver.open({ maxBatchRows: 100, lanes: [0], queueRows: 100, queueBytes: 1000 });
+    for (let look = 0; look < 4; look++) {
+      submit(`${look}a`);
+      submit(`${look}b`);
+      expect(diary.boarded).toEqual([]);
+      await turn();
+    }
+    expect(diary.boarded).toEqual([['0a', '0b', '1a', '1b', '2a', '2b', '3a', '3b']]);
+  });
 
   it('lets the requests of one loop tick travel together, up to the cap, without a delay', async () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) submit(name);
