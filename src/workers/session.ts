@@ -4,10 +4,15 @@
  * Its oddities, all found by running 1.30: it ignores unknown options and bad values in silence, so they are checked by
  * us; `['cuda','cpu']` throws where CUDA is absent, so providers are tried one by one; it lists `cuda` as supported on
  * every Linux, so only the failure tells; a second release throws; its error texts hold build paths, so they are for the
- * log only; a data type it does not know (BF16) fails the load.
+ * log only.
+ *
+ * Sessions are made of its binding, not of its InferenceSession: that one waits a turn of the event loop before every run,
+ * although the run itself is synchronous. On the front thread that turn reads the next requests between a batch and its
+ * run, and makes the run time that is measured theirs as well.
  */
 
 import * as ort from 'onnxruntime-node';
+import { type Binding, binding, initOrt } from 'onnxruntime-node/dist/binding.js';
 import { type Datatype, datatype } from '../core/datatype.ts';
 import {
   type LooseOutput,
@@ -34,24 +39,27 @@ type NumericArray =
   | Float64Array;
 type ArrayMaker = new (buffer: SharedArrayBuffer, offset: number, length: number) => NumericArray;
 
-/** ONNX Runtime's name and array class for each datatype it takes. */
-const ORT_TYPES: Partial<Record<Datatype, readonly [ort.Tensor.Type, ArrayMaker | null]>> = {
-  BOOL: ['bool', Uint8Array],
-  UINT8: ['uint8', Uint8Array],
-  UINT16: ['uint16', Uint16Array],
-  UINT32: ['uint32', Uint32Array],
-  UINT64: ['uint64', BigUint64Array],
-  INT8: ['int8', Int8Array],
-  INT16: ['int16', Int16Array],
-  INT32: ['int32', Int32Array],
-  INT64: ['int64', BigInt64Array],
-  FP16: ['float16', Uint16Array],
-  FP32: ['float32', Float32Array],
-  FP64: ['float64', Float64Array],
-  BYTES: ['string', null],
+/** ONNX Runtime's name, its number in model files (onnx.proto, TensorProto.DataType) and array class for each datatype. */
+const ORT_TYPES: Partial<Record<Datatype, readonly [ort.Tensor.Type, number, ArrayMaker | null]>> = {
+  BOOL: ['bool', 9, Uint8Array],
+  UINT8: ['uint8', 2, Uint8Array],
+  UINT16: ['uint16', 4, Uint16Array],
+  UINT32: ['uint32', 12, Uint32Array],
+  UINT64: ['uint64', 13, BigUint64Array],
+  INT8: ['int8', 3, Int8Array],
+  INT16: ['int16', 5, Int16Array],
+  INT32: ['int32', 6, Int32Array],
+  INT64: ['int64', 7, BigInt64Array],
+  FP16: ['float16', 10, Uint16Array],
+  FP32: ['float32', 1, Float32Array],
+  FP64: ['float64', 11, Float64Array],
+  BYTES: ['string', 8, null],
 };
 
-const FROM_ORT = new Map(Object.entries(ORT_TYPES).map(([name, [type]]) => [type as string, name as Datatype]));
+const FROM_ONNX = new Map(Object.entries(ORT_TYPES).map(([name, [, number]]) => [number, name as Datatype]));
+
+/** No options of a single run are used. */
+const NO_OPTIONS = {};
 
 type Entries = Readonly<Record<string, unknown>>;
 
@@ -63,15 +71,16 @@ const ABSENT = /AppendExecutionProvider|shared library|no CUDA-capable device/i;
 
 // The same as logSeverityLevel below, for what it says before it has a session: absent libraries, with their paths.
 ort.env.logLevel = 'fatal';
+initOrt();
 
 /** A loaded model. Runs do not overlap: its lane gives it one batch at a time. */
 export class Session {
   readonly info: SessionInfo;
-  readonly #session: ort.InferenceSession;
+  readonly #session: Binding.InferenceSession;
   readonly #arena: SharedArrayBuffer;
   #released = false;
 
-  private constructor(session: ort.InferenceSession, arena: SharedArrayBuffer, info: SessionInfo) {
+  private constructor(session: Binding.InferenceSession, arena: SharedArrayBuffer, info: SessionInfo) {
     this.#session = session;
     this.#arena = arena;
     this.info = info;
@@ -86,7 +95,7 @@ export class Session {
     let passedOver = '';
     for (const provider of spec.options.executionProviders) {
       try {
-        const session = await create(spec, provider);
+        const session = create(spec, provider);
         return new Session(session, arena, { signature: readSignature(session), provider: provider.name, passedOver });
       } catch (error) {
         const absent = absentProvider(provider.name, error);
@@ -98,7 +107,7 @@ export class Session {
   }
 
   /**
-   * Runs one batch on arena memory; outputs with a place are written there.
+   * Runs one batch on arena memory, before it returns; outputs with a place are written there.
    * @throws {RunError} EXECUTION_FAILED
    */
   async run(request: RunRequest): Promise<RunResult> {
@@ -117,25 +126,25 @@ export class Session {
       fetches[outputs[o].name] = place === null ? null : this.#view(outputs[o], place.offset, place.dims);
     }
     const startedMs = performance.now();
-    let results: ort.InferenceSession.ReturnType;
+    let results: ReturnType<Binding.InferenceSession['run']>;
     try {
-      results = await this.#session.run(feeds, fetches);
+      results = this.#session.run(feeds, fetches, NO_OPTIONS);
     } catch (error) {
       throw new RunError('EXECUTION_FAILED', messageOf(error));
     }
     const runUs = Math.round((performance.now() - startedMs) * 1000);
-    return { outputs: outputs.map((spec, o) => (request.outputs[o] ? null : loose(results[spec.name]))), runUs };
+    return { outputs: outputs.map((spec, o) => (request.outputs[o] ? null : loose(results[spec.name] as ort.Tensor))), runUs };
   }
 
   /** Gives ONNX Runtime's memory back; a second call does nothing. */
   async release(): Promise<void> {
     if (this.#released) return;
     this.#released = true;
-    await this.#session.release();
+    this.#session.dispose();
   }
 
   #view(spec: TensorSpec, offset: number, dims: readonly number[]): ort.Tensor {
-    const [type, maker] = ORT_TYPES[spec.datatype.name] as readonly [ort.Tensor.Type, ArrayMaker];
+    const [type, , maker] = ORT_TYPES[spec.datatype.name] as readonly [ort.Tensor.Type, number, ArrayMaker];
     const data = new maker(this.#arena, offset, elementCount(dims));
     return new ort.Tensor(type, data as Elements, dims);
   }
@@ -145,17 +154,23 @@ export class Session {
  * ONNX Runtime's arena keeps the largest memory that a run ever took, and its patterns one entry per combination of shapes:
  * where callers choose the inner shapes, one of them could make both grow, so such a model goes without.
  */
-async function create(
+function create(
   spec: SessionSpec,
   provider: SessionOptions['executionProviders'][number],
-): Promise<ort.InferenceSession> {
+): Binding.InferenceSession {
   const options = sessionOptions(spec.options, provider);
-  const session = await ort.InferenceSession.create(spec.path, options);
+  const session = load(spec.path, options);
   const { inputs, outputs } = readSignature(session);
   if ([...inputs, ...outputs].every(({ shape }) => elementCount(shape, 1) >= 0)) return session;
   // Only the loaded model tells its shapes.
-  await session.release();
-  return ort.InferenceSession.create(spec.path, { ...options, enableCpuMemArena: false, enableMemPattern: false });
+  session.dispose();
+  return load(spec.path, { ...options, enableCpuMemArena: false, enableMemPattern: false });
+}
+
+function load(path: string, options: ort.InferenceSession.SessionOptions): Binding.InferenceSession {
+  const session = new binding.InferenceSession();
+  session.loadModel(path, options);
+  return session;
 }
 
 function loose(tensor: ort.Tensor): LooseOutput {
@@ -205,16 +220,15 @@ function absentProvider(name: string, error: unknown): Error | null {
   return new Error(`the model asks for ${name}, which is absent on this machine\n${text}`);
 }
 
-function readSignature(session: ort.InferenceSession): SessionInfo['signature'] {
+function readSignature(session: Binding.InferenceSession): SessionInfo['signature'] {
   return { inputs: session.inputMetadata.map(readSpec), outputs: session.outputMetadata.map(readSpec) };
 }
 
-function readSpec(meta: ort.InferenceSession.ValueMetadata): TensorSpec {
+function readSpec(meta: Binding.ValueMetadata): TensorSpec {
   if (!meta.isTensor) throw new Error(`'${meta.name}' is not a tensor`);
-  const name = FROM_ORT.get(meta.type);
-  if (name === undefined) throw new Error(`'${meta.name}' has the type ${meta.type}, which the protocol does not have`);
-  const shape = meta.shape.map((dim) => (typeof dim === 'number' ? dim : -1));
-  return { name: meta.name, datatype: datatype(name), shape };
+  const name = FROM_ONNX.get(meta.type);
+  if (name === undefined) throw new Error(`Unsupported data type: ${meta.type}`);
+  return { name: meta.name, datatype: datatype(name), shape: [...meta.shape] };
 }
 
 function messageOf(error: unknown): string {

@@ -101,10 +101,18 @@ function layers(source: Source): string[] {
   });
 }
 
+/** The package of a module specifier, without the path inside it. */
+function packageOf(module: string): string {
+  return module
+    .split('/')
+    .slice(0, module.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
 function libraries(source: Source): string[] {
   return imports(source).flatMap(({ line, module }) => {
     if (module.startsWith('.') || module.startsWith('node:')) return [];
-    const place = IMPORTERS[module];
+    const place = IMPORTERS[packageOf(module)];
     if (place === undefined) return [`${source.path}:${line}: library '${module}' has no place in the house`];
     return source.path.startsWith(place) ? [] : [`${source.path}:${line}: only ${place} may import '${module}'`];
   });
