@@ -2,8 +2,9 @@
  * Who travels with whom: a deterministic state machine over queues and lanes, without I/O and without a clock of its own.
  * Each function is one event; what it returns (or appends to the list it is given) is the action. The driver owns time.
  *
- * Rules: work-conserving, no batching delay. A free lane takes what is queued, oldest request first. A batch never mixes
- * shape keys, never exceeds the cap (a larger request runs alone), and a request is never split.
+ * Rules: work-conserving, no batching delay. A free lane takes what is queued, oldest request first; where several are free
+ * they share it. A batch never mixes shape keys, never exceeds the cap (a larger request runs alone), and a request is never
+ * split.
  *
  *   waiting:  head <-> r <-> r <-> tail      an intrusive list, so that a cancel in the middle is constant time
  */
@@ -137,7 +138,7 @@ export function nextBatch<T extends Traveller>(batcher: Batcher<T>, nowUs: numbe
     if (batcher.lanes[lane] !== null || !batcher.up[lane]) continue;
     const queue = oldestFor(batcher, lane, nowUs, expired);
     if (queue === null) continue;
-    const batch = take(queue, lane, nowUs, expired);
+    const batch = take(queue, lane, fairShare(batcher, queue), nowUs, expired);
     batcher.lanes[lane] = batch;
     return batch;
   }
@@ -183,14 +184,25 @@ function oldestFor<T extends Traveller>(
   return best;
 }
 
-function take<T extends Traveller>(queue: Queue<T>, lane: number, nowUs: number, expired: T[]): Batch<T> {
+/** Rows for one of several free lanes: none stands idle while another takes everything. */
+function fairShare<T>(batcher: Batcher<T>, queue: Queue<T>): number {
+  return Math.min(queue.spec.maxBatchRows, Math.ceil(queue.rows / freeLanes(batcher, queue)));
+}
+
+function take<T extends Traveller>(
+  queue: Queue<T>,
+  lane: number,
+  share: number,
+  nowUs: number,
+  expired: T[],
+): Batch<T> {
   const first = queue.head as T;
   const requests: T[] = [first];
   let rows = first.rows;
   let candidate = first.next;
   unlink(first);
   first.state = 'RUNNING';
-  const cap = first.alone ? 0 : queue.spec.maxBatchRows;
+  const cap = first.alone ? 0 : share;
   while (candidate !== null && rows < cap) {
     const following: T | null = candidate.next;
     if (candidate.deadlineUs <= nowUs) expire(candidate, expired);

@@ -185,6 +185,15 @@ describe('the batcher', () => {
     expect(arrive(batcher, queue, third as Request)).toBe(true);
   });
 
+  test('shares what is queued among the lanes that are free', () => {
+    const batcher: Batcher<Request> = createBatcher(3);
+    const queue = addQueue(batcher, { maxBatchRows: 8, lanes: [0, 1, 2], queueRows: 20, queueBytes: 1000 });
+    batcher.up[2] = false;
+    for (let id = 0; id < 7; id++) arrive(batcher, queue, new Request(id, 1, '', id, Number.POSITIVE_INFINITY));
+    expect([nextBatch(batcher, 10, [])?.rows, nextBatch(batcher, 10, [])?.rows]).toEqual([4, 3]);
+    expect(nextBatch(batcher, 10, [])).toBeNull();
+  });
+
   test('starts the oldest request first, whichever model it is for', () => {
     const batcher: Batcher<Request> = createBatcher(1);
     const spec = { maxBatchRows: 4, lanes: [0], queueRows: 10, queueBytes: 1000 };
