@@ -133,7 +133,10 @@ export class Session {
       throw new RunError('EXECUTION_FAILED', messageOf(error));
     }
     const runUs = Math.round((performance.now() - startedMs) * 1000);
-    return { outputs: outputs.map((spec, o) => (request.outputs[o] ? null : loose(results[spec.name] as ort.Tensor))), runUs };
+    return {
+      outputs: outputs.map((spec, o) => (request.outputs[o] ? null : loose(results[spec.name] as ort.Tensor))),
+      runUs,
+    };
   }
 
   /** Gives ONNX Runtime's memory back; a second call does nothing. */
@@ -154,10 +157,7 @@ export class Session {
  * ONNX Runtime's arena keeps the largest memory that a run ever took, and its patterns one entry per combination of shapes:
  * where callers choose the inner shapes, one of them could make both grow, so such a model goes without.
  */
-function create(
-  spec: SessionSpec,
-  provider: SessionOptions['executionProviders'][number],
-): Binding.InferenceSession {
+function create(spec: SessionSpec, provider: SessionOptions['executionProviders'][number]): Binding.InferenceSession {
   const options = sessionOptions(spec.options, provider);
   const session = load(spec.path, options);
   const { inputs, outputs } = readSignature(session);
