@@ -8,6 +8,7 @@ import type { Effort, Outcome } from './http/compare.ts';
 import { imagesPerSecond } from './http/images.ts';
 import { measureMlp } from './http/mlp.ts';
 import { addedLatency, handRolled, largeBody, memoryGrowth, roadAlone } from './http/scenarios.ts';
+import { codecAlone } from './micro/lift.ts';
 import { hasWrk } from './runner/wrk.ts';
 
 interface Scenario {
@@ -27,6 +28,11 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     what: 'mlp, JSON body, 64 connections: E_cpu',
     target: '>= 0.65',
     run: (effort) => measureMlp('json', effort),
+  },
+  'BM-3-codec': {
+    what: 'the body of BM-3: JSON.parse + Float32Array.from / the lift',
+    target: '>= 3',
+    run: codecAlone,
   },
   'BM-4': { what: 'mlp, 1 connection: p50 above echo + run(), us', target: '<= 25', run: addedLatency },
   'BM-6': { what: 'resnet18, binary: pictures/s / raw ONNX Runtime', target: '>= 0.95', run: imagesPerSecond },

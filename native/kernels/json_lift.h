@@ -117,8 +117,14 @@ class Lifter {
   void Resolve();
   bool SkipArray();
   bool LiftArray(const uint8_t* start);
+  template <typename Element, typename Run>
+  bool Elements(Element&& element, Run&& run);
   template <typename Element>
-  bool Elements(Element&& element);
+  bool Elements(Element&& element) {
+    return Elements(element, [] { return int64_t{0}; });
+  }
+  template <typename T>
+  int64_t PlainRun(LiftedInput* lifted);
   bool LiftFloats(int datatype, LiftedInput* lifted);
   bool LiftIntegers(int datatype, LiftedInput* lifted);
   bool LiftBools(LiftedInput* lifted);

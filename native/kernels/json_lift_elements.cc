@@ -106,9 +106,9 @@ bool Lifter::LiftArray(const uint8_t* start) {
 }
 
 // Walks an array of any nesting and calls `element` at each leaf. All arrays of one level must be equally long, and all
-// leaves equally deep.
-template <typename Element>
-bool Lifter::Elements(Element&& element) {
+// leaves equally deep. At a leaf, `run` may take any number of leaves that have another one behind them in their array.
+template <typename Element, typename Run>
+bool Lifter::Elements(Element&& element, Run&& run) {
   std::array<int64_t, kMaxDepth + 2> counts;   // of the array open at each level
   std::array<int64_t, kMaxDepth + 2> lengths;  // of the first array that ended there, -1 before
   lengths.fill(-1);
@@ -133,6 +133,9 @@ bool Lifter::Elements(Element&& element) {
       if (leaf_level == 0) leaf_level = level;
       // An array that ended below this level, empty, was as ragged as a deeper leaf.
       if (leaf_level != level || lengths[level + 1] >= 0) return Fail(LiftStatus::kRagged, p_);
+      const int64_t taken = run();
+      element_ += taken;
+      counts[level] += taken;
       if (!element()) return false;
       ++element_;
       ++counts[level];
@@ -171,25 +174,52 @@ bool Lifter::FloatElement(double* value) {
   return Fail(other_type ? LiftStatus::kElementType : LiftStatus::kSyntax, p_);
 }
 
+// Lifts plain numbers for as long as one stands behind the other with a comma between: everything in registers, which
+// is where the time of a large body goes. What is out of the ordinary is left to the element that comes next.
+template <typename T>
+int64_t Lifter::PlainRun(LiftedInput* lifted) {
+  const LiftPlacement room = Room();
+  const auto offset = static_cast<size_t>(lifted->bytes);
+  const size_t places = offset < room.capacity ? (room.capacity - offset) / sizeof(T) : 0;
+  const uint8_t* p = p_;
+  uint8_t* const target = room.target + offset;
+  size_t count = 0;
+  for (; count < places && end_ - p >= kPlainReach; ++count) {
+    double value;
+    const uint8_t* q = PlainNumber(p, &value);
+    if (q == nullptr || *q != ',') break;
+    q += q[1] == ' ' ? 2 : 1;
+    if (*q != '-' && static_cast<uint8_t>(*q - '0') >= 10) break;
+    Store(target + count * sizeof(T), static_cast<T>(value));
+    p = q;
+  }
+  p_ = p;
+  lifted->bytes += static_cast<int64_t>(count * sizeof(T));
+  return static_cast<int64_t>(count);
+}
+
 bool Lifter::LiftFloats(int datatype, LiftedInput* lifted) {
   const LiftPlacement room = Room();
   const int64_t width = datatype == kFp32 ? 4 : 8;
-  return Elements([&] {
-    double value;
-    const uint8_t* at = p_;
-    if (!FloatElement(&value)) return false;
-    const float narrow = static_cast<float>(value);
-    if (width == 4 && std::isinf(narrow) && std::isfinite(value)) return Fail(LiftStatus::kElementRange, at);
-    const size_t offset = static_cast<size_t>(lifted->bytes);
-    lifted->bytes += width;
-    if (static_cast<size_t>(lifted->bytes) > room.capacity) return true;
-    if (width == 4) {
-      Store(room.target + offset, narrow);
-    } else {
-      Store(room.target + offset, value);
-    }
-    return true;
-  });
+  const auto run = [&] { return width == 4 ? PlainRun<float>(lifted) : PlainRun<double>(lifted); };
+  return Elements(
+      [&] {
+        double value;
+        const uint8_t* at = p_;
+        if (!FloatElement(&value)) return false;
+        const float narrow = static_cast<float>(value);
+        if (width == 4 && std::isinf(narrow) && std::isfinite(value)) return Fail(LiftStatus::kElementRange, at);
+        const size_t offset = static_cast<size_t>(lifted->bytes);
+        lifted->bytes += width;
+        if (static_cast<size_t>(lifted->bytes) > room.capacity) return true;
+        if (width == 4) {
+          Store(room.target + offset, narrow);
+        } else {
+          Store(room.target + offset, value);
+        }
+        return true;
+      },
+      run);
 }
 
 bool Lifter::LiftIntegers(int datatype, LiftedInput* lifted) {

@@ -1,6 +1,7 @@
 // The kernels without Node: what sanitizers and fuzzers run. Ends with "N passed, N failed".
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -140,6 +141,50 @@ void SurvivesDamage() {
   CHECK(wrong == 0);
 }
 
+// Decimal texts of every length: what the quick way takes must be what strtod reads, and long arrays what short ones
+// are.
+void ReadsPlainNumbers() {
+  uint64_t state = 1;
+  const auto next = [&state](uint64_t below) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return (state >> 33) % below;
+  };
+  int wrong = 0;
+  int taken = 0;
+  std::string data = "[";
+  std::vector<double> expected;
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = next(3) == 0 ? "-" : "";
+    const uint64_t whole = next(10);
+    text += whole < 4 ? std::string("0") : std::to_string(1 + next(9));
+    for (uint64_t digit = 5; digit < whole; ++digit) text += static_cast<char>('0' + next(10));
+    const uint64_t fraction = next(18);
+    if (fraction > 0) text += '.';
+    for (uint64_t digit = 0; digit < fraction; ++digit) text += static_cast<char>('0' + next(digit % 5 == 0 ? 2 : 10));
+    if (next(20) == 0) text += "e-3";
+    expected.push_back(std::strtod(text.c_str(), nullptr));
+    data += (i == 0 ? "" : next(3) == 0 ? ", " : ",") + text;
+    double value = 0;
+    const std::string padded = text + std::string(kPlainReach, ',');
+    const uint8_t* end = PlainNumber(Bytes(padded), &value);
+    if (end == nullptr) continue;
+    ++taken;
+    wrong += end != Bytes(padded) + text.size() || std::memcmp(&value, &expected.back(), sizeof(value)) != 0;
+  }
+  CHECK(wrong == 0 && taken > 10000);
+  const Run doubles(Body("FP64", data + "]"), kFp64, 20000 * 8);
+  CHECK(doubles.status == LiftStatus::kOk);
+  CHECK(std::memcmp(doubles.memory.data(), expected.data(), 20000 * 8) == 0);
+  const Run floats(Body("FP32", data + "]"), kFp32, 20000 * 4);
+  for (size_t i = 0; i < expected.size(); ++i) wrong += At<float>(floats, i) != static_cast<float>(expected[i]);
+  CHECK(floats.status == LiftStatus::kOk && wrong == 0);
+  // The grammar stays ScanNumber's: what a plain number must not swallow.
+  for (const char* text : {"01", "1.", "-", "1.2.3", "1a", "+1"}) {
+    const std::string data = std::string("[1,") + text + ",1234567890123456789,1234567890123456789]";
+    CHECK(StatusOf("FP32", kFp32, data) == LiftStatus::kSyntax);
+  }
+}
+
 void PrintsNumbers() {
   const float values[] = {0.1F, 1e-5F, -0.0F, std::numeric_limits<float>::infinity(), 3.4028235e38F};
   std::vector<uint8_t> out(5 * MaxPrinted(kFp32));
@@ -205,6 +250,7 @@ int main() {
   penstock::CountsWhatDoesNotFit();
   penstock::LiftsDataBeforeItsName();
   penstock::SurvivesDamage();
+  penstock::ReadsPlainNumbers();
   penstock::PrintsNumbers();
   penstock::RemembersHeads();
   penstock::SplitsAndJoins();
