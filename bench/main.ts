@@ -34,7 +34,16 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     target: '>= 3',
     run: codecAlone,
   },
-  'BM-4': { what: 'mlp, 1 connection: p50 above echo + run(), us', target: '<= 25', run: addedLatency },
+  'BM-4': {
+    what: 'mlp, 1 connection: p50 above echo + run(), us',
+    target: '<= 25',
+    run: (effort) => addedLatency(effort, 'inline'),
+  },
+  'BM-4-worker': {
+    what: 'the same through a worker',
+    target: '<= 60',
+    run: (effort) => addedLatency(effort, 'worker'),
+  },
   'BM-6': { what: 'resnet18, binary: pictures/s / raw ONNX Runtime', target: '>= 0.95', run: imagesPerSecond },
   'BM-9': { what: '588 KiB body, copying instance: c_ours - c_echo, ms', target: '<= 0.15', run: largeBody },
   'BM-12-fastify': { what: 'mlp, JSON: CPU of Fastify + onnxruntime-node / ours', target: '-', run: handRolled },

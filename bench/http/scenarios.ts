@@ -35,12 +35,12 @@ export function roadAlone(effort: Effort): Promise<Outcome> {
   );
 }
 
-/** BM-4: p50 at one connection above echo and raw run(), microseconds. */
-export function addedLatency(effort: Effort): Promise<Outcome> {
+/** BM-4: p50 at one connection above echo and raw run(), microseconds; inline as the model is placed, or on a worker. */
+export function addedLatency(effort: Effort, place: 'inline' | 'worker'): Promise<Outcome> {
   return withModels(writeMlp, (models) =>
     compare(
       {
-        ours: ourServer(models),
+        ours: place === 'inline' ? ourServer(models) : [file('./worker-server.ts'), models],
         other: echo,
         load: mlpBinary(),
         connections: 1,
