@@ -54,13 +54,28 @@ describe('deadlines and full queues', () => {
   test('a caller who goes away leaves the queue to the others', async () => {
     const gone = new AbortController();
     const body = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1], [3])] });
+    const idle = await gauge('penstock_arena_bytes');
     const running = slow('slow');
+    await until(async () => (await gauge('penstock_arena_bytes')) > idle);
     const waiting = fetch(`${server.v2}/models/slow/infer`, { method: 'POST', body, signal: gone.signal });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => (await gauge(QUEUE)) === 1);
     gone.abort();
     await expect(waiting).rejects.toThrow();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => (await gauge(QUEUE)) === 0);
     const next = slow('slow');
     expect([(await running).status, (await next).status]).toEqual([200, 200]);
   });
 });
+
+const QUEUE = 'penstock_queue_rows{model="slow",version="1"}';
+
+async function gauge(name: string): Promise<number> {
+  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1));
+}
+
+/** Looks until `holds`; the test's own limit ends a wait for what never comes. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
