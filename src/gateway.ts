@@ -141,6 +141,7 @@ export class Gateway {
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
+      await this.#inference.settled();
       await this.#pool.close();
       return true;
     })();
@@ -164,6 +165,7 @@ export class Gateway {
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
       bodyBytes: config.limits.bodyBytes,
+      bufferBytes: config.limits.bufferBytes,
       connections: config.limits.connections,
       snapshot: () => this.#registry.snapshot,
       target: (id) => loader.target(id),

@@ -21,6 +21,9 @@ const limits = z.strictObject({
       'Rows that may wait per model version beyond what free instances take; stops a flood from becoming latency',
     ),
   queueBytes: bytes(256 * MIB).describe('Bytes of input that may wait per model version'),
+  bufferBytes: bytes(512 * MIB).describe(
+    'Memory for request bodies that are gathered or inflated, of all callers together; stops many at once',
+  ),
   arenaBytes: bytes(512 * MIB, 4095 * MIB).describe('Memory for all tensors in flight, bytes, shared by all models'),
 });
 

@@ -5,6 +5,7 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { ERRORS, type GatewayError } from '../core/error.ts';
+import { type Coding, packBody } from './coding.ts';
 
 /** Status lines, ready to be sent. */
 const STATUS: Readonly<Record<number, string>> = {
@@ -24,6 +25,9 @@ const STATUS: Readonly<Record<number, string>> = {
   504: '504 Gateway Timeout',
 };
 
+/** Shorter JSON answers are not packed: the caller's work would cost more than the bytes. */
+const LEAST_PACKED_BYTES = 1024;
+
 /** Told of every answer, for the log and the counters. */
 export type OnAnswer = (exchange: Exchange, status: number, error: GatewayError | null) => void;
 
@@ -36,6 +40,8 @@ export class Wire {
   readonly #write = () => (this.#writing as Exchange).writeOut();
   #writing: Exchange | null = null;
   #ids = 0;
+  #packing = 0;
+  #packed: (() => void)[] = [];
 
   constructor(onAnswer: OnAnswer) {
     this.onAnswer = onAnswer;
@@ -44,6 +50,24 @@ export class Wire {
   /** A request id of our own. */
   nextId(): string {
     return `${process.pid.toString(36)}-${(++this.#ids).toString(36)}`;
+  }
+
+  /** `body` in `coding`, made on another thread; the end of the process waits for it. */
+  async pack(body: Uint8Array, coding: Coding): Promise<Uint8Array> {
+    this.#packing++;
+    try {
+      return await packBody(body, coding);
+    } finally {
+      // What is packed is written first: by the continuation that waits for this one.
+      setImmediate(() => {
+        if (--this.#packing === 0) for (const resolve of this.#packed.splice(0)) resolve();
+      });
+    }
+  }
+
+  /** When no answer is being packed. */
+  async settled(): Promise<void> {
+    if (this.#packing > 0) await new Promise<void>((resolve) => this.#packed.push(resolve));
   }
 
   /** Has `exchange` write its answer in one piece. */
@@ -64,11 +88,16 @@ export class Exchange {
   #aborted = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
   close = false;
+  /** How the caller would like an inference answer packed. */
+  accepts: Coding | null = null;
+  /** Called once, when nothing more can be said. */
+  onEnd: (() => void) | null = null;
   readonly #res: HttpResponse;
   readonly #wire: Wire;
   #status = 200;
   #type = 'application/json';
   #jsonBytes = 0;
+  #coding = '';
   #body: string | Uint8Array = '';
   #error: GatewayError | null = null;
 
@@ -89,6 +118,7 @@ export class Exchange {
   /** The caller has gone. */
   abort(): void {
     this.#aborted = true;
+    this.#end();
   }
 
   /** A JSON document. HEAD gets its headers only. */
@@ -103,11 +133,15 @@ export class Exchange {
     this.#wire.onAnswer(this, 200, null);
   }
 
-  /** An inference answer; with a binary tail where `jsonBytes` is not 0. The body is copied before this returns. */
+  /**
+   * An inference answer; with a binary tail where `jsonBytes` is not 0. The body is copied before this returns. JSON is
+   * packed where the caller asked for it; numbers in binary form would hardly become less.
+   */
   answer(body: Uint8Array, jsonBytes: number): void {
     if (jsonBytes > 0) this.#type = 'application/octet-stream';
     this.#jsonBytes = jsonBytes;
-    this.#write(body);
+    if (this.accepts !== null && jsonBytes === 0 && body.length >= LEAST_PACKED_BYTES) this.#pack(body, this.accepts);
+    else this.#write(body);
     this.#wire.onAnswer(this, 200, null);
   }
 
@@ -126,9 +160,30 @@ export class Exchange {
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
+    this.#send(body);
+    this.#end();
+  }
+
+  #pack(body: Uint8Array, coding: Coding): void {
+    if (this.answered) return;
+    this.#ended = true;
+    this.#coding = coding;
+    const own = Buffer.from(body);
+    this.#wire.pack(own, coding).then((packed) => {
+      if (!this.#aborted) this.#send(packed);
+    });
+    this.#end();
+  }
+
+  #send(body: string | Uint8Array): void {
     this.#body = body;
     this.#wire.cork(this, this.#res);
     this.#body = '';
+  }
+
+  #end(): void {
+    this.onEnd?.();
+    this.onEnd = null;
   }
 
   /** Writes status, headers and body; to be called by the wire, inside a cork. */
@@ -137,6 +192,7 @@ export class Exchange {
     // 200 is what uWebSockets.js writes by itself, and a call across to it is not free.
     if (this.#status !== 200) res.writeStatus(STATUS[this.#status]);
     res.writeHeader('Content-Type', this.#type);
+    if (this.#coding !== '') res.writeHeader('Content-Encoding', this.#coding);
     if (this.#jsonBytes > 0) res.writeHeader('Inference-Header-Content-Length', `${this.#jsonBytes}`);
     if (this.requestId !== '') res.writeHeader('X-Request-Id', this.requestId);
     if (this.#error !== null) writeErrorHeaders(res, this.#error);

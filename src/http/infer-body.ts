@@ -7,7 +7,8 @@ import { GatewayError } from '../core/error.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import { APART_BYTES } from '../pipeline/intake.ts';
 import type { InferRequest } from '../pipeline/request.ts';
-import { BodyBuffer, MOST_CHUNKS, tooLarge } from './body.ts';
+import { BodyBuffer, type BodyLedger, MOST_CHUNKS, tooLarge } from './body.ts';
+import { type Coding, inflateBody } from './coding.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Takes the chunks of one request's body. */
@@ -17,7 +18,9 @@ export class InferBody {
   readonly #exchange: Exchange;
   readonly #headBytes: number;
   readonly #totalBytes: number;
+  readonly #coding: Coding | null;
   readonly #limit: number;
+  readonly #ledger: BodyLedger;
   #received = 0;
   #chunks = 0;
   #tailing = false;
@@ -29,14 +32,18 @@ export class InferBody {
     exchange: Exchange,
     headBytes: number,
     totalBytes: number,
+    coding: Coding | null,
     limit: number,
+    ledger: BodyLedger,
   ) {
     this.#road = road;
     this.#request = request;
     this.#exchange = exchange;
     this.#headBytes = headBytes;
     this.#totalBytes = totalBytes;
+    this.#coding = coding;
     this.#limit = limit;
+    this.#ledger = ledger;
   }
 
   /** The next chunk; it is empty once this returns. */
@@ -56,6 +63,10 @@ export class InferBody {
       this.#road.takeTail(this.#request, chunk, 0, chunk.byteLength, last);
       return;
     }
+    if (this.#coding !== null) {
+      if (this.#gather(chunk) && last) this.#inflate(this.#coding);
+      return;
+    }
     // JSON that is lifted on another thread must outlive this callback.
     const apart = (this.#headBytes < 0 ? chunk.byteLength : this.#headBytes) > APART_BYTES;
     if (first && last && !apart) {
@@ -66,9 +77,41 @@ export class InferBody {
       this.#startTail(chunk);
       return;
     }
-    this.#buffer ??= new BodyBuffer(this.#totalBytes);
-    this.#buffer.append(chunk);
-    if (last) this.#road.take(this.#request, this.#buffer.whole(), this.#headBytes);
+    if (!this.#gather(chunk) || !last) return;
+    this.#road.take(this.#request, (this.#buffer as BodyBuffer).whole(), this.#headBytes);
+  }
+
+  /** Keeps a chunk until the body is whole. False where there is no room for it. */
+  #gather(chunk: ArrayBuffer): boolean {
+    if (this.#buffer === null) {
+      const buffer = new BodyBuffer(this.#totalBytes, this.#ledger);
+      this.#exchange.onEnd = () => buffer.release();
+      this.#buffer = buffer;
+    }
+    return this.#tried(() => this.#buffer?.append(chunk));
+  }
+
+  /** A packed body is whole: what comes out of it goes on. */
+  #inflate(coding: Coding): void {
+    const buffer = this.#buffer as BodyBuffer;
+    const reserve = (bytes: number): void => {
+      if (this.#exchange.answered) throw new GatewayError('CLIENT_CLOSED', 'the client closed the connection');
+      buffer.reserve(bytes);
+    };
+    inflateBody(buffer.whole(), coding, this.#limit, reserve).then(
+      (body) => this.#road.take(this.#request, body, this.#headBytes),
+      (error: GatewayError) => this.#road.refuse(this.#request, error),
+    );
+  }
+
+  #tried(step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      this.#refuse(error as GatewayError);
+      return false;
+    }
   }
 
   #startTail(chunk: ArrayBuffer): void {

@@ -22,7 +22,8 @@ import type { Snapshot } from '../core/model.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
 import { findVersion, isReady, resolve } from '../routing/resolve.ts';
-import { BodyBuffer, tooLarge } from './body.ts';
+import { BodyBuffer, BodyLedger, tooLarge } from './body.ts';
+import { answerCoding, requestCoding } from './coding.ts';
 import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
 import { Exchange, type OnAnswer, Wire } from './exchange.ts';
 import type { HostGuard } from './guard.ts';
@@ -47,6 +48,7 @@ export interface ServerParts {
   readonly basePath: string;
   readonly strictReadiness: boolean;
   readonly bodyBytes: number;
+  readonly bufferBytes: number;
   readonly connections: number;
   readonly snapshot: () => Snapshot;
   /** The data plane's object of a READY version. */
@@ -81,6 +83,7 @@ export class HttpServer {
   readonly #admin: boolean;
   readonly #app: TemplatedApp;
   readonly #wire: Wire;
+  readonly #ledger: BodyLedger;
   /** Infer paths seen, with their targets, for the snapshot they were resolved in. */
   readonly #hot = new Map<string, Target>();
   #hotSnapshot: Snapshot | null = null;
@@ -97,6 +100,7 @@ export class HttpServer {
     this.#parts = parts;
     this.#admin = admin;
     this.#wire = new Wire(parts.onAnswer);
+    this.#ledger = new BodyLedger(parts.bufferBytes);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');
     this.#app = App();
@@ -131,6 +135,11 @@ export class HttpServer {
   stopListening(): void {
     if (this.#socket !== null) us_listen_socket_close(this.#socket);
     this.#socket = null;
+  }
+
+  /** When every answer that was given has been handed to the socket. */
+  settled(): Promise<void> {
+    return this.#wire.settled();
   }
 
   /** Closes what is left. */
@@ -255,7 +264,8 @@ export class HttpServer {
       answer('');
       return;
     }
-    const buffer = new BodyBuffer(-1);
+    const buffer = new BodyBuffer(-1, this.#ledger);
+    exchange.onEnd = () => buffer.release();
     res.onAborted(() => exchange.abort());
     res.onData((chunk, last) => {
       if (exchange.answered) return;
@@ -278,17 +288,16 @@ export class HttpServer {
       exchange.close = true;
       throw tooLarge(bodyBytes);
     }
-    const encoding = req.getHeader('content-encoding');
-    if (encoding !== '' && encoding !== 'identity') {
-      throw new GatewayError('UNSUPPORTED_ENCODING', `content encoding '${encoding.slice(0, 32)}' is not supported`);
-    }
-    const headBytes = headLength(req.getHeader('inference-header-content-length'), totalBytes);
+    const coding = requestCoding(req.getHeader('content-encoding'));
+    exchange.accepts = answerCoding(req.getHeader('accept-encoding'));
+    // Both lengths speak of the body as it is before it is packed, or of nothing that we know yet.
+    const headBytes = headLength(req.getHeader('inference-header-content-length'), coding === null ? totalBytes : -1);
     const request = road.open(target, exchange, exchange.startedUs);
     res.onAborted(() => {
       exchange.abort();
       road.abort(request);
     });
-    const body = new InferBody(road, request, exchange, headBytes, totalBytes, bodyBytes);
+    const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, this.#ledger);
     res.onData((chunk, last) => body.chunk(chunk, last));
   }
 }

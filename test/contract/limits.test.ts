@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeConfig } from '../../src/config/schema.ts';
 import { MOST_CHUNKS } from '../../src/http/body.ts';
@@ -180,6 +181,16 @@ describe('every limit holds', () => {
     const metrics = await (await fetch(`${small.adminUrl}/metrics`)).text();
     expect(metrics).toMatch(/^penstock_arena_bytes 0$/m);
     await small.stop();
+  });
+
+  limit('bufferBytes', 'bodies that are gathered share it: one too many is told to come again', async () => {
+    const narrow = await startGateway(['id_fp32'], ['--limits-buffer-bytes', '65536']);
+    const document = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1, 40_000], new Array(40_000).fill(1))] });
+    const large = await send(`${narrow.v2}/models/id_fp32/infer`, gzipSync(document), { 'Content-Encoding': 'gzip' });
+    expect(refusal(large)).toEqual([503, 'OVERLOADED']);
+    const small = await post(`${narrow.v2}/models/id_fp32/infer`, { inputs: [I('INPUT0', 'FP32', [1, 1], [1])] });
+    expect(small.status).toBe(200);
+    await narrow.stop();
   });
 
   limit('connections', 'one more is closed unanswered, and there is room again when another has gone', async () => {
