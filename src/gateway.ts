@@ -98,8 +98,8 @@ export class Gateway {
       onSettled: (version, cause) => this.#versionSettled(version, cause),
     });
     const parts = this.#serverParts(loader);
-    this.#inference = new HttpServer(parts, false);
-    this.#admin = new HttpServer(parts, true);
+    this.#inference = new HttpServer(parts, 'inference');
+    this.#admin = new HttpServer(parts, 'admin');
   }
 
   /** The current picture of models and versions. */

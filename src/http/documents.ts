@@ -9,7 +9,7 @@ import type { TensorSpec } from '../core/tensor.ts';
 const PLATFORM = 'onnxruntime_onnx';
 
 /** What is offered, and nothing else. */
-const EXTENSIONS = ['binary_tensor_data', 'classification', 'parameters', 'model_configuration'];
+const EXTENSIONS = ['binary_tensor_data', 'classification', 'parameters', 'model_configuration', 'statistics'];
 
 /** `GET /v2`. */
 export function serverMetadata(version: string): unknown {

@@ -3,7 +3,7 @@
  * that writes. Nothing is written after an abort, and nothing twice.
  */
 
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpResponse } from 'uWebSockets.js';
 import { ERRORS, type GatewayError } from '../core/error.ts';
 import { type Coding, packBody } from './coding.ts';
 
@@ -90,6 +90,9 @@ export class Exchange {
   close = false;
   /** How the caller would like an inference answer packed. */
   accepts: Coding | null = null;
+  /** `traceparent` of the answer; empty where the caller sent none. */
+  trace = '';
+  tracestate = '';
   /** Called once, when nothing more can be said. */
   onEnd: (() => void) | null = null;
   readonly #res: HttpResponse;
@@ -101,13 +104,14 @@ export class Exchange {
   #body: string | Uint8Array = '';
   #error: GatewayError | null = null;
 
-  constructor(wire: Wire, res: HttpResponse, req: HttpRequest, method: string, path: string, startedUs: number) {
+  /** @param requestId the caller's own, unchecked; empty where there is none. */
+  constructor(wire: Wire, res: HttpResponse, method: string, path: string, requestId: string, startedUs: number) {
     this.#wire = wire;
     this.#res = res;
     this.method = method;
     this.path = path;
     this.startedUs = startedUs;
-    this.requestId = cleanId(req.getHeader('x-request-id'));
+    this.requestId = requestId === '' ? '' : cleanId(requestId);
   }
 
   /** Whether nothing more can be said: answered, or the caller has gone. */
@@ -181,6 +185,11 @@ export class Exchange {
     this.#body = '';
   }
 
+  #writeTrace(): void {
+    this.#res.writeHeader('traceparent', this.trace);
+    if (this.tracestate !== '') this.#res.writeHeader('tracestate', this.tracestate);
+  }
+
   #end(): void {
     this.onEnd?.();
     this.onEnd = null;
@@ -195,6 +204,7 @@ export class Exchange {
     if (this.#coding !== '') res.writeHeader('Content-Encoding', this.#coding);
     if (this.#jsonBytes > 0) res.writeHeader('Inference-Header-Content-Length', `${this.#jsonBytes}`);
     if (this.requestId !== '') res.writeHeader('X-Request-Id', this.requestId);
+    if (this.trace !== '') this.#writeTrace();
     if (this.#error !== null) writeErrorHeaders(res, this.#error);
     if (this.method === 'HEAD') res.end('', this.close);
     else res.end(this.#body as Uint8Array<ArrayBuffer>, this.close);
@@ -212,5 +222,5 @@ function writeErrorHeaders(res: HttpResponse, error: GatewayError): void {
 
 /** A request id that may be echoed and logged: printable, short; anything else is treated as absent. */
 function cleanId(id: string): string {
-  return id !== '' && /^[\x21-\x7e]{1,128}$/.test(id) ? id : '';
+  return /^[\x21-\x7e]{1,128}$/.test(id) ? id : '';
 }

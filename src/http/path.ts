@@ -1,67 +1,48 @@
 /** Request paths: one canonical form for routing and everything that judges a path. */
 
 import { invalid } from '../core/error.ts';
+import { MODEL_PATH, NOT_OFFERED, ROUTES, type RouteName } from './routes.ts';
 
 /** What a path asks for. */
 export interface Route {
-  readonly name: RouteName;
+  /** `notOffered`: one of Triton's that we do not have. `none`: nobody's. */
+  readonly name: RouteName | 'notOffered' | 'none';
   readonly model: string;
   /** null where the path names none. */
   readonly version: string | null;
 }
 
-/** Every route there is. */
-export type RouteName =
-  | 'server'
-  | 'live'
-  | 'ready'
-  | 'models'
-  | 'repositoryIndex'
-  | 'model'
-  | 'modelReady'
-  | 'modelConfig'
-  | 'infer'
-  | 'systemSharedMemory'
-  | 'cudaSharedMemory'
-  | 'metrics'
-  | 'none';
-
 const NONE: Route = { name: 'none', model: '', version: null };
+const ELSEWHERE: Route = { name: 'notOffered', model: '', version: null };
 
-const FIXED: Readonly<Record<string, RouteName>> = {
-  '/v2': 'server',
-  '/v2/': 'server',
-  '/v2/health/live': 'live',
-  '/v2/health/ready': 'ready',
-  '/v2/models': 'models',
-  '/v2/repository/index': 'repositoryIndex',
-  '/v2/systemsharedmemory/status': 'systemSharedMemory',
-  '/v2/cudasharedmemory/status': 'cudaSharedMemory',
-  '/metrics': 'metrics',
-};
+const SERVED = Object.entries(ROUTES).map(([name, { path }]) => [path, name as RouteName] as const);
+const REFUSED = NOT_OFFERED.map((path) => [path, 'notOffered'] as const);
+const ALL: readonly (readonly [string, Route['name']])[] = [...SERVED, ...REFUSED, ['/v2/', 'server']];
 
-const ACTIONS: Readonly<Record<string, RouteName>> = {
-  '': 'model',
-  ready: 'modelReady',
-  config: 'modelConfig',
-  infer: 'infer',
-};
+const FIXED = new Map(ALL.filter(([path]) => !path.startsWith(MODEL_PATH)));
+
+/** What may follow the model, and its version where the path names one. */
+const ACTIONS = new Map(
+  ALL.filter(([path]) => path.startsWith(MODEL_PATH)).map(([path, name]) => [path.slice(MODEL_PATH.length), name]),
+);
+
+const REFUSED_BELOW = NOT_OFFERED.filter((path) => path.endsWith('/'));
 
 /**
  * The route of a raw path.
  * @throws {GatewayError} INVALID_ARGUMENT where its percent-encoding is broken
  */
 export function parsePath(path: string): Route {
-  const fixed = FIXED[path];
+  const fixed = FIXED.get(path);
   if (fixed !== undefined) return { name: fixed, model: '', version: null };
+  if (REFUSED_BELOW.some((prefix) => path.startsWith(prefix))) return ELSEWHERE;
   if (!path.startsWith('/v2/models/')) return NONE;
   const parts = path.slice('/v2/models/'.length).split('/').map(decode);
   const model = parts[0] as string;
   if (model === '') return NONE;
   const versioned = parts[1] === 'versions' && parts.length > 2;
   const rest = parts.slice(versioned ? 3 : 1);
-  const action = rest.length === 0 ? '' : rest.length === 1 && rest[0] !== '' ? (rest[0] as string) : null;
-  const name = action === null || !Object.hasOwn(ACTIONS, action) ? undefined : ACTIONS[action];
+  const name = ACTIONS.get(rest.map((part) => `/${part}`).join(''));
   return name === undefined ? NONE : { name, model, version: versioned ? (parts[2] as string) : null };
 }
 

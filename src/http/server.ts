@@ -21,17 +21,18 @@ import { asGatewayError, GatewayError, invalid } from '../core/error.ts';
 import type { Snapshot } from '../core/model.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
-import { findVersion, isReady, resolve } from '../routing/resolve.ts';
-import { BodyBuffer, BodyLedger, tooLarge } from './body.ts';
+import { resolve } from '../routing/resolve.ts';
+import { BodyLedger, tooLarge } from './body.ts';
 import { answerCoding, requestCoding } from './coding.ts';
-import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
+import { Control } from './control.ts';
+import { headerTimeoutUs } from './deadline.ts';
 import { Exchange, type OnAnswer, Wire } from './exchange.ts';
 import type { HostGuard } from './guard.ts';
+import { RequestHeaders } from './headers.ts';
 import { InferBody } from './infer-body.ts';
-import { parsePath, type Route, type RouteName } from './path.ts';
-
-/** Bytes of a control request's body; they are tiny. */
-const CONTROL_BODY_BYTES = 64 * 1024;
+import { parsePath, type Route } from './path.ts';
+import { ROUTES, type RouteSpec } from './routes.ts';
+import { continueTrace } from './trace.ts';
 
 /** Paths remembered with their target: the registry's, so clients cannot grow it. */
 const MOST_HOT_PATHS = 4096;
@@ -59,30 +60,14 @@ export interface ServerParts {
   readonly onAnswer: OnAnswer;
 }
 
-/** Routes and the methods each one takes. */
-const METHODS: Readonly<Record<Exclude<RouteName, 'none'>, string>> = {
-  server: 'GET, HEAD',
-  live: 'GET, HEAD',
-  ready: 'GET, HEAD',
-  models: 'GET, HEAD',
-  repositoryIndex: 'POST',
-  model: 'GET, HEAD',
-  modelReady: 'GET, HEAD',
-  modelConfig: 'GET, HEAD',
-  infer: 'POST',
-  systemSharedMemory: 'GET, HEAD',
-  cudaSharedMemory: 'GET, HEAD',
-  metrics: 'GET, HEAD',
-};
-
-const ADMIN_ROUTES: ReadonlySet<RouteName> = new Set(['live', 'ready', 'metrics']);
-
 /** One listener. */
 export class HttpServer {
   readonly #parts: ServerParts;
-  readonly #admin: boolean;
+  readonly #listener: 'inference' | 'admin';
+  readonly #control: Control;
   readonly #app: TemplatedApp;
   readonly #wire: Wire;
+  readonly #headers = new RequestHeaders();
   readonly #ledger: BodyLedger;
   /** Infer paths seen, with their targets, for the snapshot they were resolved in. */
   readonly #hot = new Map<string, Target>();
@@ -95,12 +80,12 @@ export class HttpServer {
     this.#turnUs = -1;
   };
 
-  /** @param admin the admin listener: health and metrics only. */
-  constructor(parts: ServerParts, admin: boolean) {
+  constructor(parts: ServerParts, listener: 'inference' | 'admin') {
     this.#parts = parts;
-    this.#admin = admin;
+    this.#listener = listener;
     this.#wire = new Wire(parts.onAnswer);
     this.#ledger = new BodyLedger(parts.bufferBytes);
+    this.#control = new Control(parts, this.#ledger);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');
     this.#app = App();
@@ -157,12 +142,19 @@ export class HttpServer {
     const method = req.getCaseSensitiveMethod();
     const url = req.getUrl();
     const path = this.#parts.basePath !== '' && url.startsWith(this.#parts.basePath) ? this.#cut(url) : url;
-    const exchange = new Exchange(this.#wire, res, req, method, path, this.#arrivalUs());
+    const headers = this.#headers;
+    headers.read(req);
+    const exchange = new Exchange(this.#wire, res, method, path, headers.requestId, this.#arrivalUs());
     exchange.close = this.#parts.draining();
     try {
+      if (headers.traceparent !== '') {
+        exchange.trace = continueTrace(headers.traceparent);
+        exchange.tracestate = headers.tracestate;
+      }
+      if (headers.repeated !== '') refuseRepeated(exchange, headers.repeated);
       const hot = method === 'POST' ? this.#hotTarget(path) : undefined;
-      if (hot !== undefined) this.#infer(exchange, res, req, hot);
-      else this.#route(exchange, res, req, parsePath(path));
+      if (hot !== undefined) this.#infer(exchange, res, hot);
+      else this.#route(exchange, res, parsePath(path));
     } catch (error) {
       exchange.fail(asGatewayError(error));
       if (!exchange.answered) res.onAborted(() => exchange.abort());
@@ -191,108 +183,43 @@ export class HttpServer {
     return this.#hot.get(path);
   }
 
-  #route(exchange: Exchange, res: HttpResponse, req: HttpRequest, route: Route): void {
-    if (route.name === 'none' || this.#admin !== ADMIN_ROUTES.has(route.name)) {
-      // Health answers on both listeners; everything else on its own.
-      if (route.name !== 'live' && route.name !== 'ready') throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
+  #route(exchange: Exchange, res: HttpResponse, route: Route): void {
+    if (route.name === 'notOffered' && this.#listener === 'inference') {
+      throw new GatewayError('NOT_IMPLEMENTED', 'this part of the Triton extensions is not offered');
     }
-    const allow = METHODS[route.name as Exclude<RouteName, 'none'>];
-    if (!allow.split(', ').includes(exchange.method)) {
-      throw new GatewayError('METHOD_NOT_ALLOWED', 'Method Not Allowed', { allow });
+    const spec: RouteSpec | null = route.name === 'none' || route.name === 'notOffered' ? null : ROUTES[route.name];
+    if (spec === null || (spec.listener !== 'both' && spec.listener !== this.#listener)) {
+      throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
+    }
+    if (!(spec.methods as readonly string[]).includes(exchange.method)) {
+      throw new GatewayError('METHOD_NOT_ALLOWED', 'Method Not Allowed', { allow: spec.methods.join(', ') });
     }
     if (route.name === 'infer') {
       const version = resolve(this.#parts.snapshot(), route.model, route.version);
       const target = this.#parts.target(version.target);
       if (target === null) throw new GatewayError('MODEL_NOT_READY', `model '${route.model}' is not ready`);
       if (this.#hot.size < MOST_HOT_PATHS) this.#hot.set(exchange.path, target);
-      this.#infer(exchange, res, req, target);
+      this.#infer(exchange, res, target);
       return;
     }
-    if (route.name === 'metrics') this.#metrics(exchange, res);
-    else if (exchange.method === 'POST') this.#control(exchange, res, req, route);
-    else exchange.json(this.#document(route));
+    this.#control.answer(exchange, res, this.#headers, route);
   }
 
-  #document(route: Route): unknown {
-    const snapshot = this.#parts.snapshot();
-    switch (route.name) {
-      case 'server':
-        return serverMetadata(this.#parts.version);
-      case 'live':
-        return { live: true };
-      case 'ready':
-        return this.#ready(snapshot);
-      case 'models':
-        return modelList(snapshot);
-      case 'model':
-        return modelMetadata(snapshot, findVersion(snapshot, route.model, route.version));
-      case 'modelConfig':
-        return modelConfig(findVersion(snapshot, route.model, route.version));
-      case 'modelReady':
-        return { name: resolve(snapshot, route.model, route.version).model, ready: true };
-      default:
-        return [];
-    }
-  }
-
-  #ready(snapshot: Snapshot): unknown {
-    if (this.#parts.draining()) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
-    if (!isReady(snapshot, this.#parts.strictReadiness)) {
-      const few = this.#parts.strictReadiness ? 'not every model is ready' : 'no model is ready';
-      throw new GatewayError('MODEL_NOT_READY', snapshot.settled ? few : 'models are loading');
-    }
-    return { live: true, ready: true };
-  }
-
-  #metrics(exchange: Exchange, res: HttpResponse): void {
-    res.onAborted(() => exchange.abort());
-    this.#parts.metrics().then(
-      ({ type, text }) => exchange.send(type, text),
-      (error: unknown) => exchange.fail(asGatewayError(error)),
-    );
-  }
-
-  /** A small JSON body, then its document. */
-  #control(exchange: Exchange, res: HttpResponse, req: HttpRequest, route: Route): void {
-    this.#parts.guard.check(req.getHeader('host'), req.getHeader('origin'));
-    const answer = (body: string) => {
-      if (route.name !== 'repositoryIndex') throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
-      exchange.json(repositoryIndex(this.#parts.snapshot(), body));
-    };
-    // tritonclient sends neither a body nor a length here.
-    if (req.getHeader('content-length') === '' && req.getHeader('transfer-encoding') === '') {
-      answer('');
-      return;
-    }
-    const buffer = new BodyBuffer(-1, this.#ledger);
-    exchange.onEnd = () => buffer.release();
-    res.onAborted(() => exchange.abort());
-    res.onData((chunk, last) => {
-      if (exchange.answered) return;
-      try {
-        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES);
-        buffer.append(chunk);
-        if (last) answer(Buffer.from(buffer.whole()).toString('utf8'));
-      } catch (error) {
-        exchange.fail(asGatewayError(error));
-      }
-    });
-  }
-
-  #infer(exchange: Exchange, res: HttpResponse, req: HttpRequest, target: Target): void {
+  #infer(exchange: Exchange, res: HttpResponse, target: Target): void {
     const { guard, road, bodyBytes } = this.#parts;
-    guard.check(req.getHeader('host'), req.getHeader('origin'));
-    const length = req.getHeader('content-length');
-    const totalBytes = length === '' ? -1 : Number(length);
+    const headers = this.#headers;
+    guard.check(headers.host, headers.origin);
+    const totalBytes = headers.contentLength === '' ? -1 : Number(headers.contentLength);
     if (totalBytes > bodyBytes) {
       exchange.close = true;
       throw tooLarge(bodyBytes);
     }
-    const coding = requestCoding(req.getHeader('content-encoding'));
-    exchange.accepts = answerCoding(req.getHeader('accept-encoding'));
+    const coding = requestCoding(headers.contentEncoding);
+    exchange.accepts = answerCoding(headers.acceptEncoding);
     // Both lengths speak of the body as it is before it is packed, or of nothing that we know yet.
-    const headBytes = headLength(req.getHeader('inference-header-content-length'), coding === null ? totalBytes : -1);
-    const request = road.open(target, exchange, exchange.startedUs);
+    const headBytes = headLength(headers.headLength, coding === null ? totalBytes : -1);
+    const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
+    const request = road.open(target, exchange, exchange.startedUs, timeoutUs);
     res.onAborted(() => {
       exchange.abort();
       road.abort(request);
@@ -324,4 +251,10 @@ function wholeNumber(text: string): number {
     value = value * 10 + digit;
   }
   return value;
+}
+
+/** What stands in front of us may have believed the other one: nothing more is read of this connection. */
+function refuseRepeated(exchange: Exchange, name: string): never {
+  exchange.close = true;
+  throw invalid(`the header '${name}' came more than once`);
 }

@@ -60,13 +60,21 @@ export class InferRoad implements Passage<InferRequest> {
   /**
    * Steps 2 to 4: a request for `target` is announced.
    * @param arrivalUs when its first byte was read: what deadlines count from.
+   * @param timeoutUs the time its headers give it; 0 where they give none.
    * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED
    */
-  open(target: Target, reply: Reply, arrivalUs: number): InferRequest {
+  open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
-    admit(this.driver, target, 1, 0);
+    try {
+      admit(this.driver, target, 1, 0);
+    } catch (error) {
+      target.metrics.error('OVERLOADED');
+      throw error;
+    }
     this.#open++;
-    return new InferRequest(target, reply, arrivalUs);
+    const request = new InferRequest(target, reply, arrivalUs);
+    if (timeoutUs > 0) request.deadlineUs = arrivalUs + timeoutUs;
+    return request;
   }
 
   /** Step 5, for a body in one piece. */
@@ -135,7 +143,7 @@ export class InferRoad implements Passage<InferRequest> {
       return;
     }
     const { plan } = request.entry as PlanEntry;
-    if (plan.timeoutUs > 0) request.deadlineUs = request.arrivalUs + plan.timeoutUs;
+    if (plan.timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + plan.timeoutUs);
     if (!this.driver.submit(request.target.queue, request)) this.refuse(request, overloaded(request.target));
   }
 
@@ -147,6 +155,7 @@ export class InferRoad implements Passage<InferRequest> {
       request.target.metrics.queueUs.record(nowUs - request.arrivalUs);
     }
     const boarded = this.#manifests.board(batch);
+    boarded.inputUs = this.#clock.nowUs() - nowUs;
     this.#boarded.set(batch, boarded);
     return boarded.run;
   }
@@ -154,8 +163,6 @@ export class InferRoad implements Passage<InferRequest> {
   /** Step 8: each request's rows back to its caller. */
   arrived(batch: Batch<InferRequest>, result: RunResult): void {
     const { metrics } = (batch.requests[0] as InferRequest).target;
-    metrics.runUs.record(result.runUs);
-    metrics.batchRows.record(batch.rows);
     const nowUs = this.#clock.nowUs();
     const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
     let row = 0;
@@ -164,6 +171,8 @@ export class InferRoad implements Passage<InferRequest> {
       row += request.rows;
     }
     for (const output of result.outputs) giveBack(output?.bytes);
+    const endUs = this.#clock.nowUs();
+    metrics.batch(batch.requests.length, batch.rows, boarded.inputUs, result.runUs, endUs - nowUs, endUs);
   }
 
   /** The run failed, and so did the second try. */
@@ -226,7 +235,7 @@ export class InferRoad implements Passage<InferRequest> {
   }
 
   #fail(request: InferRequest, error: GatewayError): void {
-    request.target.metrics.error(error.code);
+    request.target.metrics.error(error.code, this.#clock.nowUs() - request.arrivalUs);
     request.reply.fail(error);
     this.#closed();
   }

@@ -19,6 +19,8 @@ export interface Boarded {
   readonly run: RunRequest;
   /** A block of the arena that belongs to the batch, or -1. */
   readonly block: number;
+  /** Time it took to put it together; whoever asked for it writes it down. */
+  inputUs: number;
 }
 
 /** Makes runs of batches, and callers' outputs of results. */
@@ -45,7 +47,7 @@ export class Manifest {
         offset: ring.offset(base + o, first.ringRow),
         dims: outputDims(target, o, batch.rows),
       }));
-      return { run: { session: target.session, inputs, outputs }, block: -1 };
+      return { run: { session: target.session, inputs, outputs }, block: -1, inputUs: 0 };
     }
     return this.#boardApart(batch, target, dims);
   }
@@ -103,7 +105,7 @@ export class Manifest {
       at += bytes > 0 ? aligned(bytes) : 0;
       return { offset, dims: outputDims(target, o, rows) };
     });
-    return { run: { session: target.session, inputs, outputs: places }, block };
+    return { run: { session: target.session, inputs, outputs: places }, block, inputUs: 0 };
   }
 
   #gather(requests: readonly InferRequest[], input: number, offset: number): void {

@@ -44,7 +44,13 @@ describe('health, metadata and routing (conformance A)', () => {
       expect(json.name).toBe('penstock');
       expect(typeof json.version).toBe('string');
       // What is true and nothing else: perf_analyzer asks for whatever is listed here.
-      expect(json.extensions).toEqual(['binary_tensor_data', 'classification', 'parameters', 'model_configuration']);
+      expect(json.extensions).toEqual([
+        'binary_tensor_data',
+        'classification',
+        'parameters',
+        'model_configuration',
+        'statistics',
+      ]);
     }
   });
 

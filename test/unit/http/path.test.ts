@@ -18,6 +18,13 @@ describe('a path', () => {
     ['/v2/models/m%2ex/ready', ['modelReady', 'm.x', null]],
     ['/v2/models/versions/infer', ['infer', 'versions', null]],
     ['/v2/models/m%2Fx/infer', ['infer', 'm/x', null]],
+    ['/v2/models/stats', ['allStatistics', '', null]],
+    ['/v2/models/m/stats', ['modelStatistics', 'm', null]],
+    ['/v2/models/m/versions/1/stats', ['modelStatistics', 'm', '1']],
+    ['/v2/systemsharedmemory/status', ['systemSharedMemory', '', null]],
+    ['/v2/cudasharedmemory/region/r/register', ['notOffered', '', null]],
+    ['/v2/logging', ['notOffered', '', null]],
+    ['/v2/models/m/trace/setting', ['notOffered', 'm', null]],
   ])('%s is a route', (path, expected) => expect(route(path)).toEqual(expected));
 
   it.each([
@@ -32,6 +39,9 @@ describe('a path', () => {
     '/v2/models/m/infer/',
     '/v2/models/m/versions',
     '/v2/models/m/bogus',
+    '/v2/models/m/trace',
+    '/v2/systemsharedmemory',
+    '/v2/logging/x',
     '/v2/models/m/constructor',
     '/v2/models/m/__proto__',
     '/v2/models/m/versions/1/infer/x',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DURATION_BOUNDS_US, FastHistogram } from '../../../src/metrics/fast.ts';
-import { Metrics } from '../../../src/metrics/metrics.ts';
+import { Metrics, TargetMetrics } from '../../../src/metrics/metrics.ts';
 
 describe('a histogram', () => {
   it('puts every value into the first bucket whose bound is not below it', () => {
@@ -80,5 +80,22 @@ describe('the text for Prometheus', () => {
     const text = await metrics.text();
     expect(text).not.toContain('version="1"');
     expect(text).toContain('version="2"');
+  });
+});
+
+describe('the times of batches', () => {
+  it('count once for each request, and once for each batch by its rows', () => {
+    const target = new TargetMetrics();
+    target.batch(3, 8, 10, 100, 20, 5_000);
+    target.batch(1, 8, 1, 2, 3, 6_000);
+    expect({ ...target.travelled }).toEqual({ count: 4, inputUs: 31, inferUs: 302, outputUs: 63 });
+    expect({ ...target.batches.get(8) }).toEqual({ count: 2, inputUs: 11, inferUs: 102, outputUs: 23 });
+    expect([target.lastRunUs, target.runUs.count, target.batchRows.sum]).toEqual([6_000, 2, 16]);
+  });
+
+  it('of sizes that a caller makes up cannot grow without bound', () => {
+    const target = new TargetMetrics();
+    for (let rows = 1; rows <= 5_000; rows++) target.batch(1, rows, 1, 1, 1, rows);
+    expect([target.batches.size, target.travelled.count]).toEqual([1024, 5_000]);
   });
 });

@@ -1,0 +1,116 @@
+/**
+ * The routes beside inference: documents of the snapshot, metrics, and the small JSON bodies that some of them take. They
+ * answer at once, from memory; nothing here may wait for a model.
+ */
+
+import type { HttpResponse } from 'uWebSockets.js';
+import { asGatewayError, GatewayError } from '../core/error.ts';
+import type { Snapshot } from '../core/model.ts';
+import { findVersion, isReady, resolve } from '../routing/resolve.ts';
+import { BodyBuffer, type BodyLedger, tooLarge } from './body.ts';
+import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
+import type { Exchange } from './exchange.ts';
+import type { RequestHeaders } from './headers.ts';
+import type { Route } from './path.ts';
+import type { ServerParts } from './server.ts';
+import { allStatistics, modelStatistics, type StatisticsSource } from './statistics.ts';
+
+/** Bytes of a control request's body; they are tiny. */
+const CONTROL_BODY_BYTES = 64 * 1024;
+
+/** Answers the control routes of one listener. */
+export class Control {
+  readonly #parts: ServerParts;
+  readonly #ledger: BodyLedger;
+  readonly #statistics: StatisticsSource;
+
+  constructor(parts: ServerParts, ledger: BodyLedger) {
+    this.#parts = parts;
+    this.#ledger = ledger;
+    this.#statistics = {
+      metrics: (target) => parts.target(target)?.metrics ?? null,
+      epochMs: Date.now() - parts.clock.nowUs() / 1000,
+    };
+  }
+
+  /** Answers `route`, which takes the request's method. @throws {GatewayError} */
+  answer(exchange: Exchange, res: HttpResponse, headers: RequestHeaders, route: Route): void {
+    if (route.name === 'metrics') this.#metrics(exchange, res);
+    else if (exchange.method === 'POST') this.#posted(exchange, res, headers, route);
+    else exchange.json(this.#document(route));
+  }
+
+  #document(route: Route): unknown {
+    const snapshot = this.#parts.snapshot();
+    const { name, model, version } = route;
+    switch (name) {
+      case 'server':
+        return serverMetadata(this.#parts.version);
+      case 'live':
+        return { live: true };
+      case 'ready':
+        return this.#ready(snapshot);
+      case 'models':
+        return modelList(snapshot);
+      case 'allStatistics':
+        return allStatistics(snapshot, this.#statistics);
+      case 'model':
+        return modelMetadata(snapshot, findVersion(snapshot, model, version));
+      case 'modelConfig':
+        return modelConfig(findVersion(snapshot, model, version));
+      case 'modelStatistics':
+        return modelStatistics(snapshot, model, version, this.#statistics);
+      case 'modelReady':
+        return { name: resolve(snapshot, model, version).model, ready: true };
+      case 'systemSharedMemory':
+      case 'cudaSharedMemory':
+        return [];
+      default:
+        throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
+    }
+  }
+
+  #ready(snapshot: Snapshot): unknown {
+    if (this.#parts.draining()) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
+    if (!isReady(snapshot, this.#parts.strictReadiness)) {
+      const few = this.#parts.strictReadiness ? 'not every model is ready' : 'no model is ready';
+      throw new GatewayError('MODEL_NOT_READY', snapshot.settled ? few : 'models are loading');
+    }
+    return { live: true, ready: true };
+  }
+
+  #metrics(exchange: Exchange, res: HttpResponse): void {
+    res.onAborted(() => exchange.abort());
+    this.#parts.metrics().then(
+      ({ type, text }) => exchange.send(type, text),
+      (error: unknown) => exchange.fail(asGatewayError(error)),
+    );
+  }
+
+  /** A small JSON body, then its document. */
+  #posted(exchange: Exchange, res: HttpResponse, headers: RequestHeaders, route: Route): void {
+    this.#parts.guard.check(headers.host, headers.origin);
+    const answer = (body: string) => {
+      if (route.name !== 'repositoryIndex') throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
+      exchange.json(repositoryIndex(this.#parts.snapshot(), body));
+    };
+    // tritonclient sends neither a body nor a length here.
+    if (headers.contentLength === '' && headers.transferEncoding === '') {
+      answer('');
+      return;
+    }
+    const buffer = new BodyBuffer(-1, this.#ledger);
+    exchange.onEnd = () => buffer.release();
+    res.onAborted(() => exchange.abort());
+    res.onData((chunk, last) => {
+      if (exchange.answered) return;
+      try {
+        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES);
+        buffer.append(chunk);
+        if (last) answer(Buffer.from(buffer.whole()).toString('utf8'));
+      } catch (error) {
+        exchange.fail(asGatewayError(error));
+      }
+    });
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The headers of a request that anybody here reads, found in one pass: uWebSockets.js gives each `getHeader` the first of
+ * several, and only a pass over all of them shows that there were several.
+ */
+
+import type { HttpRequest } from 'uWebSockets.js';
+
+/** Headers that must not come twice: a proxy in front may have believed the other one (request smuggling). */
+type Single = 'host' | 'content-length' | 'authorization';
+
+/** Reads one request after the other; what it found is valid until the next one. */
+export class RequestHeaders {
+  host = '';
+  origin = '';
+  requestId = '';
+  contentLength = '';
+  transferEncoding = '';
+  contentEncoding = '';
+  acceptEncoding = '';
+  /** `Inference-Header-Content-Length`. */
+  headLength = '';
+  traceparent = '';
+  tracestate = '';
+  /** `X-Request-Timeout-Ms`. */
+  timeoutMs = '';
+  /** `x-envoy-expected-rq-timeout-ms`. */
+  envoyTimeoutMs = '';
+  grpcTimeout = '';
+  authorization = '';
+  /** One that came twice and must not; empty where there is none. */
+  repeated: Single | '' = '';
+  readonly #take = (key: string, value: string) => this.#header(key, value);
+
+  /** Forgets the last request and reads this one. */
+  read(req: HttpRequest): void {
+    this.host = '';
+    this.origin = '';
+    this.requestId = '';
+    this.contentLength = '';
+    this.transferEncoding = '';
+    this.contentEncoding = '';
+    this.acceptEncoding = '';
+    this.headLength = '';
+    this.traceparent = '';
+    this.tracestate = '';
+    this.timeoutMs = '';
+    this.envoyTimeoutMs = '';
+    this.grpcTimeout = '';
+    this.authorization = '';
+    this.repeated = '';
+    req.forEach(this.#take);
+  }
+
+  /** Names are told apart by length first: a text of another length needs no comparison. */
+  #header(key: string, value: string): void {
+    switch (key.length) {
+      case 4:
+        if (key === 'host') this.host = this.#once('host', this.host, value);
+        return;
+      case 6:
+        if (key === 'origin') this.origin = value;
+        return;
+      case 10:
+        if (key === 'tracestate') this.tracestate = this.tracestate === '' ? value : `${this.tracestate},${value}`;
+        return;
+      case 11:
+        if (key === 'traceparent') this.traceparent = value;
+        return;
+      case 12:
+        if (key === 'x-request-id') this.requestId = value;
+        else if (key === 'grpc-timeout') this.grpcTimeout = value;
+        return;
+      case 13:
+        if (key === 'authorization') this.authorization = this.#once('authorization', this.authorization, value);
+        return;
+      case 14:
+        if (key === 'content-length') this.contentLength = this.#once('content-length', this.contentLength, value);
+        return;
+      case 15:
+        if (key === 'accept-encoding') this.acceptEncoding = value;
+        return;
+      case 16:
+        if (key === 'content-encoding') this.contentEncoding = value;
+        return;
+      case 17:
+        if (key === 'transfer-encoding') this.transferEncoding = value;
+        return;
+      case 20:
+        if (key === 'x-request-timeout-ms') this.timeoutMs = value;
+        return;
+      case 30:
+        if (key === 'x-envoy-expected-rq-timeout-ms') this.envoyTimeoutMs = value;
+        return;
+      case 31:
+        if (key === 'inference-header-content-length') this.headLength = value;
+    }
+  }
+
+  #once(name: Single, before: string, value: string): string {
+    if (before === '') return value;
+    this.repeated = name;
+    return before;
+  }
+}
