@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureAddon } from './launcher/addon.mjs';
+import { fuzz } from './launcher/fuzz.mjs';
 import { ensurePackages, runtime } from './launcher/packages.mjs';
 import { LaunchError, run } from './launcher/process.mjs';
 import { lint, test } from './launcher/suite.mjs';
@@ -24,6 +25,7 @@ const COMMANDS = {
   test: { packages: 'full', addon: ['penstock', 'penstock_native_test'], run: (args) => test(ROOT, args) },
   fixtures: { packages: 'full', addon: [], run: script('test/support/fixtures/main.ts') },
   'bench-suite': { packages: 'full', addon: ['penstock'], run: script('bench/main.ts') },
+  fuzz: { packages: 'full', addon: [], run: (args) => fuzz(ROOT, args) },
   'check-cuda': { packages: 'full', addon: ['penstock'], run: script('bench/check-cuda.ts') },
 };
 

@@ -17,7 +17,7 @@ export async function ensureAddon(root, targets) {
   const wanted = targets.filter((target) => gyp.includes(`"${target}"`));
   const nodePackage = join(dirname(runtime(root)), '../package.json');
   const settings = digestOf([gyp, readFileSync(nodePackage), root]);
-  const sources = digestOf([settings, ...listSources(join(root, 'native'))]);
+  const sources = digestOf([settings, ...listSources(join(root, 'native'), 'fuzz')]);
   const stale = wanted.filter((target) => !upToDate(root, target, sources));
   if (stale.length === 0) return;
   process.stderr.write(`penstock: building ${stale.join(', ')} ...\n`);
@@ -30,16 +30,18 @@ export async function ensureAddon(root, targets) {
   for (const target of stale) writeStamp(root, target, sources);
 }
 
-/** Every file under `folder` with its bytes, in a fixed order. */
-function listSources(folder) {
+/** Every file under `folder` with its bytes, in a fixed order, without what lies in folders named `without`. */
+export function listSources(folder, without) {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
-    return entry.isDirectory() ? listSources(path) : [path, readFileSync(path)];
+    if (entry.isDirectory()) return entry.name === without ? [] : listSources(path, without);
+    return [path, readFileSync(path)];
   });
 }
 
-function digestOf(parts) {
+/** A digest of texts and buffers, in their order. */
+export function digestOf(parts) {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${part.length}\0`).update(part);
   return hash.digest('hex');
@@ -49,13 +51,15 @@ function stampPath(root, name) {
   return join(root, 'build', `.stamp-${name}`);
 }
 
-function upToDate(root, name, digest) {
+/** Whether `name` was built with exactly this digest. */
+export function upToDate(root, name, digest) {
   if (name in PRODUCTS && !existsSync(join(root, PRODUCTS[name]))) return false;
   const path = stampPath(root, name);
   return existsSync(path) && readFileSync(path, 'utf8') === digest;
 }
 
-function writeStamp(root, name, digest) {
+/** Remembers that `name` is built. */
+export function writeStamp(root, name, digest) {
   mkdirSync(join(root, 'build'), { recursive: true });
   writeFileSync(stampPath(root, name), digest);
 }

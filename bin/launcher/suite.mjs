@@ -3,7 +3,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runtime } from './packages.mjs';
-import { capture, run } from './process.mjs';
+import { capture, LaunchError, run } from './process.mjs';
+import { ensureSanitizedTests, kernelsOf, SANITIZER_OPTIONS, seedsOf } from './sanitized.mjs';
 
 const CLANG_FORMAT = { 'linux-x64': 'linux_x64', 'darwin-x64': 'darwin_x64', 'darwin-arm64': 'darwin_x64' };
 
@@ -15,7 +16,12 @@ export async function lint(root) {
 /** Everything; with arguments (a path, a name pattern) only vitest, which gets them. Resolves with the exit code. */
 export async function test(root, args) {
   if (args.length > 0) return summary([await vitest(root, args)]);
-  return summary([...(await staticChecks(root)), await nativeTests(root), await vitest(root, [])]);
+  return summary([
+    ...(await staticChecks(root)),
+    await nativeTests(root),
+    ...(await sanitizedTests(root)),
+    await vitest(root, []),
+  ]);
 }
 
 async function staticChecks(root) {
@@ -61,9 +67,30 @@ async function nativeTests(root) {
     report('native tests', false, `${program} is missing`);
     return { passed: 0, failed: 1 };
   }
-  const { code, output } = await capture(program, [], { cwd: root });
+  return executable('native tests', program, [], root);
+}
+
+/** The native tests once more under sanitizers, and every seed of every fuzz target replayed. */
+async function sanitizedTests(root) {
+  try {
+    const programs = await ensureSanitizedTests(root);
+    const results = [await executable('native tests, sanitized', programs.tests, [], root)];
+    for (const kernel of kernelsOf(root)) {
+      results.push(await executable(`fuzz seeds, ${kernel}`, programs.replay(kernel), [seedsOf(root, kernel)], root));
+    }
+    return results;
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error;
+    report('native tests, sanitized', false, error.message);
+    return [{ passed: 0, failed: 1 }];
+  }
+}
+
+/** A program that ends with "N passed, N failed". */
+async function executable(name, program, args, root) {
+  const { code, output } = await capture(program, args, { cwd: root, env: { ...process.env, ...SANITIZER_OPTIONS } });
   const counts = /(\d+) passed, (\d+) failed\s*$/.exec(output);
-  report('native tests', code === 0, output);
+  report(name, code === 0, output);
   const passed = counts === null ? Number(code === 0) : Number(counts[1]);
   return { passed, failed: Math.max(Number(counts?.[2] ?? 0), Number(code !== 0)) };
 }
