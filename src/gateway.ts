@@ -13,6 +13,7 @@ import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
 import { HttpServer, type ServerParts } from './http/server.ts';
 import type { Logger } from './logging/logger.ts';
+import type { Readings } from './metrics/families.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Arena } from './native/arena.ts';
 import { loadBinding } from './native/load.ts';
@@ -22,6 +23,7 @@ import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
+import { ONNX_RUNTIME_VERSION } from './workers/session.ts';
 
 /** Seams for tests and benches. */
 export interface GatewayOptions {
@@ -56,7 +58,9 @@ export class PortTakenError extends Error {
 export class Gateway {
   readonly #config: Config;
   readonly #log: Logger;
+  readonly #arena: Arena;
   readonly #metrics: Metrics;
+  readonly #version = packageVersion();
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
   readonly #registry: Registry;
@@ -71,7 +75,8 @@ export class Gateway {
     this.#log = log;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
-    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes, logLinesDropped: () => log.dropped });
+    this.#arena = arena;
+    this.#metrics = new Metrics(() => this.#readings());
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,
@@ -160,7 +165,7 @@ export class Gateway {
       clock: systemClock,
       road: this.#road,
       guard: new HostGuard(config.allowedHosts, config.allowedOrigins),
-      version: packageVersion(),
+      version: this.#version,
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
       bodyBytes: config.limits.bodyBytes,
@@ -173,8 +178,29 @@ export class Gateway {
     };
   }
 
+  #readings(): Readings {
+    const lanes = this.#road.driver.lanes();
+    const versions = [...this.#registry.snapshot.models.values()].flatMap((model) => model.versions);
+    return {
+      versions: { version: this.#version, node: process.versions.node, onnxruntime: ONNX_RUNTIME_VERSION },
+      arenaUsedBytes: this.#arena.allocatedBytes,
+      arenaCapacityBytes: this.#arena.bytes.length,
+      connections: { inference: this.#inference.connections, admin: this.#admin.connections },
+      surplusConnections: this.#inference.surplusConnections + this.#admin.surplusConnections,
+      requestsInFlight: this.#road.inFlight,
+      lanes: lanes.map(({ up, batch }, i) => ({ placement: this.#placementOf(i), up, busy: batch !== null })),
+      models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
+      logLinesDropped: this.#log.dropped,
+    };
+  }
+
+  /** The inline lane is the last one. */
+  #placementOf(lane: number): Placement {
+    return lane === this.#pool.lanes.length ? 'inline' : 'worker';
+  }
+
   #answered(exchange: Exchange, status: number, error: GatewayError | null): void {
-    if (error !== null) this.#metrics.rejected(error.code);
+    this.#metrics.answered(exchange.bytesIn, exchange.bytesOut, error);
     this.#log.request(exchange, status, error);
   }
 

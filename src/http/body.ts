@@ -4,14 +4,15 @@
  */
 
 import { GatewayError } from '../core/error.ts';
+import type { Limit } from '../core/limit.ts';
 import { giveBack } from '../native/give-back.ts';
 
 /** Most non-empty chunks of one body: stops a body of a million one-byte chunks from costing a million callbacks' work. */
 export const MOST_CHUNKS = 65_536;
 
-/** The refusal of a body over its limit. */
-export function tooLarge(limit: number): GatewayError {
-  return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${limit} bytes`);
+/** The refusal of a body over its limit of `bytes`. */
+export function tooLarge(bytes: number, limit: Limit = 'bodyBytes'): GatewayError {
+  return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${bytes} bytes`, { limit });
 }
 
 /** Gathers the chunks of a body whose length may not be known. */

@@ -60,6 +60,9 @@ export class Exchange {
   /** From the caller's `X-Request-Id`, or made when an error needs one. */
   requestId: string;
   readonly startedUs: number;
+  /** Bytes of the body read so far, and of the answer's. */
+  bytesIn = 0;
+  bytesOut = 0;
   #ended = false;
   #aborted = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
@@ -99,6 +102,7 @@ export class Exchange {
   /** Any 200 answer. */
   send(type: string, body: string | Uint8Array): void {
     this.#type = type;
+    this.bytesOut = Buffer.byteLength(body);
     this.#write(body);
     this.#wire.onAnswer(this, 200, null);
   }
@@ -107,6 +111,7 @@ export class Exchange {
   answer(body: Uint8Array, jsonBytes: number): void {
     if (jsonBytes > 0) this.#type = 'application/octet-stream';
     this.#jsonBytes = jsonBytes;
+    this.bytesOut = body.byteLength;
     this.#write(body);
     this.#wire.onAnswer(this, 200, null);
   }
@@ -118,7 +123,9 @@ export class Exchange {
     if (status !== 499 && !this.answered) {
       this.#status = status;
       this.#error = error;
-      this.#write(JSON.stringify({ error: error.message }));
+      const body = JSON.stringify({ error: error.message });
+      this.bytesOut = Buffer.byteLength(body);
+      this.#write(body);
     }
     this.#wire.onAnswer(this, status, error);
   }

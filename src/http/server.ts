@@ -86,6 +86,8 @@ export class HttpServer {
   #hotSnapshot: Snapshot | null = null;
   #socket: Parameters<typeof us_listen_socket_close>[0] | null = null;
   #connections = 0;
+  /** Connections closed unanswered because there were too many. */
+  surplusConnections = 0;
   /** The time of this turn of the event loop; -1 before its first request. */
   #turnUs = -1;
   readonly #onTurn = () => {
@@ -141,7 +143,10 @@ export class HttpServer {
 
   #count(res: HttpResponse, change: number): void {
     this.#connections += change;
-    if (change > 0 && this.#connections > this.#parts.connections) res.close();
+    if (change > 0 && this.#connections > this.#parts.connections) {
+      this.surplusConnections++;
+      res.close();
+    }
   }
 
   #request(res: HttpResponse, req: HttpRequest): void {
@@ -260,7 +265,7 @@ export class HttpServer {
     res.onData((chunk, last) => {
       if (exchange.answered) return;
       try {
-        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES);
+        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES, 'controlBytes');
         buffer.append(chunk);
         if (last) answer(Buffer.from(buffer.whole()).toString('utf8'));
       } catch (error) {

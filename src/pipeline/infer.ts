@@ -117,6 +117,11 @@ export class InferRoad implements Passage<InferRequest> {
     this.#fail(request, new GatewayError('CLIENT_CLOSED', 'the client closed the connection'));
   }
 
+  /** Requests announced and not answered yet. */
+  get inFlight(): number {
+    return this.#open;
+  }
+
   /** No new requests; resolves when all that were accepted have been answered. */
   async drain(): Promise<void> {
     this.#draining = true;
@@ -136,7 +141,8 @@ export class InferRoad implements Passage<InferRequest> {
     }
     const { plan } = request.entry as PlanEntry;
     if (plan.timeoutUs > 0) request.deadlineUs = request.arrivalUs + plan.timeoutUs;
-    if (!this.driver.submit(request.target.queue, request)) this.refuse(request, overloaded(request.target));
+    if (!this.driver.submit(request.target.queue, request))
+      this.refuse(request, overloaded(request.target, request.bytes));
   }
 
   /** Step 7: what the lane is given. */
