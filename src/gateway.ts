@@ -9,6 +9,7 @@ import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import { debugDocument } from './http/debug.ts';
 import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
 import { HttpServer, type ServerParts } from './http/server.ts';
@@ -64,6 +65,7 @@ export class Gateway {
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
   readonly #registry: Registry;
+  readonly #target: (id: number) => Target | null;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -102,7 +104,8 @@ export class Gateway {
       onSkipped: (name) => log.warn({ model: name }, 'a folder whose name cannot be served was skipped'),
       onSettled: (version, cause) => this.#versionSettled(version, cause),
     });
-    const parts = this.#serverParts(loader);
+    this.#target = (id) => loader.target(id);
+    const parts = this.#serverParts();
     this.#inference = new HttpServer(parts, false);
     this.#admin = new HttpServer(parts, true);
   }
@@ -159,7 +162,7 @@ export class Gateway {
     return inTime;
   }
 
-  #serverParts(loader: ModelLoader): ServerParts {
+  #serverParts(): ServerParts {
     const config = this.#config;
     return {
       clock: systemClock,
@@ -171,9 +174,10 @@ export class Gateway {
       bodyBytes: config.limits.bodyBytes,
       connections: config.limits.connections,
       snapshot: () => this.#registry.snapshot,
-      target: (id) => loader.target(id),
+      target: this.#target,
       draining: () => this.#draining,
       metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
+      debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
     };
   }
@@ -192,6 +196,18 @@ export class Gateway {
       models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
       logLinesDropped: this.#log.dropped,
     };
+  }
+
+  #picture(): unknown {
+    return debugDocument({
+      nowUs: systemClock.nowUs(),
+      draining: this.#draining,
+      config: this.#config,
+      readings: this.#readings(),
+      snapshot: this.#registry.snapshot,
+      lanes: this.#road.driver.lanes(),
+      target: this.#target,
+    });
   }
 
   /** The inline lane is the last one. */

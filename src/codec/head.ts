@@ -9,7 +9,7 @@ import type { AnswerForm } from './answer.ts';
 import { type PlanModel, planRequest, type RequestPlan } from './plan.ts';
 
 /** Heads remembered per model version: a client has few, and many clients share them. */
-const HEADS_KEPT = 512;
+export const HEADS_KEPT = 512;
 
 /** Most bytes a request may have besides the numbers of its `data`: stops bodies that are all structure. */
 export const MAX_SKELETON_BYTES = 1024 * 1024;

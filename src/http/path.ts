@@ -24,6 +24,7 @@ export type RouteName =
   | 'systemSharedMemory'
   | 'cudaSharedMemory'
   | 'metrics'
+  | 'debug'
   | 'none';
 
 const NONE: Route = { name: 'none', model: '', version: null };
@@ -38,6 +39,7 @@ const FIXED: Readonly<Record<string, RouteName>> = {
   '/v2/systemsharedmemory/status': 'systemSharedMemory',
   '/v2/cudasharedmemory/status': 'cudaSharedMemory',
   '/metrics': 'metrics',
+  '/admin/debug': 'debug',
 };
 
 const ACTIONS: Readonly<Record<string, RouteName>> = {

@@ -54,6 +54,8 @@ export interface ServerParts {
   readonly draining: () => boolean;
   /** Prometheus text and its content type. */
   readonly metrics: () => Promise<{ type: string; text: string }>;
+  /** The picture of everything, for the admin listener. */
+  readonly debug: () => unknown;
   readonly onAnswer: OnAnswer;
 }
 
@@ -71,9 +73,10 @@ const METHODS: Readonly<Record<Exclude<RouteName, 'none'>, string>> = {
   systemSharedMemory: 'GET, HEAD',
   cudaSharedMemory: 'GET, HEAD',
   metrics: 'GET, HEAD',
+  debug: 'GET, HEAD',
 };
 
-const ADMIN_ROUTES: ReadonlySet<RouteName> = new Set(['live', 'ready', 'metrics']);
+const ADMIN_ROUTES: ReadonlySet<RouteName> = new Set(['live', 'ready', 'metrics', 'debug']);
 
 /** One listener. */
 export class HttpServer {
@@ -205,7 +208,10 @@ export class HttpServer {
       return;
     }
     if (route.name === 'metrics') this.#metrics(exchange, res);
-    else if (exchange.method === 'POST') this.#control(exchange, res, req, route);
+    else if (route.name === 'debug') {
+      this.#parts.guard.check(req.getHeader('host'), req.getHeader('origin'));
+      exchange.json(this.#parts.debug());
+    } else if (exchange.method === 'POST') this.#control(exchange, res, req, route);
     else exchange.json(this.#document(route));
   }
 
