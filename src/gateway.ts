@@ -217,7 +217,10 @@ export class Gateway {
 
   #answered(exchange: Exchange, status: number, error: GatewayError | null): void {
     this.#metrics.answered(exchange.bytesIn, exchange.bytesOut, error);
-    this.#log.request(exchange, status, error);
+    const { infer } = exchange;
+    // Whoever was answered has its time already; a reading of the clock is for the others.
+    const known = infer !== null && error === null;
+    this.#log.request(exchange, status, error, known ? infer.totalUs : systemClock.nowUs() - exchange.startedUs);
   }
 
   #laneChanged(lane: number, up: boolean, reason: string): void {

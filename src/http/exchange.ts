@@ -5,6 +5,7 @@
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { ERRORS, type GatewayError } from '../core/error.ts';
+import type { InferRequest } from '../pipeline/request.ts';
 
 /** Status lines, ready to be sent. */
 const STATUS: Readonly<Record<number, string>> = {
@@ -63,6 +64,8 @@ export class Exchange {
   /** Bytes of the body read so far, and of the answer's. */
   bytesIn = 0;
   bytesOut = 0;
+  /** What it asked of a model, once that is known. */
+  infer: InferRequest | null = null;
   #ended = false;
   #aborted = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */

@@ -295,6 +295,7 @@ export class HttpServer {
     }
     const headBytes = headLength(req.getHeader('inference-header-content-length'), totalBytes);
     const request = road.open(target, exchange, exchange.startedUs);
+    exchange.infer = request;
     res.onAborted(() => {
       exchange.abort();
       road.abort(request);

@@ -150,7 +150,8 @@ export class InferRoad implements Passage<InferRequest> {
     const nowUs = this.#clock.nowUs();
     for (const request of batch.requests) {
       request.boarded = batch;
-      request.target.metrics.queueUs.record(nowUs - request.arrivalUs);
+      request.queueUs = nowUs - request.arrivalUs;
+      request.target.metrics.queueUs.record(request.queueUs);
     }
     const boarded = this.#manifests.board(batch);
     this.#boarded.set(batch, boarded);
@@ -166,6 +167,7 @@ export class InferRoad implements Passage<InferRequest> {
     const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
     let row = 0;
     for (const request of batch.requests) {
+      request.runUs = result.runUs;
       if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row, nowUs);
       row += request.rows;
     }
@@ -211,7 +213,8 @@ export class InferRoad implements Passage<InferRequest> {
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
       const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
-      target.metrics.ok(nowUs - request.arrivalUs, request.rows);
+      request.totalUs = nowUs - request.arrivalUs;
+      target.metrics.ok(request.totalUs, request.rows);
       request.reply.answer(answer.body, answer.jsonBytes);
       giveBack(answer.body);
       this.#closed();
