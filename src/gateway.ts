@@ -9,10 +9,12 @@ import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import { debugDocument } from './http/debug.ts';
 import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
 import { HttpServer, type ServerParts } from './http/server.ts';
 import type { Logger } from './logging/logger.ts';
+import type { Readings } from './metrics/families.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Arena } from './native/arena.ts';
 import { loadBinding } from './native/load.ts';
@@ -22,6 +24,7 @@ import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
+import { ONNX_RUNTIME_VERSION } from './workers/session.ts';
 
 /** Seams for tests and benches. */
 export interface GatewayOptions {
@@ -56,10 +59,13 @@ export class PortTakenError extends Error {
 export class Gateway {
   readonly #config: Config;
   readonly #log: Logger;
+  readonly #arena: Arena;
   readonly #metrics: Metrics;
+  readonly #version = packageVersion();
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
   readonly #registry: Registry;
+  readonly #target: (id: number) => Target | null;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -71,7 +77,8 @@ export class Gateway {
     this.#log = log;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
-    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes, logLinesDropped: () => log.dropped });
+    this.#arena = arena;
+    this.#metrics = new Metrics(() => this.#readings());
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,
@@ -97,7 +104,8 @@ export class Gateway {
       onSkipped: (name) => log.warn({ model: name }, 'a folder whose name cannot be served was skipped'),
       onSettled: (version, cause) => this.#versionSettled(version, cause),
     });
-    const parts = this.#serverParts(loader);
+    this.#target = (id) => loader.target(id);
+    const parts = this.#serverParts();
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
   }
@@ -155,29 +163,66 @@ export class Gateway {
     return inTime;
   }
 
-  #serverParts(loader: ModelLoader): ServerParts {
+  #serverParts(): ServerParts {
     const config = this.#config;
     return {
       clock: systemClock,
       road: this.#road,
       guard: new HostGuard(config.allowedHosts, config.allowedOrigins),
-      version: packageVersion(),
+      version: this.#version,
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
       bodyBytes: config.limits.bodyBytes,
       bufferBytes: config.limits.bufferBytes,
       connections: config.limits.connections,
       snapshot: () => this.#registry.snapshot,
-      target: (id) => loader.target(id),
+      target: this.#target,
       draining: () => this.#draining,
       metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
+      debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
     };
   }
 
+  #readings(): Readings {
+    const lanes = this.#road.driver.lanes();
+    const versions = [...this.#registry.snapshot.models.values()].flatMap((model) => model.versions);
+    return {
+      versions: { version: this.#version, node: process.versions.node, onnxruntime: ONNX_RUNTIME_VERSION },
+      arenaUsedBytes: this.#arena.allocatedBytes,
+      arenaCapacityBytes: this.#arena.bytes.length,
+      connections: { inference: this.#inference.connections, admin: this.#admin.connections },
+      surplusConnections: this.#inference.surplusConnections + this.#admin.surplusConnections,
+      requestsInFlight: this.#road.inFlight,
+      lanes: lanes.map(({ up, batch }, i) => ({ placement: this.#placementOf(i), up, busy: batch !== null })),
+      models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
+      logLinesDropped: this.#log.dropped,
+    };
+  }
+
+  #picture(): unknown {
+    return debugDocument({
+      nowUs: systemClock.nowUs(),
+      draining: this.#draining,
+      config: this.#config,
+      readings: this.#readings(),
+      snapshot: this.#registry.snapshot,
+      lanes: this.#road.driver.lanes(),
+      target: this.#target,
+    });
+  }
+
+  /** The inline lane is the last one. */
+  #placementOf(lane: number): Placement {
+    return lane === this.#pool.lanes.length ? 'inline' : 'worker';
+  }
+
   #answered(exchange: Exchange, status: number, error: GatewayError | null): void {
-    if (error !== null) this.#metrics.rejected(error.code);
-    this.#log.request(exchange, status, error);
+    this.#metrics.answered(exchange.bytesIn, exchange.bytesOut, error);
+    const { infer } = exchange;
+    // Whoever was answered has its time already; a reading of the clock is for the others.
+    const known = infer !== null && error === null;
+    this.#log.request(exchange, status, error, known ? infer.totalUs : systemClock.nowUs() - exchange.startedUs);
   }
 
   #laneChanged(lane: number, up: boolean, reason: string): void {

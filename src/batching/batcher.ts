@@ -51,6 +51,8 @@ export interface Queue<T> {
   rows: number;
   bytes: number;
   length: number;
+  /** Requests that were put back after a failed batch, since the beginning. */
+  retries: number;
 }
 
 /** One batch under way on a lane. */
@@ -78,7 +80,7 @@ export function createBatcher<T>(lanes: number): Batcher<T> {
 
 /** A model version comes into service. */
 export function addQueue<T>(batcher: Batcher<T>, spec: QueueSpec): Queue<T> {
-  const queue: Queue<T> = { spec, head: null, tail: null, rows: 0, bytes: 0, length: 0 };
+  const queue: Queue<T> = { spec, head: null, tail: null, rows: 0, bytes: 0, length: 0, retries: 0 };
   batcher.queues.push(queue);
   return queue;
 }
@@ -120,6 +122,7 @@ export function arrive<T extends Traveller>(batcher: Batcher<T>, queue: Queue<T>
 /** A request whose batch failed goes back to the front, to run in a batch of its own. */
 export function retryAlone<T extends Traveller>(queue: Queue<T>, request: T): void {
   request.alone = true;
+  queue.retries++;
   link(queue, request, null);
 }
 

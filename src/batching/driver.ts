@@ -112,6 +112,12 @@ export class Driver<T extends Traveller & { attempts: number }> {
     if (up) this.#wake();
   }
 
+  /** What every lane does now, by its number. */
+  lanes(): { readonly up: boolean; readonly batch: Batch<T> | null }[] {
+    const { up, lanes } = this.#batcher;
+    return lanes.map((batch, lane) => ({ up: up[lane] === true, batch }));
+  }
+
   /** When nothing waits and nothing runs. */
   async idle(): Promise<void> {
     if (this.#isIdle()) return;

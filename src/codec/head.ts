@@ -9,7 +9,7 @@ import type { AnswerForm } from './answer.ts';
 import { type PlanModel, planRequest, type RequestPlan } from './plan.ts';
 
 /** Heads remembered per model version: a client has few, and many clients share them. */
-const HEADS_KEPT = 512;
+export const HEADS_KEPT = 512;
 
 /** Most bytes a request may have besides the numbers of its `data`: stops bodies that are all structure. */
 export const MAX_SKELETON_BYTES = 1024 * 1024;
@@ -36,6 +36,9 @@ export interface Lifted {
 /** Reads heads for one model version. */
 export class HeadReader {
   readonly handle: number;
+  /** Look-ups in the table of heads that found a plan, and those whose head had to be parsed. */
+  hits = 0;
+  misses = 0;
   readonly #binding: Binding;
   readonly #model: PlanModel;
   readonly #maxDepth: number;
@@ -64,7 +67,9 @@ export class HeadReader {
     const plan = this.#binding.matchHead(this.handle, memory, offset, length);
     if (plan < 0) return null;
     const entry = this.#plans[plan] as PlanEntry;
-    return entry.plan.hasJson ? null : entry;
+    if (entry.plan.hasJson) return null;
+    this.hits++;
+    return entry;
   }
 
   /**
@@ -101,6 +106,8 @@ export class HeadReader {
     const status = result[Lift.STATUS];
     if (status !== LiftStatus.OK && status !== LiftStatus.NEED_SPACE) throw this.#refusal(result);
     const known = result[Lift.PLAN];
+    if (known >= 0) this.hits++;
+    else this.misses++;
     const entry =
       known >= 0 ? (this.#plans[known] as PlanEntry) : this.#learn(skeleton, result[Lift.SKELETON_LENGTH], binary);
     return {
@@ -136,15 +143,15 @@ export class HeadReader {
       case LiftStatus.BAD_STRING:
         return invalid(`the body has a string that is not valid UTF-8 at ${at}`);
       case LiftStatus.TOO_DEEP:
-        return invalid(`the body is nested deeper than ${this.#maxDepth} levels at ${at}`);
+        return invalid(`the body is nested deeper than ${this.#maxDepth} levels at ${at}`, 'jsonDepth');
       case LiftStatus.DUPLICATE_KEY:
         return invalid(`the body has the same key twice in one object at ${at}`);
       case LiftStatus.BAD_NUMBER:
         return invalid(`the body has a number that cannot be held at ${at}`);
       case LiftStatus.HEAD_TOO_LARGE:
-        return invalid(`the body has more than ${MAX_SKELETON_BYTES} bytes besides its tensor data`);
+        return invalid(`the body has more than ${MAX_SKELETON_BYTES} bytes besides its tensor data`, 'skeletonBytes');
       case LiftStatus.TOO_MANY_INPUTS:
-        return invalid(`the body has more than ${MAX_INPUTS} inputs`);
+        return invalid(`the body has more than ${MAX_INPUTS} inputs`, 'inputs');
       case LiftStatus.ELEMENT_TYPE:
         return invalid(`${element}: expected ${type}, found a value of another JSON type`);
       case LiftStatus.ELEMENT_FRACTION:

@@ -246,7 +246,7 @@ function batchRows(inputs: readonly PlannedInput[], model: PlanModel): number {
     }
   }
   if (rows > model.maxBatchSize) {
-    throw invalid(`batch size ${rows} is above the model's maximum of ${model.maxBatchSize}`);
+    throw invalid(`batch size ${rows} is above the model's maximum of ${model.maxBatchSize}`, 'batchRows');
   }
   return rows;
 }

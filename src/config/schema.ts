@@ -32,7 +32,10 @@ const log = z.strictObject({
   format: z.enum(['auto', 'json', 'pretty']).default('auto').describe('auto: pretty on a terminal, JSON otherwise'),
   sampleEvery: whole(0, 1_000_000_000)
     .default(1000)
-    .describe('One of so many successful requests is logged; 0 = none. Refused and failed ones always are'),
+    .describe('One of so many successful requests is logged; 0 = none. Refused, failed and slow ones always are'),
+  slowMs: whole(0, 3_600_000)
+    .default(1000)
+    .describe('A successful request that takes longer is always logged, milliseconds; 0 = none is'),
 });
 
 /** The schema of the whole configuration. */

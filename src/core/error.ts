@@ -3,6 +3,8 @@
  * The contract test holds this table equal to README's.
  */
 
+import type { Limit } from './limit.ts';
+
 /** One row of the error table. */
 export interface ErrorRow {
   /** HTTP status that goes with the code. */
@@ -47,6 +49,8 @@ export interface ErrorDetails {
   readonly retryAfterS?: number;
   /** For `Allow`, with METHOD_NOT_ALLOWED. */
   readonly allow?: string;
+  /** The limit that was run into, for the counters and the log. */
+  readonly limit?: Limit;
 }
 
 /**
@@ -57,6 +61,7 @@ export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterS: number;
   readonly allow: string;
+  readonly limit: Limit | null;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -64,6 +69,7 @@ export class GatewayError extends Error {
     this.code = code;
     this.retryAfterS = details.retryAfterS ?? 0;
     this.allow = details.allow ?? '';
+    this.limit = details.limit ?? null;
   }
 
   /** HTTP status of the code. */
@@ -72,9 +78,9 @@ export class GatewayError extends Error {
   }
 }
 
-/** Shorthand for the most frequent refusal. */
-export function invalid(message: string): GatewayError {
-  return new GatewayError('INVALID_ARGUMENT', message);
+/** Shorthand for the most frequent refusal. @param limit the limit it is about */
+export function invalid(message: string, limit?: Limit): GatewayError {
+  return new GatewayError('INVALID_ARGUMENT', message, limit === undefined ? {} : { limit });
 }
 
 /** `error` as a GatewayError: itself, or INTERNAL with the original as its cause (its text stays in the log). */

@@ -4,14 +4,15 @@
  */
 
 import { GatewayError } from '../core/error.ts';
+import type { Limit } from '../core/limit.ts';
 import { giveBack } from '../native/give-back.ts';
 
 /** Most non-empty chunks of one body: stops a body of a million one-byte chunks from costing a million callbacks' work. */
 export const MOST_CHUNKS = 65_536;
 
-/** The refusal of a body over its limit. */
-export function tooLarge(limit: number): GatewayError {
-  return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${limit} bytes`);
+/** The refusal of a body over its limit of `bytes`. */
+export function tooLarge(bytes: number, limit: Limit = 'bodyBytes'): GatewayError {
+  return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${bytes} bytes`, { limit });
 }
 
 /** Bytes of the bodies that are being gathered or inflated, of all callers together: many at once cannot take all memory. */
@@ -31,7 +32,10 @@ export class BodyLedger {
   /** @throws {GatewayError} OVERLOADED where others hold too much */
   take(bytes: number): void {
     if (this.#held + bytes > this.#limit) {
-      throw new GatewayError('OVERLOADED', 'the memory for request bodies is used up', { retryAfterS: 1 });
+      throw new GatewayError('OVERLOADED', 'the memory for request bodies is used up', {
+        retryAfterS: 1,
+        limit: 'bufferBytes',
+      });
     }
     this.#held += bytes;
   }

@@ -36,7 +36,10 @@ export class Control {
   /** Answers `route`, which takes the request's method. @throws {GatewayError} */
   answer(exchange: Exchange, res: HttpResponse, headers: RequestHeaders, route: Route): void {
     if (route.name === 'metrics') this.#metrics(exchange, res);
-    else if (exchange.method === 'POST') this.#posted(exchange, res, headers, route);
+    else if (route.name === 'debug') {
+      this.#parts.guard.check(headers.host, headers.origin);
+      exchange.json(this.#parts.debug());
+    } else if (exchange.method === 'POST') this.#posted(exchange, res, headers, route);
     else exchange.json(this.#document(route));
   }
 
@@ -105,7 +108,7 @@ export class Control {
     res.onData((chunk, last) => {
       if (exchange.answered) return;
       try {
-        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES);
+        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES, 'controlBytes');
         buffer.append(chunk);
         if (last) answer(Buffer.from(buffer.whole()).toString('utf8'));
       } catch (error) {

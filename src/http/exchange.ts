@@ -5,6 +5,7 @@
 
 import type { HttpResponse } from 'uWebSockets.js';
 import { ERRORS, type GatewayError } from '../core/error.ts';
+import type { InferRequest } from '../pipeline/request.ts';
 import { type Coding, packBody } from './coding.ts';
 
 /** Status lines, ready to be sent. */
@@ -84,6 +85,11 @@ export class Exchange {
   /** From the caller's `X-Request-Id`, or made when an error needs one. */
   requestId: string;
   readonly startedUs: number;
+  /** Bytes of the body read so far, and of the answer's. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** What it asked of a model, once that is known. */
+  infer: InferRequest | null = null;
   #ended = false;
   #aborted = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
@@ -133,6 +139,7 @@ export class Exchange {
   /** Any 200 answer. */
   send(type: string, body: string | Uint8Array): void {
     this.#type = type;
+    this.bytesOut = Buffer.byteLength(body);
     this.#write(body);
     this.#wire.onAnswer(this, 200, null);
   }
@@ -144,6 +151,7 @@ export class Exchange {
   answer(body: Uint8Array, jsonBytes: number): void {
     if (jsonBytes > 0) this.#type = 'application/octet-stream';
     this.#jsonBytes = jsonBytes;
+    this.bytesOut = body.byteLength;
     if (this.accepts !== null && jsonBytes === 0 && body.length >= LEAST_PACKED_BYTES) this.#pack(body, this.accepts);
     else this.#write(body);
     this.#wire.onAnswer(this, 200, null);
@@ -156,7 +164,9 @@ export class Exchange {
     if (status !== 499 && !this.answered) {
       this.#status = status;
       this.#error = error;
-      this.#write(JSON.stringify({ error: error.message }));
+      const body = JSON.stringify({ error: error.message });
+      this.bytesOut = Buffer.byteLength(body);
+      this.#write(body);
     }
     this.#wire.onAnswer(this, status, error);
   }

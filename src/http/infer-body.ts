@@ -51,12 +51,14 @@ export class InferBody {
     if (this.#exchange.answered) return;
     const first = this.#received === 0;
     this.#received += chunk.byteLength;
+    this.#exchange.bytesIn = this.#received;
     if (this.#received > this.#limit) {
       this.#refuse(tooLarge(this.#limit));
       return;
     }
     if (++this.#chunks > MOST_CHUNKS) {
-      this.#refuse(new GatewayError('PAYLOAD_TOO_LARGE', `the body came in more than ${MOST_CHUNKS} chunks`));
+      const sentence = `the body came in more than ${MOST_CHUNKS} chunks`;
+      this.#refuse(new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'chunks' }));
       return;
     }
     if (this.#tailing) {

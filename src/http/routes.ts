@@ -75,6 +75,7 @@ export const ROUTES = {
     summary: 'Always empty: shared memory is not offered',
   },
   metrics: { path: '/metrics', methods: READ, listener: 'admin', summary: 'Figures for Prometheus' },
+  debug: { path: '/admin/debug', methods: READ, listener: 'admin', summary: 'The whole gateway as one picture' },
 } as const satisfies Record<string, RouteSpec>;
 
 /** Name of a route. */

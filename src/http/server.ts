@@ -57,6 +57,8 @@ export interface ServerParts {
   readonly draining: () => boolean;
   /** Prometheus text and its content type. */
   readonly metrics: () => Promise<{ type: string; text: string }>;
+  /** The picture of everything, for the admin listener. */
+  readonly debug: () => unknown;
   readonly onAnswer: OnAnswer;
 }
 
@@ -74,6 +76,8 @@ export class HttpServer {
   #hotSnapshot: Snapshot | null = null;
   #socket: Parameters<typeof us_listen_socket_close>[0] | null = null;
   #connections = 0;
+  /** Connections closed unanswered because there were too many. */
+  surplusConnections = 0;
   /** The time of this turn of the event loop; -1 before its first request. */
   #turnUs = -1;
   readonly #onTurn = () => {
@@ -135,7 +139,10 @@ export class HttpServer {
 
   #count(res: HttpResponse, change: number): void {
     this.#connections += change;
-    if (change > 0 && this.#connections > this.#parts.connections) res.close();
+    if (change > 0 && this.#connections > this.#parts.connections) {
+      this.surplusConnections++;
+      res.close();
+    }
   }
 
   #request(res: HttpResponse, req: HttpRequest): void {
@@ -220,6 +227,7 @@ export class HttpServer {
     const headBytes = headLength(headers.headLength, coding === null ? totalBytes : -1);
     const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
     const request = road.open(target, exchange, exchange.startedUs, timeoutUs);
+    exchange.infer = request;
     res.onAborted(() => {
       exchange.abort();
       road.abort(request);

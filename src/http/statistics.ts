@@ -2,7 +2,7 @@
 
 import { GatewayError } from '../core/error.ts';
 import type { ModelVersion, Snapshot } from '../core/model.ts';
-import type { TargetMetrics } from '../metrics/metrics.ts';
+import type { TargetMetrics } from '../metrics/target.ts';
 import { findModel, findVersion } from '../routing/resolve.ts';
 
 /** Where the counters are. */

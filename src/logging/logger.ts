@@ -16,6 +16,8 @@ export interface LogSettings {
   readonly format: 'auto' | 'json' | 'pretty';
   /** One of so many successful requests is logged; 0 = none. */
   readonly sampleEvery: number;
+  /** Successful requests that took longer are always logged, milliseconds; 0 = none is. */
+  readonly slowMs: number;
 }
 
 /** What a request line is made from. */
@@ -23,6 +25,19 @@ export interface RequestFacts {
   readonly method: string;
   readonly path: string;
   readonly requestId: string;
+  /** Of the bodies. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** null for what is no inference, or was refused before its model was known. */
+  readonly infer: InferFacts | null;
+}
+
+/** What is known of an inference; times that it did not come to are 0. */
+export interface InferFacts {
+  readonly target: { readonly model: string; readonly version: string };
+  /** From the first byte to the start of its batch, and the batch's time in ONNX Runtime. */
+  readonly queueUs: number;
+  readonly runUs: number;
 }
 
 /** Longest path that is logged. */
@@ -48,12 +63,14 @@ export class Logger {
   readonly #sink: Sink;
   readonly #pino: PinoLogger;
   readonly #sampleEvery: number;
+  readonly #slowUs: number;
   #answered = 0;
 
-  constructor(sink: Sink, sampleEvery: number) {
+  constructor(sink: Sink, { sampleEvery, slowMs }: Pick<LogSettings, 'sampleEvery' | 'slowMs'>) {
     this.#sink = sink;
     this.#pino = sink.pino;
     this.#sampleEvery = sampleEvery;
+    this.#slowUs = slowMs === 0 ? Number.POSITIVE_INFINITY : slowMs * 1000;
   }
 
   /** Lines lost so far because nobody read them. */
@@ -61,15 +78,17 @@ export class Logger {
     return this.#sink.dropped();
   }
 
-  /** One request's end. @param error null for a success, which is sampled */
-  request(facts: RequestFacts, status: number, error: GatewayError | null): void {
+  /** One request's end. @param error null for a success, which is sampled unless it was slow */
+  request(facts: RequestFacts, status: number, error: GatewayError | null, totalUs: number): void {
     if (error === null) {
-      this.#answered++;
-      if (this.#sampleEvery === 0 || this.#answered % this.#sampleEvery !== 0) return;
-      this.#pino.info({ ...this.#line(facts), status, sampled: this.#sampleEvery }, 'request');
+      const sampled = this.#sampleEvery > 0 && ++this.#answered % this.#sampleEvery === 0;
+      if (totalUs > this.#slowUs)
+        this.#pino.warn({ ...lineOf(facts, status, totalUs), slow: true }, 'request was slow');
+      else if (sampled) this.#pino.info({ ...lineOf(facts, status, totalUs), sampled: this.#sampleEvery }, 'request');
       return;
     }
-    const line = { ...this.#line(facts), status, code: error.code, reason: error.message };
+    const { code, limit, message: reason } = error;
+    const line = { ...lineOf(facts, status, totalUs), code, ...(limit === null ? {} : { limit }), reason };
     if (status >= 500 && error.cause !== undefined) this.#pino.error({ ...line, err: error.cause }, 'request failed');
     else this.#pino.info(line, 'request refused');
   }
@@ -90,10 +109,14 @@ export class Logger {
   flush(): Promise<boolean> {
     return this.#sink.flush();
   }
+}
 
-  #line(facts: RequestFacts): object {
-    return { requestId: facts.requestId, method: facts.method, path: facts.path.slice(0, PATH_CHARS) };
-  }
+function lineOf(facts: RequestFacts, status: number, totalUs: number): object {
+  const { requestId, method, path, bytesIn, bytesOut, infer } = facts;
+  const line = { requestId, method, path: path.slice(0, PATH_CHARS), status, totalUs, bytesIn, bytesOut };
+  if (infer === null) return line;
+  const { model, version } = infer.target;
+  return { ...line, model, version, queueUs: infer.queueUs, runUs: infer.runUs };
 }
 
 /** The process's logger, on standard output. */
@@ -101,9 +124,9 @@ export function createLogger(settings: LogSettings): Logger {
   const asText = settings.format === 'pretty' || (settings.format === 'auto' && process.stdout.isTTY === true);
   if (asText) {
     const stream = pretty({ colorize: process.stdout.isTTY === true, ignore: 'pid,hostname', sync: true });
-    return new Logger(writtenAtOnce(pino({ level: settings.level }, stream)), settings.sampleEvery);
+    return new Logger(writtenAtOnce(pino({ level: settings.level }, stream)), settings);
   }
-  return new Logger(waitingSink(settings.level), settings.sampleEvery);
+  return new Logger(waitingSink(settings.level), settings);
 }
 
 /** A sink whose lines never wait. */

@@ -1,161 +1,66 @@
-/**
- * What the gateway tells Prometheus: the only importer of prom-client. Labels come from the registry and the error table
- * alone, so that no client can make a series.
- */
+/** What the gateway tells Prometheus: the only importer of prom-client, which writes the text and knows the process. */
 
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { ErrorCode } from '../core/error.ts';
-import { DURATION_BOUNDS_US, FastHistogram, ROW_BOUNDS } from './fast.ts';
-
-const US_PER_S = 1e6;
+import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { ERRORS, type ErrorCode, type GatewayError } from '../core/error.ts';
+import { LIMITS, type Limit } from '../core/limit.ts';
+import { FAMILIES, type Family, type Readings, type Scrape, type Totals } from './families.ts';
+import type { WatchedTarget } from './target.ts';
 
 /** Milliseconds between two looks at the event loop. */
 const LOOP_RESOLUTION_MS = 20;
 
-/**
- * Batch sizes with times of their own, per model version: callers choose the rows, so that without a bound they could make
- * one entry for each row up to the cap. Batches of further sizes count in every other figure.
- */
-const MOST_BATCH_SIZES = 1024;
-
-/** Summed times of what travelled together: joining the inputs, the run, handing the outputs out. */
-export class TravelTimes {
-  count = 0;
-  inputUs = 0;
-  inferUs = 0;
-  outputUs = 0;
-
-  /** `count` more of which each took these times. */
-  add(count: number, inputUs: number, inferUs: number, outputUs: number): void {
-    this.count += count;
-    this.inputUs += count * inputUs;
-    this.inferUs += count * inferUs;
-    this.outputUs += count * outputUs;
-  }
-}
-
-/** One model version's figures, resolved once when it comes into service. */
-export class TargetMetrics {
-  readonly requestUs = new FastHistogram(DURATION_BOUNDS_US);
-  readonly queueUs = new FastHistogram(DURATION_BOUNDS_US);
-  readonly runUs = new FastHistogram(DURATION_BOUNDS_US);
-  readonly batchRows = new FastHistogram(ROW_BOUNDS);
-  /** Requests answered with 200, and the rows they brought. */
-  answered = 0;
-  rows = 0;
-  readonly failures = new Map<ErrorCode, number>();
-  /** Requests that ended in an error, and the time they took until then. */
-  failed = 0;
-  failedUs = 0;
-  /** When the last batch had run, by the process's clock; -1 = never. */
-  lastRunUs = -1;
-  /** Times of batches, counted once for each of their requests. */
-  readonly travelled = new TravelTimes();
-  /** The same once for each batch, by its rows. */
-  readonly batches = new Map<number, TravelTimes>();
-
-  /** A request answered after `totalUs`. */
-  ok(totalUs: number, rows: number): void {
-    this.answered++;
-    this.rows += rows;
-    this.requestUs.record(totalUs);
-  }
-
-  /** A request that ended in an error; `totalUs` is 0 where that was at the door. */
-  error(code: ErrorCode, totalUs = 0): void {
-    this.failures.set(code, (this.failures.get(code) ?? 0) + 1);
-    this.failed++;
-    this.failedUs += totalUs;
-  }
-
-  /** A batch of `requests` requests that has run and whose outputs were handed out by `nowUs`. */
-  batch(requests: number, rows: number, inputUs: number, inferUs: number, outputUs: number, nowUs: number): void {
-    this.lastRunUs = nowUs;
-    this.runUs.record(inferUs);
-    this.batchRows.record(rows);
-    this.travelled.add(requests, inputUs, inferUs, outputUs);
-    let times = this.batches.get(rows);
-    if (times === undefined) {
-      if (this.batches.size >= MOST_BATCH_SIZES) return;
-      times = new TravelTimes();
-      this.batches.set(rows, times);
-    }
-    times.add(1, inputUs, inferUs, outputUs);
-  }
-}
-
-/** Figures that are read when somebody asks. */
-export interface MetricSources {
-  readonly arenaBytes: () => number;
-  /** Log lines lost so far. */
-  readonly logLinesDropped: () => number;
-}
-
-interface Watched {
-  readonly labels: { readonly model: string; readonly version: string };
-  readonly metrics: TargetMetrics;
-  readonly queueRows: () => number;
-}
+/** Of prom-client's own: what Node calls internal, under two names each; `nodejs_active_resources` says the same. */
+const LEFT_OUT = ['handles', 'requests'].flatMap((what) => [`nodejs_active_${what}`, `nodejs_active_${what}_total`]);
 
 /** All figures of one gateway. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #watched: Watched[] = [];
-  readonly #rejections: Counter<'code'>;
-  readonly #lanesLost: Counter;
+  readonly #read: () => Readings;
+  readonly #targets: WatchedTarget[] = [];
+  readonly #totals: Totals = {
+    rejections: zeros<ErrorCode>(Object.keys(ERRORS) as ErrorCode[]),
+    limits: zeros<Limit>(LIMITS),
+    bytesIn: 0,
+    bytesOut: 0,
+    lanesLost: 0,
+  };
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  /** What the scrape under way reads. */
+  #scrape: Scrape | null = null;
 
-  constructor(sources: MetricSources) {
-    const registers = [this.#registry];
+  /** @param read the gateway as it stands when it is scraped. */
+  constructor(read: () => Readings) {
+    this.#read = read;
+    for (const family of FAMILIES) this.#register(family);
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LOOP_RESOLUTION_MS });
+    for (const name of LEFT_OUT) this.#registry.removeSingleMetric(name);
     this.#loop.enable();
-    this.#rejections = new Counter({
-      name: 'penstock_rejections_total',
-      help: 'Requests refused or failed, by error code',
-      labelNames: ['code'],
-      registers,
-    });
-    this.#lanesLost = new Counter({
-      name: 'penstock_lanes_lost_total',
-      help: 'Worker threads that ended by themselves and were replaced',
-      registers,
-    });
-    this.#gauge('penstock_arena_bytes', 'Bytes of the arena in use', sources.arenaBytes);
-    this.#total('penstock_log_lines_dropped_total', 'Log lines lost: nobody read them', sources.logLinesDropped);
-    this.#gauge(
-      'penstock_event_loop_delay_p99_seconds',
-      'Delay of the front thread, 99th percentile since the last scrape',
-      () => {
-        const p99 = this.#loop.percentile(99) / 1e9;
-        this.#loop.reset();
-        return p99;
-      },
-    );
-    this.#perTarget();
   }
 
-  /** The figures of a model version that comes into service. @param queueRows rows that wait for it now */
-  forTarget(model: string, version: string, queueRows: () => number): TargetMetrics {
-    const metrics = new TargetMetrics();
-    this.#watched.push({ labels: { model, version }, metrics, queueRows });
-    return metrics;
+  /** A model version comes into service: its series begin. */
+  watch(target: WatchedTarget): void {
+    this.#targets.push(target);
   }
 
   /** A model version leaves service: its series end. */
-  dropTarget(model: string, version: string): void {
-    const index = this.#watched.findIndex((w) => w.labels.model === model && w.labels.version === version);
-    if (index >= 0) this.#watched.splice(index, 1);
+  unwatch(model: string, version: string): void {
+    const index = this.#targets.findIndex((t) => t.labels.model === model && t.labels.version === version);
+    if (index >= 0) this.#targets.splice(index, 1);
   }
 
-  /** A request that was answered with an error, whatever it was for. */
-  rejected(code: ErrorCode): void {
-    this.#rejections.inc({ code });
+  /** A request was answered, whatever it was for. */
+  answered(bytesIn: number, bytesOut: number, error: GatewayError | null): void {
+    this.#totals.bytesIn += bytesIn;
+    this.#totals.bytesOut += bytesOut;
+    if (error === null) return;
+    this.#totals.rejections[error.code]++;
+    if (error.limit !== null) this.#totals.limits[error.limit]++;
   }
 
   /** A worker thread ended by itself. */
   laneLost(): void {
-    this.#lanesLost.inc();
+    this.#totals.lanesLost++;
   }
 
   /** `text/plain; version=0.0.4; charset=utf-8` */
@@ -165,6 +70,14 @@ export class Metrics {
 
   /** Everything in Prometheus' text format. */
   text(): Promise<string> {
+    this.#scrape = {
+      now: this.#read(),
+      totals: this.#totals,
+      targets: this.#targets,
+      loopDelayS: this.#loop.percentile(99) / 1e9,
+      loopActiveS: performance.eventLoopUtilization().active / 1e3,
+    };
+    this.#loop.reset();
     return this.#registry.metrics();
   }
 
@@ -174,91 +87,15 @@ export class Metrics {
     this.#registry.clear();
   }
 
-  #perTarget(): void {
-    const seconds = (name: string, help: string, pick: (m: TargetMetrics) => FastHistogram) =>
-      this.#histogram(name, help, US_PER_S, pick);
-    seconds('penstock_request_duration_seconds', 'From the first byte to the answer, for 200s', (m) => m.requestUs);
-    seconds('penstock_queue_duration_seconds', 'From the first byte to the start of the batch', (m) => m.queueUs);
-    seconds('penstock_run_duration_seconds', 'Time of a batch inside ONNX Runtime', (m) => m.runUs);
-    this.#histogram('penstock_batch_rows', 'Rows of a batch', 1, (m) => m.batchRows);
-    const watched = this.#watched;
-    new Gauge({
-      name: 'penstock_queue_rows',
-      help: 'Rows waiting for an instance',
-      labelNames: ['model', 'version'],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const { labels, queueRows } of watched) this.set(labels, queueRows());
-      },
-    });
-    new Counter({
-      name: 'penstock_requests_total',
-      help: 'Inference requests by model version and outcome (OK or the error code)',
-      labelNames: ['model', 'version', 'code'],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const { labels, metrics } of watched) {
-          this.inc({ ...labels, code: 'OK' }, metrics.answered);
-          for (const [code, count] of metrics.failures) this.inc({ ...labels, code }, count);
-        }
-      },
-    });
-  }
-
-  /** A histogram that exists only while it is scraped: prom-client's own costs too much per record. */
-  #histogram(name: string, help: string, unit: number, pick: (metrics: TargetMetrics) => FastHistogram): void {
-    this.#registry.registerMetric({
-      name,
-      help,
-      type: 'histogram',
-      aggregator: 'sum',
-      get: async () => ({
-        name,
-        help,
-        type: 'histogram',
-        aggregator: 'sum',
-        values: this.#watched.flatMap(({ labels, metrics }) => histogramValues(name, labels, pick(metrics), unit)),
-      }),
-      reset: () => undefined,
-    } as never);
-  }
-
-  /** A counter that somebody else counts. */
-  #total(name: string, help: string, read: () => number): void {
-    new Counter({
-      name,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  }
-
-  #gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.set(read());
-      },
-    });
+  #register({ name, type, help, samples }: Family): void {
+    const get = async () => {
+      const values = this.#scrape === null ? [] : samples(this.#scrape);
+      return { name, help, type, aggregator: 'sum', values };
+    };
+    this.#registry.registerMetric({ name, help, type, aggregator: 'sum', get, reset: () => undefined } as never);
   }
 }
 
-function histogramValues(name: string, labels: object, histogram: FastHistogram, unit: number): object[] {
-  const values: object[] = [];
-  let cumulative = 0;
-  histogram.bounds.forEach((bound, i) => {
-    cumulative += histogram.counts[i] as number;
-    values.push({ metricName: `${name}_bucket`, labels: { ...labels, le: bound / unit }, value: cumulative });
-  });
-  values.push({ metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: histogram.count });
-  values.push({ metricName: `${name}_sum`, labels, value: histogram.sum / unit });
-  values.push({ metricName: `${name}_count`, labels, value: histogram.count });
-  return values;
+function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }

@@ -85,9 +85,15 @@ export class RowRing {
     return this.#regions[tensor] + row * this.rowBytes[tensor];
   }
 
-  /** Rows held now, those lost to the wrap included. */
+  /** Reservations held now, those lost to the wrap included. */
   get live(): number {
     return this.#live;
+  }
+
+  /** Rows between the oldest reservation still held and the next one. */
+  get heldRows(): number {
+    if (this.#live === 0) return 0;
+    return this.#next > this.#tail ? this.#next - this.#tail : this.capacity - this.#tail + this.#next;
   }
 
   /** Gives the memory back; nothing may be reserved. */

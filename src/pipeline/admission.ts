@@ -13,13 +13,16 @@ const MOST_RETRY_S = 60;
  * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained
  */
 export function admit(driver: Driver<InferRequest>, target: Target, rows: number, bytes: number): void {
-  if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target);
+  if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target, bytes);
 }
 
-/** The refusal of a full queue. */
-export function overloaded(target: Target): GatewayError {
+/** The refusal of a queue that has no room for a request of `bytes`. */
+export function overloaded(target: Target, bytes: number): GatewayError {
+  const { queue } = target;
+  const limit = queue.bytes + bytes > queue.spec.queueBytes ? 'queueBytes' : 'queueRows';
   return new GatewayError('OVERLOADED', `the queue of model '${target.model}' is full`, {
     retryAfterS: drainSeconds(target),
+    limit,
   });
 }
 

@@ -125,6 +125,11 @@ export class InferRoad implements Passage<InferRequest> {
     this.#fail(request, new GatewayError('CLIENT_CLOSED', 'the client closed the connection'));
   }
 
+  /** Requests announced and not answered yet. */
+  get inFlight(): number {
+    return this.#open;
+  }
+
   /** No new requests; resolves when all that were accepted have been answered. */
   async drain(): Promise<void> {
     this.#draining = true;
@@ -144,7 +149,8 @@ export class InferRoad implements Passage<InferRequest> {
     }
     const { plan } = request.entry as PlanEntry;
     if (plan.timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + plan.timeoutUs);
-    if (!this.driver.submit(request.target.queue, request)) this.refuse(request, overloaded(request.target));
+    if (!this.driver.submit(request.target.queue, request))
+      this.refuse(request, overloaded(request.target, request.bytes));
   }
 
   /** Step 7: what the lane is given. */
@@ -152,7 +158,8 @@ export class InferRoad implements Passage<InferRequest> {
     const nowUs = this.#clock.nowUs();
     for (const request of batch.requests) {
       request.boarded = batch;
-      request.target.metrics.queueUs.record(nowUs - request.arrivalUs);
+      request.queueUs = nowUs - request.arrivalUs;
+      request.target.metrics.queueUs.record(request.queueUs);
     }
     const boarded = this.#manifests.board(batch);
     boarded.inputUs = this.#clock.nowUs() - nowUs;
@@ -167,6 +174,7 @@ export class InferRoad implements Passage<InferRequest> {
     const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
     let row = 0;
     for (const request of batch.requests) {
+      request.runUs = result.runUs;
       if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row, nowUs);
       row += request.rows;
     }
@@ -214,7 +222,8 @@ export class InferRoad implements Passage<InferRequest> {
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
       const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
-      target.metrics.ok(nowUs - request.arrivalUs, request.rows);
+      request.totalUs = nowUs - request.arrivalUs;
+      target.metrics.ok(request.totalUs, request.rows);
       request.reply.answer(answer.body, answer.jsonBytes);
       giveBack(answer.body);
       this.#closed();

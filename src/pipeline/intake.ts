@@ -214,7 +214,10 @@ export class Intake {
     for (const size of request.sizes) total += aligned(size);
     request.block = this.#arena.allocate(total);
     if (request.block < 0) {
-      throw new GatewayError('OVERLOADED', 'the memory for requests is used up', { retryAfterS: 1 });
+      throw new GatewayError('OVERLOADED', 'the memory for requests is used up', {
+        retryAfterS: 1,
+        limit: 'arenaBytes',
+      });
     }
     let at = request.block;
     for (let i = 0; i < request.sizes.length; i++) {

@@ -15,6 +15,7 @@ import {
 import type { ModelPolicy, Placement, ServedFacts } from '../core/model.ts';
 import { elementCount, type Signature } from '../core/tensor.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { TargetMetrics } from '../metrics/target.ts';
 import { type Arena, aligned } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import type { Loader } from '../registry/registry.ts';
@@ -121,9 +122,11 @@ export class ModelLoader implements Loader {
       queueBytes: found.policy.queueBytes ?? queueBytes,
     });
     const { session } = spec;
-    const handles = metrics.forTarget(model, version, () => queue.rows);
-    const parts = { binding, arena, model, version, session, facts, queue, metrics: handles, jsonDepth };
-    this.#targets.set(session, new Target(parts));
+    const figures = new TargetMetrics();
+    const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
+    const target = new Target(parts);
+    metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
+    this.#targets.set(session, target);
     return { target: session, facts };
   }
 

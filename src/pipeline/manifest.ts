@@ -87,7 +87,9 @@ export class Manifest {
     const outputs = target.outputRowBytes.map((bytes) => (target.placed ? bytes * (target.batched ? rows : 1) : 0));
     const need = [...totals, ...outputs].reduce((sum, bytes) => sum + (bytes > 0 ? aligned(bytes) : 0), 0);
     const block = need === 0 ? -1 : this.#arena.allocate(need);
-    if (need > 0 && block < 0) throw new GatewayError('OVERLOADED', 'the memory for requests is used up');
+    if (need > 0 && block < 0) {
+      throw new GatewayError('OVERLOADED', 'the memory for requests is used up', { limit: 'arenaBytes' });
+    }
     let at = block;
     const inputs = dims.map((d, i): RunInput => {
       if (requests[0].strings[i] !== null) {

@@ -46,6 +46,10 @@ export class InferRequest implements Traveller {
   tailBytes = 0;
   /** Whether a batch reads its memory now: it is given back when that batch has left. */
   boarded: Batch<InferRequest> | null = null;
+  /** Microseconds from the first byte to the start of its batch, of the batch in ONNX Runtime, and to its answer. */
+  queueUs = 0;
+  runUs = 0;
+  totalUs = 0;
   /** Whether the addon writes to its memory on another thread. */
   held = false;
 

@@ -5,7 +5,7 @@ import { AnswerWriter } from '../codec/answer.ts';
 import { HeadReader } from '../codec/head.ts';
 import type { ServedFacts } from '../core/model.ts';
 import { elementCount, rowBytes } from '../core/tensor.ts';
-import type { TargetMetrics } from '../metrics/metrics.ts';
+import type { TargetGauges, TargetMetrics } from '../metrics/target.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import { RowRing } from '../native/row-ring.ts';
@@ -64,6 +64,20 @@ export class Target {
     const rows = inputs.map(rowBytes);
     const fixed = this.batched && rows.every((bytes) => bytes >= 0) && this.placed;
     this.ring = fixed ? makeRing(parts.arena, [...rows, ...this.outputRowBytes]) : null;
+  }
+
+  /** What stands in it now. */
+  gauges(): TargetGauges {
+    const { queue, ring, heads } = this;
+    return {
+      queueRows: queue.rows,
+      queueBytes: queue.bytes,
+      retries: queue.retries,
+      instances: queue.spec.lanes.length,
+      ring: ring === null ? null : { heldRows: ring.heldRows, capacityRows: ring.capacity },
+      headHits: heads.hits,
+      headMisses: heads.misses,
+    };
   }
 
   /** Gives everything back; nothing may be under way. */

@@ -73,6 +73,9 @@ const ABSENT = /AppendExecutionProvider|shared library|no CUDA-capable device/i;
 ort.env.logLevel = 'fatal';
 initOrt();
 
+/** Version of ONNX Runtime. */
+export const ONNX_RUNTIME_VERSION: string = ort.env.versions.node ?? ort.env.versions.common;
+
 /** A loaded model. Runs do not overlap: its lane gives it one batch at a time. */
 export class Session {
   readonly info: SessionInfo;

@@ -9,6 +9,7 @@ import { describeConfig } from '../../src/config/schema.ts';
 import { MOST_CHUNKS } from '../../src/http/body.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { B, get, I, post, type Reply, type RunningGateway, send, startGateway } from '../support/gateway.ts';
+import { metricValue } from '../support/scrape.ts';
 import { serveProcess, untilReady } from '../support/server-process.ts';
 
 const KIB = 1024;
@@ -180,6 +181,7 @@ describe('every limit holds', () => {
     expect((await ask(KIB)).status).toBe(200);
     const metrics = await (await fetch(`${small.adminUrl}/metrics`)).text();
     expect(metrics).toMatch(/^penstock_arena_bytes 0$/m);
+    expect(metrics).toMatch(/^penstock_limit_rejections_total\{limit="arenaBytes"\} 1$/m);
     await small.stop();
   });
 
@@ -199,6 +201,8 @@ describe('every limit holds', () => {
     for (const socket of held) expect(await ask(socket, LIVE)).toMatch(/^HTTP\/1.1 200 /);
     const surplus = await opened(few.inferenceUrl);
     expect(await ask(surplus, LIVE)).toBe('');
+    expect(await metricValue(few.adminUrl, 'penstock_limit_rejections_total{limit="connections"}')).toBe(1);
+    expect(await metricValue(few.adminUrl, 'penstock_connections{listener="inference"}')).toBe(3);
     expect(await ask(held[0] as Socket, LIVE)).toMatch(/^HTTP\/1.1 200 /);
     held.pop()?.destroy();
     await eventually(async () => (await ask(await opened(few.inferenceUrl), LIVE)) !== '');
@@ -223,6 +227,20 @@ describe('every limit holds', () => {
       expect((await served.ended).code).toBe(0);
     }
     await rm(models, { recursive: true });
+  });
+
+  test('and each of those refusals was counted under the limit it is about', async () => {
+    const counted = ['bodyBytes', 'jsonDepth', 'queueRows', 'queueBytes', 'chunks', 'controlBytes'].map(
+      async (name) => [name, await metricValue(server.adminUrl, `penstock_limit_rejections_total{limit="${name}"}`)],
+    );
+    expect(Object.fromEntries(await Promise.all(counted))).toEqual({
+      bodyBytes: 2,
+      jsonDepth: 1,
+      queueRows: 2,
+      queueBytes: 1,
+      chunks: 1,
+      controlBytes: 1,
+    });
   });
 
   test('and none is left without a test', () => {

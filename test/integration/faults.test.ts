@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { metricValue } from '../support/scrape.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-once-'));
 let server: RunningGateway;
@@ -64,4 +65,15 @@ describe('faults', () => {
     expect((await get(`${server.v2}/health/ready`)).status).toBe(200);
     expect((await eight(7)).json.outputs[0].data[0]).toBe(7);
   }, 30_000);
+
+  test('and all of that stands in the metrics: threads lost, requests run again', async () => {
+    // Three threads that died once (a task that throws leaves its thread alive), and two by one request.
+    expect(await metricValue(server.adminUrl, 'penstock_lanes_lost_total')).toBe(5);
+    for (const model of ['picky', 'raw8']) {
+      expect(
+        await metricValue(server.adminUrl, `penstock_retries_total{model="${model}",version="1"}`),
+      ).toBeGreaterThan(0);
+    }
+    expect(await metricValue(server.adminUrl, 'penstock_retries_total{model="simple",version="1"}')).toBe(0);
+  });
 });

@@ -14,9 +14,10 @@ let served: Served;
 
 beforeAll(async () => {
   models = await mkdtemp(join(tmpdir(), 'penstock-seen-'));
-  await writeFixtures(models, ['simple', 'id_bytes', 'picky']);
-  served = await serveProcess(models, '--workers', '1', '--log-sample-every', '2');
+  await writeFixtures(models, ['simple', 'id_bytes', 'picky', 'slow8']);
+  served = await serveProcess(models, '--workers', '1', '--log-sample-every', '2', '--log-slow-ms', '50');
   await untilReady(served.url);
+  for (const model of ['simple', 'id_bytes', 'picky', 'slow8']) await untilReady(served.url, model);
 });
 
 afterAll(() => rm(models, { recursive: true }));
@@ -36,6 +37,8 @@ describe('what a server shows of itself', () => {
     expect((await infer('made-up', {})).status).toBe(404);
     const path = `${served.url}/v2/models/simple/infer`;
     expect((await send(path, Buffer.from('{'), { Authorization: 'Bearer-secret' })).status).toBe(400);
+
+    expect((await infer('slow8', { inputs: [I('INPUT0', 'FP32', [1], [271_828_182])] })).status).toBe(200);
 
     const text = await (await fetch(`${served.adminUrl}/metrics`)).text();
     const simple = 'model="simple",version="1"';
@@ -76,6 +79,15 @@ describe('what a server shows of itself', () => {
     ]);
     for (const line of lines.filter((l) => l.code !== undefined)) expect(line.requestId).toBeTypeOf('string');
     expect(lines.filter(({ sampled }) => sampled === 2).length).toBeGreaterThanOrEqual(2);
+    const failed = lines.find(({ code }) => code === 'EXECUTION_FAILED');
+    expect(failed).toMatchObject({ model: 'picky', version: '1', path: '/v2/models/picky/infer', method: 'POST' });
+    for (const key of ['queueUs', 'totalUs', 'bytesIn', 'bytesOut']) expect(failed?.[key]).toBeGreaterThan(0);
+    const missing = lines.find(({ code }) => code === 'MODEL_NOT_FOUND');
+    expect(Object.keys(missing as object)).not.toContain('model');
+    const slow = lines.filter((line) => line.slow === true);
+    expect(slow).toEqual([expect.objectContaining({ model: 'slow8', status: 200, bytesIn: expect.any(Number) })]);
+    expect(slow[0]?.runUs).toBeGreaterThan(50_000);
+    expect(slow[0]?.totalUs).toBeGreaterThan(slow[0]?.runUs as number);
     for (const secret of SECRETS) expect(JSON.stringify(lines)).not.toContain(secret);
   });
 });

@@ -45,6 +45,9 @@ describe('the row ring', () => {
             held.delete(start);
             ring.release(start);
           }
+          // Those in use lie between the two ends; what is between them and free cannot be had yet.
+          expect(ring.heldRows).toBeGreaterThanOrEqual(rows.reduce((sum, row) => sum + row, 0));
+          expect(ring.heldRows).toBeLessThanOrEqual(held.size === 0 ? 0 : capacity);
         }
         for (const start of held.keys()) ring.release(start);
         expect(ring.live).toBe(0);

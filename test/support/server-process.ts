@@ -38,10 +38,11 @@ export async function serveProcess(models: string, ...flags: readonly string[]):
   return { child, url, adminUrl, ended, output: () => output };
 }
 
-/** Waits until it answers ready. */
-export async function untilReady(url: string): Promise<void> {
+/** Waits until it answers ready; with `model`, until that one does. */
+export async function untilReady(url: string, model = ''): Promise<void> {
+  const path = model === '' ? 'health/ready' : `models/${model}/ready`;
   for (let i = 0; i < 400; i++) {
-    if ((await get(`${url}/v2/health/ready`)).status === 200) return;
+    if ((await get(`${url}/v2/${path}`)).status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   throw new Error('never ready');

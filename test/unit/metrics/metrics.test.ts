@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../src/core/error.ts';
+import type { Readings } from '../../../src/metrics/families.ts';
 import { DURATION_BOUNDS_US, FastHistogram } from '../../../src/metrics/fast.ts';
-import { Metrics, TargetMetrics } from '../../../src/metrics/metrics.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+import { type TargetGauges, TargetMetrics } from '../../../src/metrics/target.ts';
 
 describe('a histogram', () => {
   it('puts every value into the first bucket whose bound is not below it', () => {
@@ -29,57 +32,143 @@ describe('a histogram', () => {
   });
 });
 
+const READINGS: Readings = {
+  versions: { version: '1.2.3', node: '22.0.0', onnxruntime: '1.30.0' },
+  arenaUsedBytes: 4096,
+  arenaCapacityBytes: 8192,
+  connections: { inference: 5, admin: 1 },
+  surplusConnections: 2,
+  requestsInFlight: 6,
+  lanes: [
+    { placement: 'worker', up: true, busy: true },
+    { placement: 'worker', up: false, busy: false },
+    { placement: 'inline', up: true, busy: false },
+  ],
+  models: [
+    { model: 'digits', version: '2', ready: true },
+    { model: 'broken', version: '1', ready: false },
+  ],
+  logLinesDropped: 7,
+};
+
+const GAUGES: TargetGauges = {
+  queueRows: 3,
+  queueBytes: 12,
+  retries: 4,
+  instances: 2,
+  ring: { heldRows: 8, capacityRows: 64 },
+  headHits: 100,
+  headMisses: 9,
+};
+
 describe('the text for Prometheus', () => {
   let metrics: Metrics;
   beforeEach(() => {
-    metrics = new Metrics({ arenaBytes: () => 4096, logLinesDropped: () => 7 });
+    metrics = new Metrics(() => READINGS);
   });
   afterEach(() => metrics.dispose());
 
+  function watched(model: string, version: string, gauges: TargetGauges = GAUGES): TargetMetrics {
+    const figures = new TargetMetrics();
+    metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => gauges });
+    return figures;
+  }
+  const lines = async () => (await metrics.text()).split('\n');
+
   it('shows durations in seconds, cumulative, per model and version', async () => {
-    const target = metrics.forTarget('digits', '2', () => 3);
+    const target = watched('digits', '2');
     target.ok(150, 4);
     target.ok(2_500_000, 1);
-    const text = await metrics.text();
     const labels = 'model="digits",version="2"';
-    expect(text).toContain('# TYPE penstock_request_duration_seconds histogram');
-    expect(text).toContain(`penstock_request_duration_seconds_bucket{${labels},le="0.0001"} 0`);
-    expect(text).toContain(`penstock_request_duration_seconds_bucket{${labels},le="0.0002"} 1`);
-    expect(text).toContain(`penstock_request_duration_seconds_bucket{${labels},le="+Inf"} 2`);
-    expect(text).toContain(`penstock_request_duration_seconds_sum{${labels}} 2.50015`);
-    expect(text).toContain(`penstock_requests_total{${labels},code="OK"} 2`);
-    expect(text).toContain(`penstock_queue_rows{${labels}} 3`);
-    expect(text).toContain('penstock_arena_bytes 4096');
-    expect(text).toContain('penstock_log_lines_dropped_total 7');
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        '# TYPE penstock_request_duration_seconds histogram',
+        `penstock_request_duration_seconds_bucket{${labels},le="0.0001"} 0`,
+        `penstock_request_duration_seconds_bucket{${labels},le="0.0002"} 1`,
+        `penstock_request_duration_seconds_bucket{${labels},le="+Inf"} 2`,
+        `penstock_request_duration_seconds_sum{${labels}} 2.50015`,
+        `penstock_requests_total{${labels},code="OK"} 2`,
+        `penstock_rows_total{${labels}} 5`,
+      ]),
+    );
     expect(metrics.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
   });
 
-  it('counts failures by code and stays the same when read twice', async () => {
-    const target = metrics.forTarget('m', '1', () => 0);
-    target.error('OVERLOADED');
-    target.error('OVERLOADED');
-    metrics.rejected('MODEL_NOT_FOUND');
-    await metrics.text();
-    const text = await metrics.text();
-    expect(text).toContain('penstock_requests_total{model="m",version="1",code="OVERLOADED"} 2');
-    expect(text).toContain('penstock_rejections_total{code="MODEL_NOT_FOUND"} 1');
+  it('shows what stands in a model version, and no ring where it has none', async () => {
+    watched('digits', '2');
+    watched('words', '1', { ...GAUGES, ring: null });
+    const labels = 'model="digits",version="2"';
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        `penstock_queue_rows{${labels}} 3`,
+        `penstock_queue_bytes{${labels}} 12`,
+        `penstock_instances{${labels}} 2`,
+        `penstock_ring_rows{${labels}} 8`,
+        `penstock_ring_capacity_rows{${labels}} 64`,
+        `penstock_head_lookups_total{${labels},result="hit"} 100`,
+        `penstock_head_lookups_total{${labels},result="miss"} 9`,
+        `penstock_retries_total{${labels}} 4`,
+      ]),
+    );
+    expect((await lines()).filter((line) => /ring.*words/.test(line))).toEqual([]);
   });
 
-  it('counts the threads that were lost, and shows memory and the delay of the event loop', async () => {
+  it('shows the gateway as it stands', async () => {
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'penstock_arena_bytes 4096',
+        'penstock_arena_capacity_bytes 8192',
+        'penstock_connections{listener="inference"} 5',
+        'penstock_limit_rejections_total{limit="connections"} 2',
+        'penstock_requests_in_flight 6',
+        'penstock_lanes_up{placement="worker"} 1',
+        'penstock_lanes_busy{placement="worker"} 1',
+        'penstock_lanes_up{placement="inline"} 1',
+        'penstock_lanes_busy{placement="inline"} 0',
+        'penstock_model_ready{model="digits",version="2"} 1',
+        'penstock_model_ready{model="broken",version="1"} 0',
+        'penstock_log_lines_dropped_total 7',
+        'penstock_build_info{version="1.2.3",node="22.0.0",onnxruntime="1.30.0"} 1',
+      ]),
+    );
+  });
+
+  it('counts failures by code and by limit and stays the same when read twice', async () => {
+    const target = watched('m', '1');
+    target.error('OVERLOADED');
+    target.error('OVERLOADED');
+    metrics.answered(100, 20, new GatewayError('MODEL_NOT_FOUND', 'none'));
+    metrics.answered(7, 2, new GatewayError('OVERLOADED', 'full', { limit: 'queueRows' }));
+    metrics.answered(1, 3, null);
+    await metrics.text();
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'penstock_requests_total{model="m",version="1",code="OVERLOADED"} 2',
+        'penstock_rejections_total{code="MODEL_NOT_FOUND"} 1',
+        'penstock_limit_rejections_total{limit="queueRows"} 1',
+        'penstock_limit_rejections_total{limit="queueBytes"} 0',
+        'penstock_body_bytes_in_total 108',
+        'penstock_body_bytes_out_total 25',
+      ]),
+    );
+  });
+
+  it('counts the threads that were lost, and shows memory and how the event loop fares', async () => {
     metrics.laneLost();
     const text = await metrics.text();
     expect(text).toContain('penstock_lanes_lost_total 1');
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
     expect(text).toMatch(/^penstock_event_loop_delay_p99_seconds \d/m);
+    expect(text).toMatch(/^penstock_event_loop_active_seconds_total \d/m);
   });
 
   it('has no series of a version that left service', async () => {
-    metrics.forTarget('m', '1', () => 0).ok(1, 1);
-    metrics.forTarget('m', '2', () => 0).ok(1, 1);
-    metrics.dropTarget('m', '1');
+    watched('m', '1').ok(1, 1);
+    watched('m', '2').ok(1, 1);
+    metrics.unwatch('m', '1');
     const text = await metrics.text();
-    expect(text).not.toContain('version="1"');
-    expect(text).toContain('version="2"');
+    expect(text).not.toContain('{model="m",version="1"');
+    expect(text).toContain('{model="m",version="2"');
   });
 });
 

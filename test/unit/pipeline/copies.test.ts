@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Batch, Queue } from '../../../src/batching/batcher.ts';
 import { datatype } from '../../../src/core/datatype.ts';
 import type { ServedFacts } from '../../../src/core/model.ts';
-import { TargetMetrics } from '../../../src/metrics/metrics.ts';
+import { TargetMetrics } from '../../../src/metrics/target.ts';
 import { Arena } from '../../../src/native/arena.ts';
 import type { Binding } from '../../../src/native/binding.ts';
 import { loadBinding } from '../../../src/native/load.ts';

@@ -1,0 +1,21 @@
+/** The limits a caller can run into, by name: the labels of the rejection counters, and nothing else makes a label. */
+
+/** The keys of the configuration's `limits` (a test holds them equal), then those that are constants beside what they bound. */
+export const LIMITS = [
+  'bodyBytes',
+  'jsonDepth',
+  'headerBytes',
+  'connections',
+  'queueRows',
+  'queueBytes',
+  'bufferBytes',
+  'arenaBytes',
+  'chunks',
+  'controlBytes',
+  'skeletonBytes',
+  'inputs',
+  'batchRows',
+] as const;
+
+/** Name of a limit. */
+export type Limit = (typeof LIMITS)[number];

@@ -1,0 +1,104 @@
+/**
+ * `GET /admin/debug`: the whole gateway as one picture, taken in one turn of the event loop. For whoever looks for the
+ * reason of something; it may change with every release and holds no body, no tensor and no secret.
+ */
+
+import type { Batch } from '../batching/batcher.ts';
+import { HEADS_KEPT, MAX_SKELETON_BYTES } from '../codec/head.ts';
+import type { Config } from '../config/schema.ts';
+import type { ModelVersion, Snapshot } from '../core/model.ts';
+import type { Readings } from '../metrics/families.ts';
+import { MAX_INPUTS } from '../native/binding.ts';
+import type { InferRequest } from '../pipeline/request.ts';
+import type { Target } from '../pipeline/target.ts';
+import { MOST_CHUNKS } from './body.ts';
+
+/** What the picture is taken of. */
+export interface DebugSources {
+  readonly nowUs: number;
+  readonly draining: boolean;
+  readonly config: Config;
+  readonly readings: Readings;
+  readonly snapshot: Snapshot;
+  readonly lanes: readonly { readonly up: boolean; readonly batch: Batch<InferRequest> | null }[];
+  readonly target: (id: number) => Target | null;
+}
+
+/** Limits that are constants. */
+const CONSTANTS = { chunks: MOST_CHUNKS, skeletonBytes: MAX_SKELETON_BYTES, inputs: MAX_INPUTS, headsKept: HEADS_KEPT };
+
+/** The picture. */
+export function debugDocument(sources: DebugSources): unknown {
+  const { nowUs, draining, config, readings, snapshot } = sources;
+  const { arenaUsedBytes, arenaCapacityBytes, connections, requestsInFlight } = readings;
+  return {
+    state: draining ? 'draining' : snapshot.settled ? 'serving' : 'loading',
+    pid: process.pid,
+    uptimeS: Math.round(nowUs / 1e6),
+    versions: readings.versions,
+    requestsInFlight,
+    connections,
+    arena: { capacityBytes: arenaCapacityBytes, usedBytes: arenaUsedBytes },
+    lanes: sources.lanes.map(({ up, batch }, lane) => ({
+      lane,
+      placement: readings.lanes[lane]?.placement,
+      up,
+      runs: batch === null ? null : batchPicture(batch, nowUs),
+    })),
+    models: [...snapshot.models.values()].flatMap((model) => model.versions.map((v) => versionPicture(v, sources))),
+    limits: { ...config.limits, ...CONSTANTS },
+    config: shown(config),
+  };
+}
+
+/** Settings are shown by name: one that is added later, and may be a secret, is not until it is put here. */
+function shown(config: Config): unknown {
+  const { host, port, adminHost, adminPort, models, allowedHosts, allowedOrigins, basePath } = config;
+  const { strictReadiness, drainTimeoutS, workers, log } = config;
+  const places = { host, port, adminHost, adminPort, models, allowedHosts, allowedOrigins, basePath };
+  return { ...places, strictReadiness, drainTimeoutS, workers, log };
+}
+
+function batchPicture({ requests, rows, startedUs }: Batch<InferRequest>, nowUs: number): unknown {
+  const { model, version } = (requests[0] as InferRequest).target;
+  return { model, version, requests: requests.length, rows, forUs: nowUs - startedUs };
+}
+
+function versionPicture({ model, version, state, reason, facts, target: id }: ModelVersion, sources: DebugSources) {
+  const target = sources.target(id);
+  if (facts === null || target === null) return { model, version, state, reason };
+  const { placement, provider, maxBatchSize, batchRows, measuredRows, measuredUs } = facts;
+  return {
+    model,
+    version,
+    state,
+    reason,
+    placement,
+    provider,
+    maxBatchSize,
+    batchRows,
+    measuredRows,
+    measuredUs,
+    ...serving(target, sources.nowUs),
+  };
+}
+
+function serving(target: Target, nowUs: number): unknown & object {
+  const { queue, metrics } = target;
+  const { ring, headHits, headMisses, retries } = target.gauges();
+  const { queueRows, queueBytes, lanes } = queue.spec;
+  return {
+    lanes,
+    queue: {
+      requests: queue.length,
+      rows: queue.rows,
+      mostRows: queueRows,
+      bytes: queue.bytes,
+      mostBytes: queueBytes,
+      oldestUs: queue.head === null ? null : nowUs - queue.head.arrivalUs,
+    },
+    ring,
+    heads: { hits: headHits, misses: headMisses },
+    requests: { answered: metrics.answered, rows: metrics.rows, retries, failed: Object.fromEntries(metrics.failures) },
+  };
+}
