@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
+import type { Supervision } from './config/supervision.ts';
 import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
@@ -23,8 +24,10 @@ import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
 
-/** Seams for tests and benches. */
+/** What the process gives besides the configuration, and seams for tests and benches. */
 export interface GatewayOptions {
+  /** What the supervisor knows, where there is one. */
+  readonly supervision?: Supervision | null;
   /** Forces where models run. */
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
@@ -37,6 +40,8 @@ export interface GatewayOptions {
 export interface Listening {
   readonly inferenceUrl: string;
   readonly adminUrl: string;
+  readonly port: number;
+  readonly adminPort: number;
 }
 
 /** A port that somebody else holds. */
@@ -71,7 +76,12 @@ export class Gateway {
     this.#log = log;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
-    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes, logLinesDropped: () => log.dropped });
+    this.#metrics = new Metrics({
+      arenaBytes: () => arena.allocatedBytes,
+      logLinesDropped: () => log.dropped,
+      restarts: options.supervision?.restarts ?? 0,
+      lastRestartCause: options.supervision?.lastCause ?? '',
+    });
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,
@@ -122,7 +132,7 @@ export class Gateway {
     }
     this.#settled = this.#registry.start();
     this.#settled.catch((error: unknown) => this.#log.error({ err: error }, 'the models folder cannot be read'));
-    return { inferenceUrl: url(host, inference), adminUrl: url(adminHost, admin) };
+    return { inferenceUrl: url(host, inference), adminUrl: url(adminHost, admin), port: inference, adminPort: admin };
   }
 
   /** When every startup model is READY or FAILED. @throws where the models folder cannot be read */

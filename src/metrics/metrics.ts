@@ -42,6 +42,10 @@ export interface MetricSources {
   readonly arenaBytes: () => number;
   /** Log lines lost so far. */
   readonly logLinesDropped: () => number;
+  /** How often the supervisor started the process again. */
+  readonly restarts: number;
+  /** Of the last time: a signal's name or `exit N`; empty where there was none. */
+  readonly lastRestartCause: string;
 }
 
 interface Watched {
@@ -73,6 +77,7 @@ export class Metrics {
       help: 'Worker threads that ended by themselves and were replaced',
       registers,
     });
+    this.#restarts(sources);
     this.#gauge('penstock_arena_bytes', 'Bytes of the arena in use', sources.arenaBytes);
     this.#total('penstock_log_lines_dropped_total', 'Log lines lost: nobody read them', sources.logLinesDropped);
     this.#gauge(
@@ -124,6 +129,17 @@ export class Metrics {
   dispose(): void {
     this.#loop.disable();
     this.#registry.clear();
+  }
+
+  #restarts({ restarts, lastRestartCause }: MetricSources): void {
+    this.#total('penstock_restarts_total', 'Times the supervisor started the server process again', () => restarts);
+    const info = new Gauge({
+      name: 'penstock_last_restart_info',
+      help: 'Always 1; the cause of the last restart: a signal, or exit and a code',
+      labelNames: ['cause'],
+      registers: [this.#registry],
+    });
+    if (lastRestartCause !== '') info.set({ cause: lastRestartCause }, 1);
   }
 
   #perTarget(): void {

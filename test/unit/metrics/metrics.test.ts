@@ -32,7 +32,12 @@ describe('a histogram', () => {
 describe('the text for Prometheus', () => {
   let metrics: Metrics;
   beforeEach(() => {
-    metrics = new Metrics({ arenaBytes: () => 4096, logLinesDropped: () => 7 });
+    metrics = new Metrics({
+      arenaBytes: () => 4096,
+      logLinesDropped: () => 7,
+      restarts: 2,
+      lastRestartCause: 'SIGSEGV',
+    });
   });
   afterEach(() => metrics.dispose());
 
@@ -52,6 +57,12 @@ describe('the text for Prometheus', () => {
     expect(text).toContain('penstock_arena_bytes 4096');
     expect(text).toContain('penstock_log_lines_dropped_total 7');
     expect(metrics.contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+  });
+
+  it('shows how often the process was started again, and why the last time', async () => {
+    const text = await metrics.text();
+    expect(text).toContain('penstock_restarts_total 2');
+    expect(text).toContain('penstock_last_restart_info{cause="SIGSEGV"} 1');
   });
 
   it('counts failures by code and stays the same when read twice', async () => {
