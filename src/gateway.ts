@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
+import type { Supervision } from './config/supervision.ts';
 import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
@@ -26,8 +27,10 @@ import { InlineLane } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
 import { ONNX_RUNTIME_VERSION } from './workers/session.ts';
 
-/** Seams for tests and benches. */
+/** What the process gives besides the configuration, and seams for tests and benches. */
 export interface GatewayOptions {
+  /** What the supervisor knows, where there is one. */
+  readonly supervision?: Supervision | null;
   /** Forces where models run. */
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
@@ -40,6 +43,8 @@ export interface GatewayOptions {
 export interface Listening {
   readonly inferenceUrl: string;
   readonly adminUrl: string;
+  readonly port: number;
+  readonly adminPort: number;
 }
 
 /** A port that somebody else holds. */
@@ -62,6 +67,7 @@ export class Gateway {
   readonly #arena: Arena;
   readonly #metrics: Metrics;
   readonly #version = packageVersion();
+  readonly #supervision: Supervision | null;
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
   readonly #registry: Registry;
@@ -75,6 +81,7 @@ export class Gateway {
   constructor(config: Config, log: Logger, options: GatewayOptions = {}) {
     this.#config = config;
     this.#log = log;
+    this.#supervision = options.supervision ?? null;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
     this.#arena = arena;
@@ -130,7 +137,7 @@ export class Gateway {
     }
     this.#settled = this.#registry.start();
     this.#settled.catch((error: unknown) => this.#log.error({ err: error }, 'the models folder cannot be read'));
-    return { inferenceUrl: url(host, inference), adminUrl: url(adminHost, admin) };
+    return { inferenceUrl: url(host, inference), adminUrl: url(adminHost, admin), port: inference, adminPort: admin };
   }
 
   /** When every startup model is READY or FAILED. @throws where the models folder cannot be read */
@@ -197,6 +204,8 @@ export class Gateway {
       lanes: lanes.map(({ up, batch }, i) => ({ placement: this.#placementOf(i), up, busy: batch !== null })),
       models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
       logLinesDropped: this.#log.dropped,
+      restarts: this.#supervision?.restarts ?? 0,
+      lastRestartCause: this.#supervision?.lastCause ?? '',
     };
   }
 

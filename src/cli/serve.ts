@@ -4,21 +4,32 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import type { Gateway, Listening } from '../gateway.ts';
+import { readSupervision, type Supervision } from '../config/supervision.ts';
+import type { Gateway, GatewayOptions, Listening } from '../gateway.ts';
 import { createLogger, type Logger } from '../logging/logger.ts';
 import { NativeAddonError } from '../native/load.ts';
 import { reportMistakes } from './check.ts';
 import { EXIT } from './exit.ts';
 import { portHolder } from './port-holder.ts';
+import { type Ports, supervise } from './supervise.ts';
 
 /** Repeats of a signal within this time are the same Ctrl-C, seen by npm, the launcher and us. */
 const SAME_SIGNAL_MS = 1_000;
 
-/** Serves until a signal comes. @returns the exit code */
-export async function serve(args: readonly string[]): Promise<number> {
+/** Has a parent process watch over the server. */
+const SUPERVISE_FLAG = '--supervise';
+
+/**
+ * Serves until a signal comes, here or in a child that this process watches over.
+ * @param options seams of the gateway, for tests. @returns the exit code
+ */
+export async function serve(args: readonly string[], options: GatewayOptions = {}): Promise<number> {
+  if (args.includes(SUPERVISE_FLAG)) return supervise(args.filter((arg) => arg !== SUPERVISE_FLAG));
   let config: Config;
+  let supervision: Supervision | null;
   try {
     config = loadConfig({ args, env: process.env });
+    supervision = readSupervision(process.env);
   } catch (error) {
     return reportMistakes(error);
   }
@@ -27,9 +38,10 @@ export async function serve(args: readonly string[]): Promise<number> {
   const { Gateway: Server, PortTakenError } = await import('../gateway.ts');
   const log = createLogger(config.log);
   try {
-    const gateway = new Server(config, log);
-    const stopped = untilStopped(gateway, config, log);
+    const gateway = new Server(config, log, { ...options, supervision });
+    const stopped = untilStopped(gateway, config, log, supervision !== null);
     const listening = await gateway.start();
+    if (supervision !== null) tellSupervisor(listening);
     announce(config, listening);
     gateway.settled().then(
       () => announceModels(gateway, config, listening),
@@ -52,7 +64,7 @@ export async function serve(args: readonly string[]): Promise<number> {
 }
 
 /** The first signal drains; another one, or an overrun, ends the process at once. */
-function untilStopped(gateway: Gateway, config: Config, log: Logger): Promise<number> {
+function untilStopped(gateway: Gateway, config: Config, log: Logger, supervised: boolean): Promise<number> {
   return new Promise((resolve) => {
     let firstMs = -1;
     const onSignal = async (signal: string): Promise<void> => {
@@ -69,9 +81,17 @@ function untilStopped(gateway: Gateway, config: Config, log: Logger): Promise<nu
       if (!(await log.flush())) process.exit(EXIT.ok);
       resolve(EXIT.ok);
     };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, onSignal);
+    if (supervised) whenAbandoned(() => void onSignal('end of the supervisor'));
   });
+}
+
+/** A supervisor that is killed leaves us with the ports and nobody who could end us: its end is ours. */
+function whenAbandoned(end: () => void): void {
+  process.once('disconnect', end);
+  // Listening must not keep the process alive.
+  process.channel?.unref();
+  if (!process.connected) end();
 }
 
 /** exit() while ONNX Runtime runs would abort with a core dump; a kill is what is meant. */
@@ -79,6 +99,12 @@ async function endNow(log: Logger, reason: string): Promise<void> {
   log.error({ reason }, 'ended before everything accepted was answered');
   await log.flush();
   process.kill(process.pid, 'SIGKILL');
+}
+
+function tellSupervisor({ port, adminPort }: Listening): void {
+  const ports: Ports = { port, adminPort };
+  // A supervisor that has just died is whenAbandoned's matter.
+  process.send?.(ports, undefined, undefined, () => undefined);
 }
 
 function announce(config: Config, { inferenceUrl, adminUrl }: Listening): void {

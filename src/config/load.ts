@@ -5,10 +5,14 @@ import { parseSource, type SourceDocument } from './document.ts';
 import { ConfigError } from './error.ts';
 import { describeIssues } from './mistakes.ts';
 import { type Config, configSchema, describeConfig, keysAt, type Setting } from './schema.ts';
+import { SUPERVISION_VARIABLE } from './supervision.ts';
 
 const DEFAULT_FILE = 'penstock.yaml';
 const FILE_FLAG = '--config';
 const FILE_VARIABLE = 'PENSTOCK_CONFIG';
+
+/** Variables of ours that are no settings. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([FILE_VARIABLE, SUPERVISION_VARIABLE]);
 
 /** Where a configuration comes from. */
 export interface ConfigSources {
@@ -68,7 +72,7 @@ function readFile(named: string | undefined, mistakes: string[]): SourceDocument
 function readEnvironment(env: ConfigSources['env'], settings: readonly Setting[], mistakes: string[]): Override[] {
   return Object.keys(env).flatMap((name) => {
     const text = env[name];
-    if (!name.startsWith('PENSTOCK_') || name === FILE_VARIABLE || text === undefined) return [];
+    if (!name.startsWith('PENSTOCK_') || OTHER_VARIABLES.has(name) || text === undefined) return [];
     const setting = settings.find((candidate) => candidate.env === name);
     if (setting !== undefined) return [{ setting, origin: name, text }];
     mistakes.push(`${name}: unknown environment variable; every setting is listed by: penstock check --list`);

@@ -27,6 +27,7 @@ import { answerCoding, requestCoding } from './coding.ts';
 import { Control } from './control.ts';
 import { headerTimeoutUs } from './deadline.ts';
 import { Exchange, type OnAnswer, Wire } from './exchange.ts';
+import { onFreePort } from './free-port.ts';
 import type { HostGuard } from './guard.ts';
 import { RequestHeaders } from './headers.ts';
 import { InferBody } from './infer-body.ts';
@@ -97,8 +98,12 @@ export class HttpServer {
     this.#app.any('/*', (res, req) => this.#request(res, req));
   }
 
-  /** Takes the port, exclusively. @returns the port, or null where somebody has it */
+  /** Takes the port, exclusively; 0 = any free one. @returns the port, or null where somebody has it */
   listen(host: string, port: number): Promise<number | null> {
+    return port === 0 ? onFreePort(host, (free) => this.#take(host, free)) : this.#take(host, port);
+  }
+
+  #take(host: string, port: number): Promise<number | null> {
     return new Promise((resolvePort) => {
       const listen = this.#app.listen as unknown as (
         this: TemplatedApp,

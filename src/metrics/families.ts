@@ -25,6 +25,9 @@ export interface Readings {
   readonly models: readonly { readonly model: string; readonly version: string; readonly ready: boolean }[];
   /** Log lines lost so far. */
   readonly logLinesDropped: number;
+  /** How often the supervisor started the process again; and why the last time, empty where it never did. */
+  readonly restarts: number;
+  readonly lastRestartCause: string;
 }
 
 /** What is counted besides the model versions' own. */
@@ -136,6 +139,15 @@ export const FAMILIES: readonly Family[] = [
     'penstock_event_loop_active_seconds_total',
     'Time that the front thread did not wait; its rate is the utilisation',
     (s) => s.loopActiveS,
+  ),
+  one(
+    'counter',
+    'penstock_restarts_total',
+    'Times the supervisor started the server process again',
+    (s) => s.now.restarts,
+  ),
+  family('gauge', 'penstock_last_restart_info', '1; why the last time: a signal, or exit and a code', ({ now }) =>
+    now.lastRestartCause === '' ? [] : [{ labels: { cause: now.lastRestartCause }, value: 1 }],
   ),
   family('gauge', 'penstock_build_info', '1, with the versions as labels', ({ now }) => [
     { labels: now.versions, value: 1 },

@@ -6,36 +6,54 @@ import { get } from './gateway.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
-/** A server process. */
-export interface Served {
+/** A process. */
+export interface Started {
   readonly child: ChildProcess;
-  /** Empty where it ended before it listened. */
-  readonly url: string;
-  readonly adminUrl: string;
   readonly ended: Promise<{ code: number | null; signal: string | null }>;
   /** All it has printed. */
   output(): string;
 }
 
+/** A server process. */
+export interface Served extends Started {
+  /** Empty where it ended before it listened. */
+  readonly url: string;
+  readonly adminUrl: string;
+}
+
 /** Starts it over a folder of models, on free ports; resolves when it has said where it listens, or has ended. */
-export async function serveProcess(models: string, ...flags: readonly string[]): Promise<Served> {
-  const args = [MAIN, 'serve', '--models', models, '--port', '0', '--admin-port', '0', ...flags];
+export function serveProcess(models: string, ...flags: readonly string[]): Promise<Served> {
+  return untilListening(startProcess(MAIN, models, ...flags));
+}
+
+/** The process alone, of any entry module, without waiting for what it says. */
+export function startProcess(entry: string, models: string, ...flags: readonly string[]): Started {
+  const args = [entry, 'serve', '--models', models, '--port', '0', '--admin-port', '0', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
+  const take = (chunk: Buffer) => {
+    output += chunk.toString();
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal })),
   );
+  return { child, ended, output: () => output };
+}
+
+/** Resolves when the process has said where it listens, or has ended. */
+export async function untilListening(started: Started): Promise<Served> {
   const [url, adminUrl] = await new Promise<[string, string]>((resolve) => {
-    const take = (chunk: Buffer) => {
-      output += chunk.toString();
-      const found = /on (http:\/\/\S+) \(admin (http:\/\/\S+)\)/.exec(output);
+    const look = () => {
+      const found = /on (http:\/\/\S+) \(admin (http:\/\/\S+)\)/.exec(started.output());
       if (found) resolve([found[1] as string, found[2] as string]);
     };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    void ended.then(() => resolve(['', '']));
+    started.child.stdout?.on('data', look);
+    look();
+    void started.ended.then(() => resolve(['', '']));
   });
-  return { child, url, adminUrl, ended, output: () => output };
+  return { ...started, url, adminUrl };
 }
 
 /** Waits until it answers ready; with `model`, until that one does. */

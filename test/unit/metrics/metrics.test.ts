@@ -48,6 +48,8 @@ const READINGS: Readings = {
     { model: 'digits', version: '2', ready: true },
     { model: 'broken', version: '1', ready: false },
   ],
+  restarts: 3,
+  lastRestartCause: 'SIGSEGV',
   logLinesDropped: 7,
 };
 
@@ -128,6 +130,8 @@ describe('the text for Prometheus', () => {
         'penstock_model_ready{model="digits",version="2"} 1',
         'penstock_model_ready{model="broken",version="1"} 0',
         'penstock_log_lines_dropped_total 7',
+        'penstock_restarts_total 3',
+        'penstock_last_restart_info{cause="SIGSEGV"} 1',
         'penstock_build_info{version="1.2.3",node="22.0.0",onnxruntime="1.30.0"} 1',
       ]),
     );
