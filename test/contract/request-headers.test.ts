@@ -91,6 +91,12 @@ describe('a header that came twice', () => {
   test.each([
     ['H2', 'content-length', [host, length, `Content-Length: ${body.length + 1}`]],
     ['H2', 'host', [host, 'Host: localhost', length]],
+    ['an empty first', 'host', ['Host:', host, length]],
+    [
+      'another',
+      'inference-header-content-length',
+      [host, length, 'Inference-Header-Content-Length: 2', 'Inference-Header-Content-Length: 3'],
+    ],
     ['H17', 'authorization', [host, length, 'Authorization: Bearer a', 'Authorization: Bearer b']],
   ] as const)('%s %s is refused, and the connection closed', async (_case, name, lines) => {
     const text = await raw(lines, body);
