@@ -33,19 +33,49 @@ export function checkParameters(value: unknown, where: string): JsonObject {
   return value as JsonObject;
 }
 
+/** What the request parameters that Triton reserves ask for. The others are the caller's own and mean nothing here. */
+export interface RequestWishes {
+  /** From the first byte, microseconds; 0 = none. */
+  readonly timeoutUs: number;
+  /** Whether outputs are binary where the request lists none. */
+  readonly binaryOutputs: boolean;
+}
+
 /**
- * `parameters.timeout` in microseconds; 0 means none. A sequence id on our stateless models is refused here as well.
+ * The reserved request parameters. `priority` is checked and not followed yet: 0 and 1 are what every request has. A sequence
+ * would need its requests to meet one instance in order, which stateless models do not offer.
  * @throws {GatewayError} INVALID_ARGUMENT
  */
-export function readTimeoutUs(parameters: JsonObject): number {
-  const sequence = optional(parameters, 'sequence_id');
-  if (sequence !== undefined && sequence !== 0 && sequence !== '') {
+export function readWishes(parameters: JsonObject): RequestWishes {
+  refuseSequence(parameters);
+  whole(parameters, 'priority', '');
+  return {
+    timeoutUs: whole(parameters, 'timeout', ' of microseconds'),
+    binaryOutputs: flag(parameters, 'binary_data_output'),
+  };
+}
+
+/** An id of 0 or "" is none: Triton's clients send it. */
+function refuseSequence(parameters: JsonObject): void {
+  const id = optional(parameters, 'sequence_id');
+  if (id !== undefined && id !== 0 && id !== '') {
     throw invalid("'sequence_id' is given, but the model keeps no sequence state");
   }
-  const timeout = optional(parameters, 'timeout');
-  if (timeout === undefined) return 0;
-  if (typeof timeout !== 'number' || !Number.isSafeInteger(timeout) || timeout < 0) {
-    throw invalid("parameter 'timeout' must be a whole number of microseconds of at least 0");
+  flag(parameters, 'sequence_end');
+  if (flag(parameters, 'sequence_start')) throw invalid("'sequence_start' is true, but there is no 'sequence_id'");
+}
+
+function whole(parameters: JsonObject, name: string, unit: string): number {
+  const value = optional(parameters, name);
+  if (value === undefined) return 0;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw invalid(`parameter '${name}' must be a whole number${unit} of at least 0`);
   }
-  return timeout;
+  return value;
+}
+
+function flag(parameters: JsonObject, name: string): boolean {
+  const value = optional(parameters, name) ?? false;
+  if (typeof value !== 'boolean') throw invalid(`parameter '${name}' must be true or false`);
+  return value;
 }

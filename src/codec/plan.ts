@@ -4,9 +4,9 @@
  */
 
 import { type DatatypeInfo, datatypeOf } from '../core/datatype.ts';
-import { invalid } from '../core/error.ts';
+import { GatewayError, invalid } from '../core/error.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
-import { checkParameters, type JsonObject, optional, readTimeoutUs } from './members.ts';
+import { checkParameters, type JsonObject, optional, readWishes } from './members.ts';
 
 /** Where an input's numbers come from. `implied`: the binary tail, its size read from the shape. */
 export type InputSource = 'json' | 'binary' | 'implied';
@@ -71,7 +71,7 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
   if (typeof root !== 'object' || root === null || Array.isArray(root)) throw invalid('the body must be a JSON object');
   const body = root as JsonObject;
   if (optional(body, 'id') !== undefined && typeof body.id !== 'string') throw invalid("'id' must be a string");
-  const parameters = checkParameters(body.parameters, 'the request');
+  const { timeoutUs, binaryOutputs } = readWishes(checkParameters(body.parameters, 'the request'));
   const byName = readInputs(body.inputs, model, binary);
   const inputs = model.signature.inputs.map((spec) => {
     const input = byName.get(spec.name);
@@ -84,8 +84,8 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
     shapeKey: shapeKey(inputs, model),
     inputs,
     bodyOrder: bodyOrder(inputs),
-    outputs: readOutputs(body.outputs, model.signature, parameters),
-    timeoutUs: readTimeoutUs(parameters),
+    outputs: readOutputs(body.outputs, model.signature, binaryOutputs),
+    timeoutUs,
     hasJson: inputs.some((input) => input.source === 'json'),
   });
 }
@@ -208,7 +208,8 @@ function readSource(
   const size = optional(parameters, 'binary_data_size');
   const data = optional(member, 'data');
   if (optional(parameters, 'shared_memory_region') !== undefined) {
-    throw invalid(`input '${name}' asks for shared memory, which is not offered`);
+    if (data !== undefined || size !== undefined) throw invalid(`input '${name}' has data and 'shared_memory_region'`);
+    throw noSharedMemory(`input '${name}'`);
   }
   const bytes = spec.datatype.size === 0 ? -1 : elements * spec.datatype.size;
   // The kserve client sends `"data": null` beside `binary_data_size: 0`.
@@ -233,6 +234,10 @@ function readSource(
     throw invalid(`input '${name}' expects a byte size of ${bytes} for its shape and datatype, found ${size}`);
   }
   return { source: 'binary', bytes: size };
+}
+
+function noSharedMemory(where: string): GatewayError {
+  return new GatewayError('NOT_IMPLEMENTED', `${where} asks for shared memory, which is not offered`);
 }
 
 function batchRows(inputs: readonly PlannedInput[], model: PlanModel): number {
@@ -260,8 +265,7 @@ function bodyOrder(inputs: readonly PlannedInput[]): number[] {
   return inputs.map((_, index) => index).sort((a, b) => inputs[a].ordinal - inputs[b].ordinal);
 }
 
-function readOutputs(value: unknown, signature: Signature, parameters: JsonObject): PlannedOutput[] {
-  const allBinary = optional(parameters, 'binary_data_output') === true;
+function readOutputs(value: unknown, signature: Signature, allBinary: boolean): PlannedOutput[] {
   if (value !== undefined && value !== null && !Array.isArray(value)) throw invalid("'outputs' must be an array");
   const asked = (value ?? []) as unknown[];
   if (asked.length === 0) {
@@ -296,9 +300,7 @@ function readOutput(value: unknown, ordinal: number, signature: Signature): Plan
   if (classes !== undefined && (typeof classes !== 'number' || !Number.isSafeInteger(classes) || classes < 0)) {
     throw invalid(`output '${name}': 'classification' must be a whole number of at least 1`);
   }
-  if (optional(parameters, 'shared_memory_region') !== undefined) {
-    throw invalid(`output '${name}' asks for shared memory, which is not offered`);
-  }
+  if (optional(parameters, 'shared_memory_region') !== undefined) throw noSharedMemory(`output '${name}'`);
   return { index, spec: signature.outputs[index], binary: binary === true, classification: Number(classes ?? 0) };
 }
 

@@ -6,7 +6,8 @@
 import type { HttpRequest } from 'uWebSockets.js';
 
 /** Headers that must not come twice: a proxy in front may have believed the other one (request smuggling). */
-type Single = 'host' | 'content-length' | 'authorization';
+const SINGLE = { host: 1, 'content-length': 2, authorization: 4, 'inference-header-content-length': 8 } as const;
+type Single = keyof typeof SINGLE;
 
 /** Reads one request after the other; what it found is valid until the next one. */
 export class RequestHeaders {
@@ -29,6 +30,8 @@ export class RequestHeaders {
   authorization = '';
   /** One that came twice and must not; empty where there is none. */
   repeated: Single | '' = '';
+  /** Which of the single ones came, an empty one too. */
+  #seen = 0;
   readonly #take = (key: string, value: string) => this.#header(key, value);
 
   /** Forgets the last request and reads this one. */
@@ -48,6 +51,7 @@ export class RequestHeaders {
     this.grpcTimeout = '';
     this.authorization = '';
     this.repeated = '';
+    this.#seen = 0;
     req.forEach(this.#take);
   }
 
@@ -55,7 +59,7 @@ export class RequestHeaders {
   #header(key: string, value: string): void {
     switch (key.length) {
       case 4:
-        if (key === 'host') this.host = this.#once('host', this.host, value);
+        if (key === 'host') this.host = this.#once('host', value);
         return;
       case 6:
         if (key === 'origin') this.origin = value;
@@ -71,10 +75,10 @@ export class RequestHeaders {
         else if (key === 'grpc-timeout') this.grpcTimeout = value;
         return;
       case 13:
-        if (key === 'authorization') this.authorization = this.#once('authorization', this.authorization, value);
+        if (key === 'authorization') this.authorization = this.#once('authorization', value);
         return;
       case 14:
-        if (key === 'content-length') this.contentLength = this.#once('content-length', this.contentLength, value);
+        if (key === 'content-length') this.contentLength = this.#once('content-length', value);
         return;
       case 15:
         if (key === 'accept-encoding') this.acceptEncoding = value;
@@ -92,13 +96,13 @@ export class RequestHeaders {
         if (key === 'x-envoy-expected-rq-timeout-ms') this.envoyTimeoutMs = value;
         return;
       case 31:
-        if (key === 'inference-header-content-length') this.headLength = value;
+        if (key === 'inference-header-content-length') this.headLength = this.#once(key, value);
     }
   }
 
-  #once(name: Single, before: string, value: string): string {
-    if (before === '') return value;
-    this.repeated = name;
-    return before;
+  #once(name: Single, value: string): string {
+    if ((this.#seen & SINGLE[name]) !== 0) this.repeated = name;
+    this.#seen |= SINGLE[name];
+    return value;
   }
 }

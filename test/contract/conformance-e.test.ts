@@ -118,3 +118,43 @@ describe('management (conformance E)', () => {
     expect((await get(server.v2)).json.extensions).toContain('statistics');
   });
 });
+
+describe('deadlines and what is not offered (conformance E)', () => {
+  const slow = (parameters: object) =>
+    post(url('models/slow/infer'), { parameters, inputs: [I('INPUT0', 'FP32', [1], [3])] });
+
+  test('E1 an idle model with 50 ms to go answers 504 within 200 ms', async () => {
+    let waitedMs = Number.POSITIVE_INFINITY;
+    // On a machine that others use, one of three: a late answer would be late every time, by the 500 ms of the run.
+    for (let attempt = 0; attempt < 3 && waitedMs > 200; attempt++) {
+      expect((await slow({})).status).toBe(200);
+      const startedMs = performance.now();
+      const reply = await slow({ timeout: 50_000 });
+      waitedMs = performance.now() - startedMs;
+      expect([reply.status, reply.headers.get('x-error-code')]).toEqual([504, 'DEADLINE_EXCEEDED']);
+    }
+    expect(waitedMs).toBeLessThanOrEqual(200);
+  });
+
+  test('E16 shared memory has an empty status, and everything else of it is 501', async () => {
+    for (const kind of ['systemsharedmemory', 'cudasharedmemory']) {
+      const status = await get(url(`${kind}/status`));
+      expect([status.status, status.json]).toEqual([200, []]);
+      for (const path of ['region/r/status', 'region/r/register', 'region/r/unregister', 'unregister', '']) {
+        const reply = await send(url(`${kind}/${path}`), Buffer.from('{"key":"/k","offset":0,"byte_size":8}'));
+        expect([reply.status, reply.headers.get('x-error-code')]).toEqual([501, 'NOT_IMPLEMENTED']);
+        expect(Object.keys(reply.json)).toEqual(['error']);
+      }
+    }
+    const input = { name: 'INPUT0', datatype: 'FP32', shape: [1, 2], parameters: { shared_memory_region: 'r' } };
+    const reply = await post(url('models/id_fp32/infer'), { inputs: [input] });
+    expect([reply.status, Object.keys(reply.json)]).toEqual([501, ['error']]);
+  });
+
+  test('logging and trace settings are 501, whatever the method', async () => {
+    for (const path of ['logging', 'trace/setting', 'models/simple/trace/setting']) {
+      expect((await get(url(path))).status).toBe(501);
+      expect((await send(url(path), Buffer.from('{}'))).status).toBe(501);
+    }
+  });
+});

@@ -45,7 +45,7 @@ describe('a deadline in a header', () => {
   });
 });
 
-describe('E13 a trace', () => {
+describe('a trace', () => {
   const trace = '0af7651916cd43dd8448eb211c80319c';
   const ask = (headers: Record<string, string>) =>
     send(
@@ -54,7 +54,7 @@ describe('E13 a trace', () => {
       headers,
     );
 
-  test('is continued in the answer, its state passed through, in an error as well', async () => {
+  test('E13 is continued in the answer, its state passed through, in an error as well', async () => {
     const headers = { traceparent: `00-${trace}-b7ad6b7169203331-01`, tracestate: 'vendor=1' };
     for (const reply of [
       await ask(headers),
@@ -65,7 +65,7 @@ describe('E13 a trace', () => {
     }
   });
 
-  test('is begun anew where the one given is invalid, and left alone where none is', async () => {
+  test('E13 is begun anew where the one given is invalid, and left alone where none is', async () => {
     const invalid = await ask({ traceparent: `00-${'0'.repeat(32)}-b7ad6b7169203331-01` });
     expect(invalid.status).toBe(200);
     expect(invalid.headers.get('traceparent')).toMatch(/^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-00$/);
@@ -91,6 +91,12 @@ describe('a header that came twice', () => {
   test.each([
     ['H2', 'content-length', [host, length, `Content-Length: ${body.length + 1}`]],
     ['H2', 'host', [host, 'Host: localhost', length]],
+    ['an empty first', 'host', ['Host:', host, length]],
+    [
+      'another',
+      'inference-header-content-length',
+      [host, length, 'Inference-Header-Content-Length: 2', 'Inference-Header-Content-Length: 3'],
+    ],
     ['H17', 'authorization', [host, length, 'Authorization: Bearer a', 'Authorization: Bearer b']],
   ] as const)('%s %s is refused, and the connection closed', async (_case, name, lines) => {
     const text = await raw(lines, body);
