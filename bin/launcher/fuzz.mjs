@@ -1,4 +1,7 @@
-/** `npm run fuzz -- NAME SECONDS [--seed N]`: one kernel under libFuzzer, or one of the fuzzers written in TypeScript. */
+/**
+ * `npm run fuzz -- NAME SECONDS [--seed N]`: one kernel under libFuzzer, or one of the fuzzers written in TypeScript.
+ * `npm run fuzz -- http 1 --replay FILE` sends one request of a finding again.
+ */
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,20 +19,28 @@ const MOST_BYTES = 4096;
 /** Fuzzes for the time given. Resolves with the exit code: not 0 where something was found. */
 export async function fuzz(root, args) {
   const names = [...kernelsOf(root), ...SCRIPTS];
-  const { name, seconds, seed } = understand(args, names);
+  const { name, seconds, options } = understand(args, names);
   if (SCRIPTS.includes(name)) {
     await ensureAddon(root, ['penstock']);
-    return run(runtime(root), [join(root, 'test/fuzz/main.ts'), name, seconds, ...seed]);
+    return run(runtime(root), [join(root, 'test/fuzz/main.ts'), name, seconds, ...options]);
   }
-  return fuzzKernel(root, name, seconds, seed[1]);
+  return fuzzKernel(root, name, seconds, options[1]);
 }
 
 function understand(args, names) {
-  const [name, seconds, option, seed, ...more] = args;
-  const known = names.includes(name) && /^[1-9]\d{0,6}$/.test(seconds ?? '') && more.length === 0;
-  const seeded = option === undefined || (option === '--seed' && /^\d{1,9}$/.test(seed ?? ''));
-  if (known && seeded) return { name, seconds, seed: option === undefined ? [] : [option, seed] };
-  throw new LaunchError(`usage: npm run fuzz -- NAME SECONDS [--seed N]; NAME is one of ${names.join(', ')}`, 64);
+  const [name, seconds, ...options] = args;
+  const known = names.includes(name) && /^[1-9]\d{0,6}$/.test(seconds ?? '');
+  if (known && (options.length === 0 || areOptions(name, ...options))) return { name, seconds, options };
+  throw new LaunchError(
+    'usage: npm run fuzz -- NAME SECONDS [--seed N], or: npm run fuzz -- http 1 --replay FILE; ' +
+      `NAME is one of ${names.join(', ')}`,
+    64,
+  );
+}
+
+function areOptions(name, option, value, ...more) {
+  if (value === undefined || more.length > 0) return false;
+  return option === '--seed' ? /^\d{1,9}$/.test(value) : option === '--replay' && name === 'http';
 }
 
 async function fuzzKernel(root, kernel, seconds, seed) {

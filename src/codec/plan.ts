@@ -8,6 +8,12 @@ import { GatewayError, invalid } from '../core/error.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
 import { checkParameters, type JsonObject, optional, readWishes } from './members.ts';
 
+/**
+ * Most elements that the dimensions of an empty tensor may stand for, its zeros left out: `[0, 2^40]` is a request of a few
+ * bytes, and a model that makes its output from such a dimension would take all memory there is.
+ */
+const MOST_EMPTY_ELEMENTS = 2 ** 24;
+
 /** Where an input's numbers come from. `implied`: the binary tail, its size read from the shape. */
 export type InputSource = 'json' | 'binary' | 'implied';
 
@@ -157,13 +163,19 @@ function readInput(value: unknown, ordinal: number, model: PlanModel, binary: bo
   const type = readDatatype(member.datatype, spec);
   const dims = readDims(member.shape, spec);
   const elements = elementCount(dims);
-  if (elements < 0 || !Number.isSafeInteger(elements * Math.max(1, type.size))) {
+  const beyond = elements === 0 && !isSmallExtent(dims);
+  if (beyond || elements < 0 || !Number.isSafeInteger(elements * Math.max(1, type.size))) {
     throw invalid(`input '${name}' has a shape of more elements than can be counted`);
   }
   const parameters = checkParameters(member.parameters, `input '${name}'`);
   const { source, bytes } = readSource(member, parameters, spec, elements, binary, count);
   const base64 = type.name === 'BYTES' && source === 'json' && parameters.content_type === 'base64';
   return { spec, dims, elements, source, bytes, ordinal, base64 };
+}
+
+function isSmallExtent(dims: readonly number[]): boolean {
+  const extent = elementCount(dims.filter((d) => d > 0));
+  return extent >= 0 && extent <= MOST_EMPTY_ELEMENTS;
 }
 
 function readDatatype(value: unknown, spec: TensorSpec): DatatypeInfo {

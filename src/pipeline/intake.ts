@@ -111,9 +111,7 @@ export class Intake {
     const { inputs } = (request.entry as PlanEntry).plan;
     let expected = 0;
     for (let i = 0; i < inputs.length; i++) if (inputs[i].source !== 'json') expected += request.sizes[i];
-    if (request.tailBytes < expected) {
-      throw invalid(`the binary data of the inputs are ${expected} bytes, found ${request.tailBytes}`);
-    }
+    if (request.tailBytes < expected) throw tooShort(expected, request.tailBytes);
     for (let i = 0; i < inputs.length; i++) {
       if (inputs[i].spec.datatype.size > 0) continue;
       request.strings[i] = request.raw ? this.#rawString(request, i) : this.#strings(request, i);
@@ -188,13 +186,17 @@ export class Intake {
     request.rows = plan.rows;
     request.shapeKey = plan.shapeKey;
     let bytes = 0;
+    let tail = 0;
     for (let i = 0; i < plan.inputs.length; i++) {
       const input = plan.inputs[i];
       const size = input.source === 'json' ? (lifted as Lifted).bytes[i] : input.bytes < 0 ? tailBytes : input.bytes;
       request.sizes[i] = size;
       request.strings[i] = null;
       bytes += size;
+      if (input.source !== 'json') tail += size;
     }
+    // Before memory is taken: a head of a few bytes could hold as much as it likes to name.
+    if (tail > tailBytes) throw tooShort(tail, tailBytes);
     request.bytes = bytes;
     if (ring !== null && plan.rows > 0 && this.#placeInRing(request)) return;
     this.#placeApart(request);
@@ -260,6 +262,10 @@ export class Intake {
     }
     return [text.toString('utf8')];
   }
+}
+
+function tooShort(expected: number, found: number): GatewayError {
+  return invalid(`the binary data of the inputs are ${expected} bytes, found ${found}`);
 }
 
 /** Most bytes that the elements of one input can take: a number has a digit and a comma, a string two quotes and one. */
