@@ -146,8 +146,11 @@ export const FAMILIES: readonly Family[] = [
     'Times the supervisor started the server process again',
     (s) => s.now.restarts,
   ),
-  family('gauge', 'penstock_last_restart_info', '1; why the last time: a signal, or exit and a code', ({ now }) =>
-    now.lastRestartCause === '' ? [] : [{ labels: { cause: now.lastRestartCause }, value: 1 }],
+  family(
+    'gauge',
+    'penstock_last_restart_info',
+    '1; why the last time: a signal, exit and a code, or none',
+    ({ now }) => [{ labels: { cause: now.lastRestartCause === '' ? 'none' : now.lastRestartCause }, value: 1 }],
   ),
   family('gauge', 'penstock_build_info', '1, with the versions as labels', ({ now }) => [
     { labels: now.versions, value: 1 },
