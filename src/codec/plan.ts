@@ -8,6 +8,9 @@ import { invalid } from '../core/error.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
 import { checkParameters, type JsonObject, optional, readTimeoutUs } from './members.ts';
 
+/** Most outputs that one request may ask for, as of inputs: stops a list that costs more to read than to send. */
+const MAX_OUTPUTS = 1024;
+
 /** Where an input's numbers come from. `implied`: the binary tail, its size read from the shape. */
 export type InputSource = 'json' | 'binary' | 'implied';
 
@@ -267,6 +270,7 @@ function readOutputs(value: unknown, signature: Signature, parameters: JsonObjec
   if (asked.length === 0) {
     return signature.outputs.map((spec, index) => checkForm({ index, spec, binary: allBinary, classification: 0 }));
   }
+  if (asked.length > MAX_OUTPUTS) throw invalid(`the body asks for more than ${MAX_OUTPUTS} outputs`);
   const seen = new Set<number>();
   return asked.map((member, ordinal) => {
     const output = readOutput(member, ordinal, signature);
