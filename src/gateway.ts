@@ -9,6 +9,7 @@ import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import { GatherLedger } from './http/body.ts';
 import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
 import { HttpServer, type ServerParts } from './http/server.ts';
@@ -22,6 +23,9 @@ import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
+
+/** Part of the time to drain after which bodies that are still coming are refused: the rest is for what runs. */
+const UPLOADS_SHARE = 0.75;
 
 /** Seams for tests and benches. */
 export interface GatewayOptions {
@@ -56,6 +60,7 @@ export class PortTakenError extends Error {
 export class Gateway {
   readonly #config: Config;
   readonly #log: Logger;
+  readonly #gathered: GatherLedger;
   readonly #metrics: Metrics;
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
@@ -68,10 +73,15 @@ export class Gateway {
   /** @throws {NativeAddonError} */
   constructor(config: Config, log: Logger, options: GatewayOptions = {}) {
     this.#config = config;
+    this.#gathered = new GatherLedger(config.limits.gatherBytes);
     this.#log = log;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
-    this.#metrics = new Metrics({ arenaBytes: () => arena.allocatedBytes, logLinesDropped: () => log.dropped });
+    this.#metrics = new Metrics({
+      arenaBytes: () => arena.allocatedBytes,
+      gatheredBytes: () => this.#gathered.taken,
+      logLinesDropped: () => log.dropped,
+    });
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,
@@ -138,6 +148,7 @@ export class Gateway {
     this.#draining = true;
     this.#registry.stop();
     this.#inference.stopListening();
+    const uploads = setTimeout(() => this.#inference.refuseUploads(), deadlineMs * UPLOADS_SHARE);
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
@@ -145,6 +156,7 @@ export class Gateway {
       return true;
     })();
     const inTime = await Promise.race([finished, delay(deadlineMs)]);
+    clearTimeout(uploads);
     // One turn of the loop lets the last answers reach the kernel.
     await new Promise((resolve) => setImmediate(resolve));
     this.#inference.close();
@@ -163,8 +175,8 @@ export class Gateway {
       version: packageVersion(),
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
-      bodyBytes: config.limits.bodyBytes,
-      connections: config.limits.connections,
+      ...config.limits,
+      gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: (id) => loader.target(id),
       draining: () => this.#draining,

@@ -12,6 +12,18 @@ const limits = z.strictObject({
   bodyBytes: bytes(64 * MIB, 2048 * MIB).describe(
     'Largest request body, bytes; stops one caller from taking all memory',
   ),
+  bodyStallS: whole(1, 8)
+    .default(5)
+    .describe('Seconds over which the speed of a body is judged; stops clients that hold memory and send nothing'),
+  bodyBytesPerS: whole(1, 1024 * MIB)
+    .default(16 * 1024)
+    .describe('Least speed of a body over those seconds, bytes per second; slower is answered 408'),
+  bodyTimeS: whole(1, 86_400)
+    .default(300)
+    .describe('Longest time from the headers to the last byte of a body, seconds; stops bodies that never end'),
+  gatherBytes: bytes(256 * MIB).describe(
+    'Memory for all bodies that come in pieces and must be whole to be read; stops many half-sent bodies at once',
+  ),
   jsonDepth: whole(2, 1000).default(100).describe('Deepest nesting of a JSON body; stops stack exhaustion'),
   headerBytes: bytes(64 * 1024, 1024 * 1024).describe('Largest request line and headers together, bytes'),
   connections: whole(1, 1_000_000).default(10_000).describe('Most open connections of the inference listener'),

@@ -14,8 +14,10 @@ const STATUS: Readonly<Record<number, string>> = {
   403: '403 Forbidden',
   404: '404 Not Found',
   405: '405 Method Not Allowed',
+  408: '408 Request Timeout',
   409: '409 Conflict',
   413: '413 Payload Too Large',
+  414: '414 URI Too Long',
   415: '415 Unsupported Media Type',
   429: '429 Too Many Requests',
   500: '500 Internal Server Error',
@@ -62,6 +64,7 @@ export class Exchange {
   readonly startedUs: number;
   #ended = false;
   #aborted = false;
+  #deferred = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
   close = false;
   readonly #res: HttpResponse;
@@ -123,12 +126,36 @@ export class Exchange {
     this.#wire.onAnswer(this, status, error);
   }
 
+  /** Whether the answer is made and not yet written: the wire must be able to say that the caller has gone. */
+  get deferred(): boolean {
+    return this.#deferred;
+  }
+
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
+    if (this.close) {
+      this.#defer(body);
+      return;
+    }
     this.#body = body;
     this.#wire.cork(this, this.#res);
     this.#body = '';
+  }
+
+  /**
+   * uWebSockets.js goes on with a request that lies behind one answered with `Connection: close`, if both came in one
+   * segment: what hides behind a framing that is not believed would be served. Behind one that is not answered yet it
+   * serves nothing and closes, so such an answer is written in the next turn.
+   */
+  #defer(body: string | Uint8Array): void {
+    this.#deferred = true;
+    this.#body = typeof body === 'string' ? body : Uint8Array.from(body);
+    setImmediate(() => {
+      this.#deferred = false;
+      if (!this.#aborted) this.#wire.cork(this, this.#res);
+      this.#body = '';
+    });
   }
 
   /** Writes status, headers and body; to be called by the wire, inside a cork. */

@@ -3,22 +3,25 @@
  * head piece by piece, and only what can be neither is gathered.
  */
 
-import { GatewayError } from '../core/error.ts';
+import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import { APART_BYTES } from '../pipeline/intake.ts';
 import type { InferRequest } from '../pipeline/request.ts';
-import { BodyBuffer, MOST_CHUNKS, tooLarge } from './body.ts';
+import { BodyBuffer, type GatherLedger, MOST_CHUNKS, tooLarge } from './body.ts';
 import type { Exchange } from './exchange.ts';
+import type { Upload } from './uploads.ts';
 
 /** Takes the chunks of one request's body. */
-export class InferBody {
+export class InferBody implements Upload {
   readonly #road: InferRoad;
   readonly #request: InferRequest;
   readonly #exchange: Exchange;
   readonly #headBytes: number;
   readonly #totalBytes: number;
   readonly #limit: number;
-  #received = 0;
+  readonly #ledger: GatherLedger;
+  received = 0;
+  #done = false;
   #chunks = 0;
   #tailing = false;
   #buffer: BodyBuffer | null = null;
@@ -30,6 +33,7 @@ export class InferBody {
     headBytes: number,
     totalBytes: number,
     limit: number,
+    ledger: GatherLedger,
   ) {
     this.#road = road;
     this.#request = request;
@@ -37,19 +41,25 @@ export class InferBody {
     this.#headBytes = headBytes;
     this.#totalBytes = totalBytes;
     this.#limit = limit;
+    this.#ledger = ledger;
+  }
+
+  get uploading(): boolean {
+    return !this.#done && !this.#exchange.answered;
   }
 
   /** The next chunk; it is empty once this returns. */
   chunk(chunk: ArrayBuffer, last: boolean): void {
     if (this.#exchange.answered) return;
-    const first = this.#received === 0;
-    this.#received += chunk.byteLength;
-    if (this.#received > this.#limit) {
-      this.#refuse(tooLarge(this.#limit));
+    const first = this.received === 0;
+    this.received += chunk.byteLength;
+    this.#done = last;
+    if (this.received > this.#limit) {
+      this.refuse(tooLarge(this.#limit));
       return;
     }
     if (++this.#chunks > MOST_CHUNKS) {
-      this.#refuse(new GatewayError('PAYLOAD_TOO_LARGE', `the body came in more than ${MOST_CHUNKS} chunks`));
+      this.refuse(new GatewayError('PAYLOAD_TOO_LARGE', `the body came in more than ${MOST_CHUNKS} chunks`));
       return;
     }
     if (this.#tailing) {
@@ -66,9 +76,30 @@ export class InferBody {
       this.#startTail(chunk);
       return;
     }
-    this.#buffer ??= new BodyBuffer(this.#totalBytes);
-    this.#buffer.append(chunk);
-    if (last) this.#road.take(this.#request, this.#buffer.whole(), this.#headBytes);
+    this.#gather(chunk, last);
+  }
+
+  /** The caller has gone. */
+  abort(): void {
+    this.#exchange.abort();
+    this.#free();
+    this.#road.abort(this.#request);
+  }
+
+  #gather(chunk: ArrayBuffer, last: boolean): void {
+    this.#buffer ??= new BodyBuffer(this.#ledger, this.#totalBytes);
+    try {
+      this.#buffer.append(chunk);
+    } catch (error) {
+      this.refuse(asGatewayError(error));
+      return;
+    }
+    if (!last) return;
+    const buffer = this.#buffer;
+    this.#buffer = null;
+    const pending = this.#road.take(this.#request, buffer.whole(), this.#headBytes);
+    if (pending === null) buffer.free();
+    else void pending.finally(() => buffer.free());
   }
 
   #startTail(chunk: ArrayBuffer): void {
@@ -79,8 +110,14 @@ export class InferBody {
   }
 
   /** What is left of the body is not worth reading: the connection closes with the answer. */
-  #refuse(error: GatewayError): void {
+  refuse(error: GatewayError): void {
     this.#exchange.close = true;
+    this.#free();
     this.#road.refuse(this.#request, error);
+  }
+
+  #free(): void {
+    this.#buffer?.free();
+    this.#buffer = null;
   }
 }

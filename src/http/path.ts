@@ -1,6 +1,6 @@
 /** Request paths: one canonical form for routing and everything that judges a path. */
 
-import { invalid } from '../core/error.ts';
+import { GatewayError, invalid } from '../core/error.ts';
 
 /** What a path asks for. */
 export interface Route {
@@ -26,6 +26,9 @@ export type RouteName =
   | 'metrics'
   | 'none';
 
+/** Longest path that is looked at: three bytes for each of a name and a version, and more. Stops echoes and look-ups of novels. */
+export const MOST_PATH_BYTES = 2048;
+
 const NONE: Route = { name: 'none', model: '', version: null };
 
 const FIXED: Readonly<Record<string, RouteName>> = {
@@ -49,9 +52,10 @@ const ACTIONS: Readonly<Record<string, RouteName>> = {
 
 /**
  * The route of a raw path.
- * @throws {GatewayError} INVALID_ARGUMENT where its percent-encoding is broken
+ * @throws {GatewayError} INVALID_ARGUMENT where its percent-encoding is broken; URI_TOO_LONG
  */
 export function parsePath(path: string): Route {
+  if (path.length > MOST_PATH_BYTES) throw new GatewayError('URI_TOO_LONG', 'the path is too long');
   const fixed = FIXED[path];
   if (fixed !== undefined) return { name: fixed, model: '', version: null };
   if (!path.startsWith('/v2/models/')) return NONE;

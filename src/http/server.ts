@@ -22,24 +22,23 @@ import type { Snapshot } from '../core/model.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
 import { findVersion, isReady, resolve } from '../routing/resolve.ts';
-import { BodyBuffer, tooLarge } from './body.ts';
+import { type GatherLedger, tooLarge } from './body.ts';
+import { CONTROL_BODY_BYTES, ControlBody } from './control-body.ts';
 import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
 import { Exchange, type OnAnswer, Wire } from './exchange.ts';
 import type { HostGuard } from './guard.ts';
 import { InferBody } from './infer-body.ts';
 import { parsePath, type Route, type RouteName } from './path.ts';
+import { type UploadLimits, UploadWatch } from './uploads.ts';
 
-/** Bytes of a control request's body; they are tiny. */
-const CONTROL_BODY_BYTES = 64 * 1024;
-
-/** Paths remembered with their target: the registry's, so clients cannot grow it. */
+/** Paths remembered with their target: the registry's, as they are spelt plainly, so clients cannot grow it. */
 const MOST_HOT_PATHS = 4096;
 
 /** Largest `Inference-Header-Content-Length`. */
 const MOST_HEAD_BYTES = 2 ** 31 - 1;
 
 /** What the listeners serve. */
-export interface ServerParts {
+export interface ServerParts extends UploadLimits {
   readonly clock: Clock;
   readonly road: InferRoad;
   readonly guard: HostGuard;
@@ -47,6 +46,8 @@ export interface ServerParts {
   readonly basePath: string;
   readonly strictReadiness: boolean;
   readonly bodyBytes: number;
+  /** The memory of bodies that come in pieces. */
+  readonly gathered: GatherLedger;
   readonly connections: number;
   readonly snapshot: () => Snapshot;
   /** The data plane's object of a READY version. */
@@ -88,8 +89,10 @@ export class HttpServer {
   #connections = 0;
   /** The time of this turn of the event loop; -1 before its first request. */
   #turnUs = -1;
+  readonly #uploads: UploadWatch;
   readonly #onTurn = () => {
     this.#turnUs = -1;
+    this.#uploads.turned();
   };
 
   /** @param admin the admin listener: health and metrics only. */
@@ -97,6 +100,7 @@ export class HttpServer {
     this.#parts = parts;
     this.#admin = admin;
     this.#wire = new Wire(parts.onAnswer);
+    this.#uploads = new UploadWatch(parts.clock, parts);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');
     this.#app = App();
@@ -133,9 +137,15 @@ export class HttpServer {
     this.#socket = null;
   }
 
+  /** Bodies that are still coming will not be waited for: they are answered, and what is complete goes on. */
+  refuseUploads(): void {
+    this.#uploads.refuseAll(() => new GatewayError('SHUTTING_DOWN', 'the server is shutting down'));
+  }
+
   /** Closes what is left. */
   close(): void {
     this.stopListening();
+    this.#uploads.dispose();
     this.#app.close();
   }
 
@@ -153,11 +163,11 @@ export class HttpServer {
     try {
       const hot = method === 'POST' ? this.#hotTarget(path) : undefined;
       if (hot !== undefined) this.#infer(exchange, res, req, hot);
-      else this.#route(exchange, res, req, parsePath(path));
+      else this.#routed(exchange, res, req);
     } catch (error) {
       exchange.fail(asGatewayError(error));
-      if (!exchange.answered) res.onAborted(() => exchange.abort());
     }
+    if (exchange.deferred) res.onAborted(() => exchange.abort());
   }
 
   /** One reading of the clock for all requests of a turn: their bytes were there when it began. */
@@ -182,6 +192,13 @@ export class HttpServer {
     return this.#hot.get(path);
   }
 
+  #routed(exchange: Exchange, res: HttpResponse, req: HttpRequest): void {
+    checkCoding(exchange, req);
+    const bodied = req.getHeader('transfer-encoding') !== '' && exchange.method !== 'POST';
+    if (bodied) throw invalid('this method takes no body');
+    this.#route(exchange, res, req, parsePath(exchange.path));
+  }
+
   #route(exchange: Exchange, res: HttpResponse, req: HttpRequest, route: Route): void {
     if (route.name === 'none' || this.#admin !== ADMIN_ROUTES.has(route.name)) {
       // Health answers on both listeners; everything else on its own.
@@ -195,7 +212,8 @@ export class HttpServer {
       const version = resolve(this.#parts.snapshot(), route.model, route.version);
       const target = this.#parts.target(version.target);
       if (target === null) throw new GatewayError('MODEL_NOT_READY', `model '${route.model}' is not ready`);
-      if (this.#hot.size < MOST_HOT_PATHS) this.#hot.set(exchange.path, target);
+      // Of the many spellings that percent-encoding allows only the plain one is worth a place.
+      if (this.#hot.size < MOST_HOT_PATHS && !exchange.path.includes('%')) this.#hot.set(exchange.path, target);
       this.#infer(exchange, res, req, target);
       return;
     }
@@ -243,37 +261,29 @@ export class HttpServer {
     );
   }
 
-  /** A small JSON body, then its document. */
+  /** A small JSON body, then its document. tritonclient sends neither a body nor a length: that is an empty one. */
   #control(exchange: Exchange, res: HttpResponse, req: HttpRequest, route: Route): void {
     this.#parts.guard.check(req.getHeader('host'), req.getHeader('origin'));
     const answer = (body: string) => {
       if (route.name !== 'repositoryIndex') throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
       exchange.json(repositoryIndex(this.#parts.snapshot(), body));
     };
-    // tritonclient sends neither a body nor a length here.
-    if (req.getHeader('content-length') === '' && req.getHeader('transfer-encoding') === '') {
-      answer('');
-      return;
+    if (Number(req.getHeader('content-length')) > CONTROL_BODY_BYTES) {
+      exchange.close = true;
+      throw tooLarge(CONTROL_BODY_BYTES);
     }
-    const buffer = new BodyBuffer(-1);
-    res.onAborted(() => exchange.abort());
-    res.onData((chunk, last) => {
-      if (exchange.answered) return;
-      try {
-        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES);
-        buffer.append(chunk);
-        if (last) answer(Buffer.from(buffer.whole()).toString('utf8'));
-      } catch (error) {
-        exchange.fail(asGatewayError(error));
-      }
-    });
+    const body = new ControlBody(this.#parts.gathered, exchange, answer);
+    res.onAborted(() => body.abort());
+    this.#uploads.began(body);
+    res.onData((chunk, last) => body.chunk(chunk, last));
   }
 
   #infer(exchange: Exchange, res: HttpResponse, req: HttpRequest, target: Target): void {
-    const { guard, road, bodyBytes } = this.#parts;
+    const { guard, road, bodyBytes, gathered } = this.#parts;
     guard.check(req.getHeader('host'), req.getHeader('origin'));
     const length = req.getHeader('content-length');
     const totalBytes = length === '' ? -1 : Number(length);
+    if (totalBytes < 0) checkCoding(exchange, req);
     if (totalBytes > bodyBytes) {
       exchange.close = true;
       throw tooLarge(bodyBytes);
@@ -284,13 +294,23 @@ export class HttpServer {
     }
     const headBytes = headLength(req.getHeader('inference-header-content-length'), totalBytes);
     const request = road.open(target, exchange, exchange.startedUs);
-    res.onAborted(() => {
-      exchange.abort();
-      road.abort(request);
-    });
-    const body = new InferBody(road, request, exchange, headBytes, totalBytes, bodyBytes);
+    const body = new InferBody(road, request, exchange, headBytes, totalBytes, bodyBytes, gathered);
+    res.onAborted(() => body.abort());
+    this.#uploads.began(body);
     res.onData((chunk, last) => body.chunk(chunk, last));
   }
+}
+
+/**
+ * How a chunked body was framed is not believed: nothing behind it on this connection is read. uWebSockets.js takes any
+ * transfer coding for `chunked`, where another server in front of us may not: only that one is taken.
+ * @throws {GatewayError} INVALID_ARGUMENT
+ */
+function checkCoding(exchange: Exchange, req: HttpRequest): void {
+  const coding = req.getHeader('transfer-encoding');
+  if (coding === '') return;
+  exchange.close = true;
+  if (coding !== 'chunked') throw invalid("the only 'Transfer-Encoding' taken is 'chunked'");
 }
 
 function headLength(text: string, totalBytes: number): number {

@@ -40,6 +40,8 @@ export class TargetMetrics {
 /** Figures that are read when somebody asks. */
 export interface MetricSources {
   readonly arenaBytes: () => number;
+  /** Memory of request bodies that come in pieces. */
+  readonly gatheredBytes: () => number;
   /** Log lines lost so far. */
   readonly logLinesDropped: () => number;
 }
@@ -74,6 +76,7 @@ export class Metrics {
       registers,
     });
     this.#gauge('penstock_arena_bytes', 'Bytes of the arena in use', sources.arenaBytes);
+    this.#gauge('penstock_gathered_bytes', 'Bytes of request bodies that came in part', sources.gatheredBytes);
     this.#total('penstock_log_lines_dropped_total', 'Log lines lost: nobody read them', sources.logLinesDropped);
     this.#gauge(
       'penstock_event_loop_delay_p99_seconds',

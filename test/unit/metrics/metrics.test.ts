@@ -32,7 +32,7 @@ describe('a histogram', () => {
 describe('the text for Prometheus', () => {
   let metrics: Metrics;
   beforeEach(() => {
-    metrics = new Metrics({ arenaBytes: () => 4096, logLinesDropped: () => 7 });
+    metrics = new Metrics({ arenaBytes: () => 4096, gatheredBytes: () => 512, logLinesDropped: () => 7 });
   });
   afterEach(() => metrics.dispose());
 
