@@ -11,6 +11,9 @@ import { checkParameters, type JsonObject, optional, readTimeoutUs } from './mem
 /** Most outputs that one request may ask for, as of inputs: stops a list that costs more to read than to send. */
 const MAX_OUTPUTS = 1024;
 
+/** Most dimensions of a shape; no tensor has more, and a client may send as many as fit its head. */
+const MAX_RANK = 64;
+
 /** Where an input's numbers come from. `implied`: the binary tail, its size read from the shape. */
 export type InputSource = 'json' | 'binary' | 'implied';
 
@@ -181,6 +184,7 @@ function readDatatype(value: unknown, spec: TensorSpec): DatatypeInfo {
 
 function readDims(value: unknown, spec: TensorSpec): number[] {
   if (!Array.isArray(value)) throw invalid(`input '${spec.name}' has no 'shape' of type array`);
+  if (value.length > MAX_RANK) throw invalid(`input '${spec.name}' has a shape of more than ${MAX_RANK} dimensions`);
   for (const d of value as unknown[]) {
     if (typeof d !== 'number' || !Number.isSafeInteger(d) || d < 0) {
       throw invalid(`input '${spec.name}' has a shape with a dimension that is no whole number of at least 0`);

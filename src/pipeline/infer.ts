@@ -172,7 +172,7 @@ export class InferRoad implements Passage<InferRequest> {
   failed(request: InferRequest, error: RunError): void {
     const { model } = request.target;
     const message = `model '${model}' failed to run this request: ${
-      error.failure === 'INSTANCE_LOST' ? 'its worker died twice' : 'ONNX Runtime refused it'
+      error.failure === 'INSTANCE_LOST' ? 'its worker died twice' : 'the model refused it'
     }; the log has the reason`;
     this.#fail(request, new GatewayError('EXECUTION_FAILED', message, { cause: error }));
   }

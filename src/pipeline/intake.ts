@@ -111,9 +111,7 @@ export class Intake {
     const { inputs } = (request.entry as PlanEntry).plan;
     let expected = 0;
     for (let i = 0; i < inputs.length; i++) if (inputs[i].source !== 'json') expected += request.sizes[i];
-    if (request.tailBytes < expected) {
-      throw invalid(`the binary data of the inputs are ${expected} bytes, found ${request.tailBytes}`);
-    }
+    if (request.tailBytes < expected) throw cutOff(expected, request.tailBytes);
     for (let i = 0; i < inputs.length; i++) {
       if (inputs[i].spec.datatype.size > 0) continue;
       request.strings[i] = request.raw ? this.#rawString(request, i) : this.#strings(request, i);
@@ -188,13 +186,17 @@ export class Intake {
     request.rows = plan.rows;
     request.shapeKey = plan.shapeKey;
     let bytes = 0;
+    let binary = 0;
     for (let i = 0; i < plan.inputs.length; i++) {
       const input = plan.inputs[i];
       const size = input.source === 'json' ? (lifted as Lifted).bytes[i] : input.bytes < 0 ? tailBytes : input.bytes;
       request.sizes[i] = size;
       request.strings[i] = null;
       bytes += size;
+      if (input.source !== 'json') binary += size;
     }
+    // Before a place is taken: a head may announce what its body has not got.
+    if (binary > tailBytes) throw cutOff(binary, tailBytes);
     request.bytes = bytes;
     if (ring !== null && plan.rows > 0 && this.#placeInRing(request)) return;
     this.#placeApart(request);
@@ -262,6 +264,10 @@ export class Intake {
 /** Most bytes that the elements of one input can take: a number has a digit and a comma, a string two quotes and one. */
 function mostBytes(elementSize: number, jsonBytes: number): number {
   return elementSize > 0 ? elementSize * Math.ceil(jsonBytes / 2 + 1) : jsonBytes + 4 * Math.ceil(jsonBytes / 3 + 1);
+}
+
+function cutOff(expected: number, found: number): GatewayError {
+  return invalid(`the binary data of the inputs are ${expected} bytes, found ${found}`);
 }
 
 function hasEnded(request: InferRequest): boolean {
