@@ -10,6 +10,7 @@ import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
 import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
@@ -26,6 +27,9 @@ import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
 import { ONNX_RUNTIME_VERSION } from './workers/session.ts';
+
+/** Part of the time to drain after which bodies that are still coming are refused: the rest is for what runs. */
+const UPLOADS_SHARE = 0.75;
 
 /** What the process gives besides the configuration, and seams for tests and benches. */
 export interface GatewayOptions {
@@ -65,6 +69,7 @@ export class Gateway {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #arena: Arena;
+  readonly #gathered: GatherLedger;
   readonly #metrics: Metrics;
   readonly #version = packageVersion();
   readonly #supervision: Supervision | null;
@@ -80,6 +85,7 @@ export class Gateway {
   /** @throws {NativeAddonError} */
   constructor(config: Config, log: Logger, options: GatewayOptions = {}) {
     this.#config = config;
+    this.#gathered = new GatherLedger(config.limits.gatherBytes);
     this.#log = log;
     this.#supervision = options.supervision ?? null;
     const binding = loadBinding();
@@ -153,6 +159,7 @@ export class Gateway {
     this.#draining = true;
     this.#registry.stop();
     this.#inference.stopListening();
+    const uploads = setTimeout(() => this.#inference.refuseUploads(), deadlineMs * UPLOADS_SHARE);
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
@@ -161,6 +168,7 @@ export class Gateway {
       return true;
     })();
     const inTime = await Promise.race([finished, delay(deadlineMs)]);
+    clearTimeout(uploads);
     // One turn of the loop lets the last answers reach the kernel.
     await new Promise((resolve) => setImmediate(resolve));
     this.#inference.close();
@@ -179,9 +187,8 @@ export class Gateway {
       version: this.#version,
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
-      bodyBytes: config.limits.bodyBytes,
-      bufferBytes: config.limits.bufferBytes,
-      connections: config.limits.connections,
+      ...config.limits,
+      gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
       draining: () => this.#draining,
@@ -197,6 +204,7 @@ export class Gateway {
     return {
       versions: { version: this.#version, node: process.versions.node, onnxruntime: ONNX_RUNTIME_VERSION },
       arenaUsedBytes: this.#arena.allocatedBytes,
+      gatheredBytes: this.#gathered.taken,
       arenaCapacityBytes: this.#arena.bytes.length,
       connections: { inference: this.#inference.connections, admin: this.#admin.connections },
       surplusConnections: this.#inference.surplusConnections + this.#admin.surplusConnections,

@@ -56,6 +56,7 @@ void Lifter::Start(const LiftRequest& request) {
   p_ = run_ = request.body;
   end_ = request.body + request.length;
   depth_ = 0;
+  values_ = 0;
   keys_.clear();
   lifted_.clear();
   status_ = LiftStatus::kOk;
@@ -85,6 +86,7 @@ bool Lifter::Document() {
 bool Lifter::Value() {
   if (depth_ > 0 && frames_[depth_ - 1].role == Role::kInputs && !BeginMember()) return false;
   if (p_ >= end_) return Fail(LiftStatus::kSyntax, p_);
+  if (++values_ > kMaxValues) return Fail(LiftStatus::kTooManyValues, p_);
   switch (*p_) {
     case '{':
       return Open(Kind::kObject);

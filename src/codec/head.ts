@@ -4,7 +4,15 @@
  */
 
 import { type GatewayError, invalid } from '../core/error.ts';
-import { type Binding, LIFT_RESULT_LENGTH, Lift, LiftStatus, MAX_INPUTS, type Memory } from '../native/binding.ts';
+import {
+  type Binding,
+  LIFT_RESULT_LENGTH,
+  Lift,
+  LiftStatus,
+  MAX_INPUTS,
+  MAX_VALUES,
+  type Memory,
+} from '../native/binding.ts';
 import type { AnswerForm } from './answer.ts';
 import { type PlanModel, planRequest, type RequestPlan } from './plan.ts';
 
@@ -150,6 +158,8 @@ export class HeadReader {
         return invalid(`the body has a number that cannot be held at ${at}`);
       case LiftStatus.HEAD_TOO_LARGE:
         return invalid(`the body has more than ${MAX_SKELETON_BYTES} bytes besides its tensor data`, 'skeletonBytes');
+      case LiftStatus.TOO_MANY_VALUES:
+        return invalid(`the body has more than ${MAX_VALUES} values besides its tensor data`, 'skeletonValues');
       case LiftStatus.TOO_MANY_INPUTS:
         return invalid(`the body has more than ${MAX_INPUTS} inputs`, 'inputs');
       case LiftStatus.ELEMENT_TYPE:

@@ -14,6 +14,12 @@ import { checkParameters, type JsonObject, optional, readWishes } from './member
  */
 const MOST_EMPTY_ELEMENTS = 2 ** 24;
 
+/** Most outputs that one request may ask for, as of inputs: stops a list that costs more to read than to send. */
+const MAX_OUTPUTS = 1024;
+
+/** Most dimensions of a shape; no tensor has more, and a client may send as many as fit its head. */
+const MAX_RANK = 64;
+
 /** Where an input's numbers come from. `implied`: the binary tail, its size read from the shape. */
 export type InputSource = 'json' | 'binary' | 'implied';
 
@@ -190,6 +196,8 @@ function readDatatype(value: unknown, spec: TensorSpec): DatatypeInfo {
 
 function readDims(value: unknown, spec: TensorSpec): number[] {
   if (!Array.isArray(value)) throw invalid(`input '${spec.name}' has no 'shape' of type array`);
+  if (value.length > MAX_RANK)
+    throw invalid(`input '${spec.name}' has a shape of more than ${MAX_RANK} dimensions`, 'rank');
   for (const d of value as unknown[]) {
     if (typeof d !== 'number' || !Number.isSafeInteger(d) || d < 0) {
       throw invalid(`input '${spec.name}' has a shape with a dimension that is no whole number of at least 0`);
@@ -283,6 +291,7 @@ function readOutputs(value: unknown, signature: Signature, allBinary: boolean): 
   if (asked.length === 0) {
     return signature.outputs.map((spec, index) => checkForm({ index, spec, binary: allBinary, classification: 0 }));
   }
+  if (asked.length > MAX_OUTPUTS) throw invalid(`the body asks for more than ${MAX_OUTPUTS} outputs`, 'outputs');
   const seen = new Set<number>();
   return asked.map((member, ordinal) => {
     const output = readOutput(member, ordinal, signature);

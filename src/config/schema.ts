@@ -12,6 +12,18 @@ const limits = z.strictObject({
   bodyBytes: bytes(64 * MIB, 2048 * MIB).describe(
     'Largest request body, bytes; stops one caller from taking all memory',
   ),
+  bodyStallS: whole(1, 8)
+    .default(5)
+    .describe('Seconds over which the speed of a body is judged; stops clients that hold memory and send nothing'),
+  bodyBytesPerS: whole(1, 1024 * MIB)
+    .default(16 * 1024)
+    .describe('Least speed of a body over those seconds, bytes per second; slower is answered 408'),
+  bodyTimeS: whole(1, 86_400)
+    .default(300)
+    .describe('Longest time from the headers to the last byte of a body, seconds; stops bodies that never end'),
+  gatherBytes: bytes(256 * MIB).describe(
+    'Memory for all bodies that come in pieces or packed and must be whole to be read; stops many half-sent ones at once',
+  ),
   jsonDepth: whole(2, 1000).default(100).describe('Deepest nesting of a JSON body; stops stack exhaustion'),
   headerBytes: bytes(64 * 1024, 1024 * 1024).describe('Largest request line and headers together, bytes'),
   connections: whole(1, 1_000_000).default(10_000).describe('Most open connections of the inference listener'),
@@ -21,9 +33,6 @@ const limits = z.strictObject({
       'Rows that may wait per model version beyond what free instances take; stops a flood from becoming latency',
     ),
   queueBytes: bytes(256 * MIB).describe('Bytes of input that may wait per model version'),
-  bufferBytes: bytes(512 * MIB).describe(
-    'Memory for request bodies that are gathered or inflated, of all callers together; stops many at once',
-  ),
   arenaBytes: bytes(512 * MIB, 4095 * MIB).describe('Memory for all tensors in flight, bytes, shared by all models'),
 });
 

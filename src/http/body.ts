@@ -10,60 +10,68 @@ import { giveBack } from '../native/give-back.ts';
 /** Most non-empty chunks of one body: stops a body of a million one-byte chunks from costing a million callbacks' work. */
 export const MOST_CHUNKS = 65_536;
 
+/** An announced length is believed for so many times what came: a byte must not buy a megabyte. */
+const BELIEVED_FACTOR = 4;
+
+/** And never for more than this at once. */
+const BELIEVED_BYTES = 1024 * 1024;
+
 /** The refusal of a body over its limit of `bytes`. */
 export function tooLarge(bytes: number, limit: Limit = 'bodyBytes'): GatewayError {
   return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${bytes} bytes`, { limit });
 }
 
-/** Bytes of the bodies that are being gathered or inflated, of all callers together: many at once cannot take all memory. */
-export class BodyLedger {
+/** The memory that all bodies being gathered take together; bounded, since half-sent bodies may stay for a while. */
+export class GatherLedger {
   readonly #limit: number;
-  #held = 0;
+  #taken = 0;
 
+  /** @param limit bytes. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes held now. */
-  get held(): number {
-    return this.#held;
+  /** Bytes taken now. */
+  get taken(): number {
+    return this.#taken;
   }
 
-  /** @throws {GatewayError} OVERLOADED where others hold too much */
+  /** @throws {GatewayError} OVERLOADED, and nothing is taken */
   take(bytes: number): void {
-    if (this.#held + bytes > this.#limit) {
+    if (this.#taken + bytes > this.#limit) {
       throw new GatewayError('OVERLOADED', 'the memory for request bodies is used up', {
         retryAfterS: 1,
-        limit: 'bufferBytes',
+        limit: 'gatherBytes',
       });
     }
-    this.#held += bytes;
+    this.#taken += bytes;
   }
 
-  give(bytes: number): void {
-    this.#held -= bytes;
+  /** Gives `bytes` back. */
+  release(bytes: number): void {
+    this.#taken -= bytes;
   }
 }
 
 /** Gathers the chunks of a body whose length may not be known. */
 export class BodyBuffer {
+  readonly #ledger: GatherLedger;
+  readonly #expected: number;
   #bytes: Buffer | null = null;
   #length = 0;
-  readonly #expected: number;
-  readonly #ledger: BodyLedger;
-  #held = 0;
+  #charged = 0;
 
   /** @param expected `Content-Length`, or -1. */
-  constructor(expected: number, ledger: BodyLedger) {
-    this.#expected = expected;
+  constructor(ledger: GatherLedger, expected: number) {
     this.#ledger = ledger;
+    this.#expected = expected;
   }
 
   get length(): number {
     return this.#length;
   }
 
-  /** Keeps a copy of `chunk`. @throws {GatewayError} OVERLOADED */
+  /** Keeps a copy of `chunk`. @throws {GatewayError} OVERLOADED where bodies have used up their memory */
   append(chunk: ArrayBuffer): void {
     const needed = this.#length + chunk.byteLength;
     if (this.#bytes === null || needed > this.#bytes.length) this.#grow(needed);
@@ -76,25 +84,29 @@ export class BodyBuffer {
     return this.#bytes === null ? new Uint8Array(0) : this.#bytes.subarray(0, this.#length);
   }
 
-  /** Counts `bytes` more as this body's. @throws {GatewayError} OVERLOADED */
+  /** Charges `bytes` more to this body: what comes out of it when it is inflated. @throws {GatewayError} OVERLOADED */
   reserve(bytes: number): void {
     this.#ledger.take(bytes);
-    this.#held += bytes;
+    this.#charged += bytes;
   }
 
-  /** The body has been dealt with, or will never be: nothing counts as its any more. */
-  release(): void {
-    this.#ledger.give(this.#held);
-    this.#held = 0;
+  /** The body has been read, or nobody will read it. */
+  free(): void {
+    giveBack(this.#bytes);
+    this.#bytes = null;
+    this.#ledger.release(this.#charged);
+    this.#charged = 0;
   }
 
   #grow(needed: number): void {
     const doubled = this.#bytes === null ? 0 : this.#bytes.length * 2;
-    // A length that the client only announced is believed in steps: memory is taken for bytes that came.
-    const announced = this.#expected > 0 ? Math.min(this.#expected, 1024 * 1024) : 0;
-    const bytes = Math.max(needed, doubled, announced);
-    this.reserve(bytes - (this.#bytes?.length ?? 0));
-    const larger = Buffer.allocUnsafeSlow(bytes);
+    // Memory is taken for bytes that came, and for some of those that were only announced.
+    const believed = Math.min(this.#expected, BELIEVED_FACTOR * needed, BELIEVED_BYTES);
+    const most = this.#expected > 0 ? Math.max(this.#expected, needed) : Number.POSITIVE_INFINITY;
+    const size = Math.min(most, Math.max(needed, doubled, believed));
+    this.#ledger.take(size - this.#charged);
+    this.#charged = size;
+    const larger = Buffer.allocUnsafeSlow(size);
     if (this.#bytes !== null) larger.set(this.#bytes.subarray(0, this.#length));
     giveBack(this.#bytes);
     this.#bytes = larger;

@@ -7,26 +7,25 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { Snapshot } from '../core/model.ts';
 import { findVersion, isReady, resolve } from '../routing/resolve.ts';
-import { BodyBuffer, type BodyLedger, tooLarge } from './body.ts';
+import { tooLarge } from './body.ts';
+import { CONTROL_BODY_BYTES, ControlBody } from './control-body.ts';
 import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHeaders } from './headers.ts';
 import type { Route } from './path.ts';
 import type { ServerParts } from './server.ts';
 import { allStatistics, modelStatistics, type StatisticsSource } from './statistics.ts';
-
-/** Bytes of a control request's body; they are tiny. */
-const CONTROL_BODY_BYTES = 64 * 1024;
+import type { UploadWatch } from './uploads.ts';
 
 /** Answers the control routes of one listener. */
 export class Control {
   readonly #parts: ServerParts;
-  readonly #ledger: BodyLedger;
+  readonly #uploads: UploadWatch;
   readonly #statistics: StatisticsSource;
 
-  constructor(parts: ServerParts, ledger: BodyLedger) {
+  constructor(parts: ServerParts, uploads: UploadWatch) {
     this.#parts = parts;
-    this.#ledger = ledger;
+    this.#uploads = uploads;
     this.#statistics = {
       metrics: (target) => parts.target(target)?.metrics ?? null,
       epochMs: Date.now() - parts.clock.nowUs() / 1000,
@@ -90,30 +89,20 @@ export class Control {
     );
   }
 
-  /** A small JSON body, then its document. */
+  /** A small JSON body, then its document. tritonclient sends neither a body nor a length: that is an empty one. */
   #posted(exchange: Exchange, res: HttpResponse, headers: RequestHeaders, route: Route): void {
     this.#parts.guard.check(headers.host, headers.origin);
     const answer = (body: string) => {
       if (route.name !== 'repositoryIndex') throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
       exchange.json(repositoryIndex(this.#parts.snapshot(), body));
     };
-    // tritonclient sends neither a body nor a length here.
-    if (headers.contentLength === '' && headers.transferEncoding === '') {
-      answer('');
-      return;
+    if (Number(headers.contentLength) > CONTROL_BODY_BYTES) {
+      exchange.close = true;
+      throw tooLarge(CONTROL_BODY_BYTES, 'controlBytes');
     }
-    const buffer = new BodyBuffer(-1, this.#ledger);
-    exchange.onEnd = () => buffer.release();
-    res.onAborted(() => exchange.abort());
-    res.onData((chunk, last) => {
-      if (exchange.answered) return;
-      try {
-        if (buffer.length + chunk.byteLength > CONTROL_BODY_BYTES) throw tooLarge(CONTROL_BODY_BYTES, 'controlBytes');
-        buffer.append(chunk);
-        if (last) answer(Buffer.from(buffer.whole()).toString('utf8'));
-      } catch (error) {
-        exchange.fail(asGatewayError(error));
-      }
-    });
+    const body = new ControlBody(this.#parts.gathered, exchange, answer);
+    res.onAborted(() => body.abort());
+    this.#uploads.began(body);
+    res.onData((chunk, last) => body.chunk(chunk, last));
   }
 }

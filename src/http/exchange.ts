@@ -16,8 +16,10 @@ const STATUS: Readonly<Record<number, string>> = {
   403: '403 Forbidden',
   404: '404 Not Found',
   405: '405 Method Not Allowed',
+  408: '408 Request Timeout',
   409: '409 Conflict',
   413: '413 Payload Too Large',
+  414: '414 URI Too Long',
   415: '415 Unsupported Media Type',
   429: '429 Too Many Requests',
   500: '500 Internal Server Error',
@@ -92,6 +94,7 @@ export class Exchange {
   infer: InferRequest | null = null;
   #ended = false;
   #aborted = false;
+  #deferred = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
   close = false;
   /** How the caller would like an inference answer packed. */
@@ -99,8 +102,6 @@ export class Exchange {
   /** `traceparent` of the answer; empty where the caller sent none. */
   trace = '';
   tracestate = '';
-  /** Called once, when nothing more can be said. */
-  onEnd: (() => void) | null = null;
   readonly #res: HttpResponse;
   readonly #wire: Wire;
   #status = 200;
@@ -128,7 +129,6 @@ export class Exchange {
   /** The caller has gone. */
   abort(): void {
     this.#aborted = true;
-    this.#end();
   }
 
   /** A JSON document. HEAD gets its headers only. */
@@ -171,11 +171,16 @@ export class Exchange {
     this.#wire.onAnswer(this, status, error);
   }
 
+  /** Whether the answer is made and not yet written: the wire must be able to say that the caller has gone. */
+  get deferred(): boolean {
+    return this.#deferred;
+  }
+
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
-    this.#send(body);
-    this.#end();
+    if (this.close) this.#defer(body);
+    else this.#send(body);
   }
 
   #pack(body: Uint8Array, coding: Coding): void {
@@ -186,7 +191,6 @@ export class Exchange {
     this.#wire.pack(own, coding).then((packed) => {
       if (!this.#aborted) this.#send(packed);
     });
-    this.#end();
   }
 
   #send(body: string | Uint8Array): void {
@@ -200,9 +204,18 @@ export class Exchange {
     if (this.tracestate !== '') this.#res.writeHeader('tracestate', this.tracestate);
   }
 
-  #end(): void {
-    this.onEnd?.();
-    this.onEnd = null;
+  /**
+   * uWebSockets.js goes on with a request that lies behind one answered with `Connection: close`, if both came in one
+   * segment: what hides behind a framing that is not believed would be served. Behind one that is not answered yet it
+   * serves nothing and closes, so such an answer is written in the next turn.
+   */
+  #defer(body: string | Uint8Array): void {
+    this.#deferred = true;
+    const own = typeof body === 'string' ? body : Uint8Array.from(body);
+    setImmediate(() => {
+      this.#deferred = false;
+      if (!this.#aborted) this.#send(own);
+    });
   }
 
   /** Writes status, headers and body; to be called by the wire, inside a cork. */

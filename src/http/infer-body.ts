@@ -3,16 +3,17 @@
  * head piece by piece, and only what can be neither is gathered.
  */
 
-import { GatewayError } from '../core/error.ts';
+import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import { APART_BYTES } from '../pipeline/intake.ts';
 import type { InferRequest } from '../pipeline/request.ts';
-import { BodyBuffer, type BodyLedger, MOST_CHUNKS, tooLarge } from './body.ts';
+import { BodyBuffer, type GatherLedger, MOST_CHUNKS, tooLarge } from './body.ts';
 import { type Coding, inflateBody } from './coding.ts';
 import type { Exchange } from './exchange.ts';
+import type { Upload } from './uploads.ts';
 
 /** Takes the chunks of one request's body. */
-export class InferBody {
+export class InferBody implements Upload {
   readonly #road: InferRoad;
   readonly #request: InferRequest;
   readonly #exchange: Exchange;
@@ -20,8 +21,9 @@ export class InferBody {
   readonly #totalBytes: number;
   readonly #coding: Coding | null;
   readonly #limit: number;
-  readonly #ledger: BodyLedger;
-  #received = 0;
+  readonly #ledger: GatherLedger;
+  received = 0;
+  #done = false;
   #chunks = 0;
   #tailing = false;
   #buffer: BodyBuffer | null = null;
@@ -34,7 +36,7 @@ export class InferBody {
     totalBytes: number,
     coding: Coding | null,
     limit: number,
-    ledger: BodyLedger,
+    ledger: GatherLedger,
   ) {
     this.#road = road;
     this.#request = request;
@@ -46,19 +48,24 @@ export class InferBody {
     this.#ledger = ledger;
   }
 
+  get uploading(): boolean {
+    return !this.#done && !this.#exchange.answered;
+  }
+
   /** The next chunk; it is empty once this returns. */
   chunk(chunk: ArrayBuffer, last: boolean): void {
     if (this.#exchange.answered) return;
-    const first = this.#received === 0;
-    this.#received += chunk.byteLength;
-    this.#exchange.bytesIn = this.#received;
-    if (this.#received > this.#limit) {
-      this.#refuse(tooLarge(this.#limit));
+    const first = this.received === 0;
+    this.received += chunk.byteLength;
+    this.#exchange.bytesIn = this.received;
+    this.#done = last;
+    if (this.received > this.#limit) {
+      this.refuse(tooLarge(this.#limit));
       return;
     }
     if (++this.#chunks > MOST_CHUNKS) {
       const sentence = `the body came in more than ${MOST_CHUNKS} chunks`;
-      this.#refuse(new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'chunks' }));
+      this.refuse(new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'chunks' }));
       return;
     }
     if (this.#tailing) {
@@ -66,7 +73,7 @@ export class InferBody {
       return;
     }
     if (this.#coding !== null) {
-      if (this.#gather(chunk) && last) this.#inflate(this.#coding);
+      this.#gather(chunk, last);
       return;
     }
     // JSON that is lifted on another thread must outlive this callback.
@@ -79,41 +86,46 @@ export class InferBody {
       this.#startTail(chunk);
       return;
     }
-    if (!this.#gather(chunk) || !last) return;
-    this.#road.take(this.#request, (this.#buffer as BodyBuffer).whole(), this.#headBytes);
+    this.#gather(chunk, last);
   }
 
-  /** Keeps a chunk until the body is whole. False where there is no room for it. */
-  #gather(chunk: ArrayBuffer): boolean {
-    if (this.#buffer === null) {
-      const buffer = new BodyBuffer(this.#totalBytes, this.#ledger);
-      this.#exchange.onEnd = () => buffer.release();
-      this.#buffer = buffer;
+  /** The caller has gone. */
+  abort(): void {
+    this.#exchange.abort();
+    this.#free();
+    this.#road.abort(this.#request);
+  }
+
+  #gather(chunk: ArrayBuffer, last: boolean): void {
+    this.#buffer ??= new BodyBuffer(this.#ledger, this.#totalBytes);
+    try {
+      this.#buffer.append(chunk);
+    } catch (error) {
+      this.refuse(asGatewayError(error));
+      return;
     }
-    return this.#tried(() => this.#buffer?.append(chunk));
+    if (!last) return;
+    const buffer = this.#buffer;
+    this.#buffer = null;
+    if (this.#coding !== null) {
+      this.#inflate(buffer, this.#coding);
+      return;
+    }
+    const pending = this.#road.take(this.#request, buffer.whole(), this.#headBytes);
+    if (pending === null) buffer.free();
+    else void pending.finally(() => buffer.free());
   }
 
-  /** A packed body is whole: what comes out of it goes on. */
-  #inflate(coding: Coding): void {
-    const buffer = this.#buffer as BodyBuffer;
+  /** A packed body is whole: what comes out of it goes on, charged piece by piece. */
+  #inflate(buffer: BodyBuffer, coding: Coding): void {
     const reserve = (bytes: number): void => {
       if (this.#exchange.answered) throw new GatewayError('CLIENT_CLOSED', 'the client closed the connection');
       buffer.reserve(bytes);
     };
-    inflateBody(buffer.whole(), coding, this.#limit, reserve).then(
-      (body) => this.#road.take(this.#request, body, this.#headBytes),
-      (error: GatewayError) => this.#road.refuse(this.#request, error),
-    );
-  }
-
-  #tried(step: () => void): boolean {
-    try {
-      step();
-      return true;
-    } catch (error) {
-      this.#refuse(error as GatewayError);
-      return false;
-    }
+    inflateBody(buffer.whole(), coding, this.#limit, reserve)
+      .then((body) => this.#road.take(this.#request, body, this.#headBytes))
+      .catch((error: unknown) => this.#road.refuse(this.#request, asGatewayError(error)))
+      .finally(() => buffer.free());
   }
 
   #startTail(chunk: ArrayBuffer): void {
@@ -124,8 +136,14 @@ export class InferBody {
   }
 
   /** What is left of the body is not worth reading: the connection closes with the answer. */
-  #refuse(error: GatewayError): void {
+  refuse(error: GatewayError): void {
     this.#exchange.close = true;
+    this.#free();
     this.#road.refuse(this.#request, error);
+  }
+
+  #free(): void {
+    this.#buffer?.free();
+    this.#buffer = null;
   }
 }

@@ -1,6 +1,6 @@
 /** Request paths: one canonical form for routing and everything that judges a path. */
 
-import { invalid } from '../core/error.ts';
+import { GatewayError, invalid } from '../core/error.ts';
 import { MODEL_PATH, NOT_OFFERED, ROUTES, type RouteName } from './routes.ts';
 
 /** What a path asks for. */
@@ -11,6 +11,9 @@ export interface Route {
   /** null where the path names none. */
   readonly version: string | null;
 }
+
+/** Longest path that is looked at: three bytes for each of a name and a version, and more. Stops echoes and look-ups of novels. */
+export const MOST_PATH_BYTES = 2048;
 
 const NONE: Route = { name: 'none', model: '', version: null };
 const ELSEWHERE: Route = { name: 'notOffered', model: '', version: null };
@@ -30,9 +33,12 @@ const REFUSED_BELOW = NOT_OFFERED.filter((path) => path.endsWith('/'));
 
 /**
  * The route of a raw path.
- * @throws {GatewayError} INVALID_ARGUMENT where its percent-encoding is broken
+ * @throws {GatewayError} INVALID_ARGUMENT where its percent-encoding is broken; URI_TOO_LONG
  */
 export function parsePath(path: string): Route {
+  if (path.length > MOST_PATH_BYTES) {
+    throw new GatewayError('URI_TOO_LONG', 'the path is too long', { limit: 'pathBytes' });
+  }
   const fixed = FIXED.get(path);
   if (fixed !== undefined) return { name: fixed, model: '', version: null };
   if (REFUSED_BELOW.some((prefix) => path.startsWith(prefix))) return ELSEWHERE;

@@ -22,7 +22,7 @@ import type { Snapshot } from '../core/model.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
 import { resolve } from '../routing/resolve.ts';
-import { BodyLedger, tooLarge } from './body.ts';
+import { type GatherLedger, tooLarge } from './body.ts';
 import { answerCoding, requestCoding } from './coding.ts';
 import { Control } from './control.ts';
 import { headerTimeoutUs } from './deadline.ts';
@@ -34,15 +34,16 @@ import { InferBody } from './infer-body.ts';
 import { parsePath, type Route } from './path.ts';
 import { ROUTES, type RouteSpec } from './routes.ts';
 import { continueTrace } from './trace.ts';
+import { type UploadLimits, UploadWatch } from './uploads.ts';
 
-/** Paths remembered with their target: the registry's, so clients cannot grow it. */
+/** Paths remembered with their target: the registry's, as they are spelt plainly, so clients cannot grow it. */
 const MOST_HOT_PATHS = 4096;
 
 /** Largest `Inference-Header-Content-Length`. */
 const MOST_HEAD_BYTES = 2 ** 31 - 1;
 
 /** What the listeners serve. */
-export interface ServerParts {
+export interface ServerParts extends UploadLimits {
   readonly clock: Clock;
   readonly road: InferRoad;
   readonly guard: HostGuard;
@@ -50,7 +51,8 @@ export interface ServerParts {
   readonly basePath: string;
   readonly strictReadiness: boolean;
   readonly bodyBytes: number;
-  readonly bufferBytes: number;
+  /** The memory of bodies that come in pieces. */
+  readonly gathered: GatherLedger;
   readonly connections: number;
   readonly snapshot: () => Snapshot;
   /** The data plane's object of a READY version. */
@@ -71,7 +73,6 @@ export class HttpServer {
   readonly #app: TemplatedApp;
   readonly #wire: Wire;
   readonly #headers = new RequestHeaders();
-  readonly #ledger: BodyLedger;
   /** Infer paths seen, with their targets, for the snapshot they were resolved in. */
   readonly #hot = new Map<string, Target>();
   #hotSnapshot: Snapshot | null = null;
@@ -81,16 +82,18 @@ export class HttpServer {
   surplusConnections = 0;
   /** The time of this turn of the event loop; -1 before its first request. */
   #turnUs = -1;
+  readonly #uploads: UploadWatch;
   readonly #onTurn = () => {
     this.#turnUs = -1;
+    this.#uploads.turned();
   };
 
   constructor(parts: ServerParts, listener: 'inference' | 'admin') {
     this.#parts = parts;
     this.#listener = listener;
     this.#wire = new Wire(parts.onAnswer);
-    this.#ledger = new BodyLedger(parts.bufferBytes);
-    this.#control = new Control(parts, this.#ledger);
+    this.#uploads = new UploadWatch(parts.clock, parts);
+    this.#control = new Control(parts, this.#uploads);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');
     this.#app = App();
@@ -136,9 +139,15 @@ export class HttpServer {
     return this.#wire.settled();
   }
 
+  /** Bodies that are still coming will not be waited for: they are answered, and what is complete goes on. */
+  refuseUploads(): void {
+    this.#uploads.refuseAll(() => new GatewayError('SHUTTING_DOWN', 'the server is shutting down'));
+  }
+
   /** Closes what is left. */
   close(): void {
     this.stopListening();
+    this.#uploads.dispose();
     this.#app.close();
   }
 
@@ -166,11 +175,11 @@ export class HttpServer {
       if (headers.repeated !== '') refuseRepeated(exchange, headers.repeated);
       const hot = method === 'POST' ? this.#hotTarget(path) : undefined;
       if (hot !== undefined) this.#infer(exchange, res, hot);
-      else this.#route(exchange, res, parsePath(path));
+      else this.#routed(exchange, res);
     } catch (error) {
       exchange.fail(asGatewayError(error));
-      if (!exchange.answered) res.onAborted(() => exchange.abort());
     }
+    if (exchange.deferred) res.onAborted(() => exchange.abort());
   }
 
   /** One reading of the clock for all requests of a turn: their bytes were there when it began. */
@@ -195,6 +204,13 @@ export class HttpServer {
     return this.#hot.get(path);
   }
 
+  #routed(exchange: Exchange, res: HttpResponse): void {
+    const coding = this.#headers.transferEncoding;
+    checkFraming(exchange, coding);
+    if (coding !== '' && exchange.method !== 'POST') throw invalid('this method takes no body');
+    this.#route(exchange, res, parsePath(exchange.path));
+  }
+
   #route(exchange: Exchange, res: HttpResponse, route: Route): void {
     if (route.name === 'notOffered' && this.#listener === 'inference') {
       throw new GatewayError('NOT_IMPLEMENTED', 'this part of the Triton extensions is not offered');
@@ -210,7 +226,8 @@ export class HttpServer {
       const version = resolve(this.#parts.snapshot(), route.model, route.version);
       const target = this.#parts.target(version.target);
       if (target === null) throw new GatewayError('MODEL_NOT_READY', `model '${route.model}' is not ready`);
-      if (this.#hot.size < MOST_HOT_PATHS) this.#hot.set(exchange.path, target);
+      // Of the many spellings that percent-encoding allows only the plain one is worth a place.
+      if (this.#hot.size < MOST_HOT_PATHS && !exchange.path.includes('%')) this.#hot.set(exchange.path, target);
       this.#infer(exchange, res, target);
       return;
     }
@@ -218,10 +235,11 @@ export class HttpServer {
   }
 
   #infer(exchange: Exchange, res: HttpResponse, target: Target): void {
-    const { guard, road, bodyBytes } = this.#parts;
+    const { guard, road, bodyBytes, gathered } = this.#parts;
     const headers = this.#headers;
     guard.check(headers.host, headers.origin);
     const totalBytes = headers.contentLength === '' ? -1 : Number(headers.contentLength);
+    if (totalBytes < 0) checkFraming(exchange, headers.transferEncoding);
     if (totalBytes > bodyBytes) {
       exchange.close = true;
       throw tooLarge(bodyBytes);
@@ -233,13 +251,22 @@ export class HttpServer {
     const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
     const request = road.open(target, exchange, exchange.startedUs, timeoutUs);
     exchange.infer = request;
-    res.onAborted(() => {
-      exchange.abort();
-      road.abort(request);
-    });
-    const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, this.#ledger);
+    const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered);
+    res.onAborted(() => body.abort());
+    this.#uploads.began(body);
     res.onData((chunk, last) => body.chunk(chunk, last));
   }
+}
+
+/**
+ * How a chunked body was framed is not believed: nothing behind it on this connection is read. uWebSockets.js takes any
+ * transfer coding for `chunked`, where another server in front of us may not: only that one is taken.
+ * @throws {GatewayError} INVALID_ARGUMENT
+ */
+function checkFraming(exchange: Exchange, transferEncoding: string): void {
+  if (transferEncoding === '') return;
+  exchange.close = true;
+  if (transferEncoding !== 'chunked') throw invalid("the only 'Transfer-Encoding' taken is 'chunked'");
 }
 
 function headLength(text: string, totalBytes: number): number {

@@ -17,6 +17,8 @@ export interface Readings {
   readonly versions: { readonly version: string; readonly node: string; readonly onnxruntime: string };
   readonly arenaUsedBytes: number;
   readonly arenaCapacityBytes: number;
+  /** Memory of request bodies that come in pieces. */
+  readonly gatheredBytes: number;
   readonly connections: { readonly inference: number; readonly admin: number };
   /** Connections closed because there were too many, so far. */
   readonly surplusConnections: number;
@@ -127,6 +129,7 @@ export const FAMILIES: readonly Family[] = [
   family('gauge', 'penstock_connections', 'Open connections', ({ now }) => counts('listener', now.connections)),
   one('counter', 'penstock_body_bytes_in_total', 'Bytes of inference request bodies read', (s) => s.totals.bytesIn),
   one('counter', 'penstock_body_bytes_out_total', 'Bytes of answer bodies written', (s) => s.totals.bytesOut),
+  one('gauge', 'penstock_gathered_bytes', 'Bytes of request bodies that came in part', (s) => s.now.gatheredBytes),
   one('counter', 'penstock_log_lines_dropped_total', 'Log lines lost: nobody read them', (s) => s.now.logLinesDropped),
   one(
     'gauge',

@@ -52,6 +52,8 @@ export class Arena {
 
   /** Offset of a block of at least `bytes`, or -1 where none is left. Its content is whatever was there before. */
   allocate(bytes: number): number {
+    // What no arena holds must not reach the buckets, which count in 32 bits: a client chooses this number.
+    if (bytes > this.bytes.length) return -1;
     const size = aligned(bytes);
     const start = this.#findFree(size);
     if (start < 0) return -1;

@@ -43,10 +43,15 @@ export const LiftStatus = {
   RAGGED: 12,
   /** FP16 or BF16 in JSON: no JSON form exists for them. */
   NO_JSON_FORM: 13,
+  /** More than `MAX_VALUES` values outside `data`. */
+  TOO_MANY_VALUES: 14,
 } as const;
 
 /** Largest number of `inputs` members in one request (open-inference defaults: 1024). */
 export const MAX_INPUTS = 1024;
+
+/** Most values of one request outside `data` (`kMaxValues`): stops a head that costs its sender nothing to write. */
+export const MAX_VALUES = 16_384;
 
 /** Places in the Float64Array that `lift` fills. */
 export const Lift = {

@@ -77,19 +77,21 @@ export class InferRoad implements Passage<InferRequest> {
     return request;
   }
 
-  /** Step 5, for a body in one piece. */
-  take(request: InferRequest, body: Memory, headBytes: number): void {
+  /** Step 5, for a body in one piece. @returns null where it has been read, else a promise of that */
+  take(request: InferRequest, body: Memory, headBytes: number): Promise<void> | null {
     try {
       const pending = this.#intake.whole(request, body, headBytes);
-      if (pending === null) this.#depart(request);
-      else
-        pending.then(
+      if (pending !== null) {
+        return pending.then(
           () => this.#depart(request),
           (error: unknown) => this.refuse(request, error),
         );
+      }
+      this.#depart(request);
     } catch (error) {
       this.refuse(request, error);
     }
+    return null;
   }
 
   /** Step 5, for a large binary body: its head is in, the tail follows in pieces. False where it was refused. */
@@ -187,7 +189,7 @@ export class InferRoad implements Passage<InferRequest> {
   failed(request: InferRequest, error: RunError): void {
     const { model } = request.target;
     const message = `model '${model}' failed to run this request: ${
-      error.failure === 'INSTANCE_LOST' ? 'its worker died twice' : 'ONNX Runtime refused it'
+      error.failure === 'INSTANCE_LOST' ? 'its worker died twice' : 'the model refused it'
     }; the log has the reason`;
     this.#fail(request, new GatewayError('EXECUTION_FAILED', message, { cause: error }));
   }

@@ -17,7 +17,7 @@ let small: RunningGateway;
 
 beforeAll(async () => {
   server = await startGateway(['simple', 'id_fp32', 'id_bytes']);
-  small = await startGateway(['id_fp32'], ['--limits-body-bytes', '100000', '--limits-buffer-bytes', '150000']);
+  small = await startGateway(['id_fp32'], ['--limits-body-bytes', '100000', '--limits-gather-bytes', '150000']);
 });
 
 afterAll(async () => {

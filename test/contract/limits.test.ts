@@ -145,6 +145,55 @@ describe('every limit holds', () => {
     expect(refusal(reply)).toEqual([413, 'PAYLOAD_TOO_LARGE']);
   });
 
+  /** An answer to a body of which one byte comes every 100 ms. */
+  const dripped = async (flags: string[]): Promise<string> => {
+    const slow = await startGateway(['id_fp32'], flags);
+    const socket = await opened(slow.inferenceUrl);
+    const answer = ask(socket, CHUNKED);
+    const drip = setInterval(() => socket.write('1\r\n \r\n'), 100);
+    const text = await answer;
+    clearInterval(drip);
+    await slow.stop();
+    return text;
+  };
+
+  limit('bodyBytesPerS', 'a slower body is answered 408, and its connection closes', async () => {
+    const text = await dripped(['--limits-body-stall-s', '1', '--limits-body-bytes-per-s', '100']);
+    expect(text).toMatch(/^HTTP\/1.1 408 /);
+    expect(text).toMatch(/^connection: close/im);
+    expect(text).toContain('{"error":"the body came slower than 100 bytes per second"}');
+  });
+
+  limit('bodyStallS', 'its speed is judged over so many seconds, and not before', async () => {
+    const startedMs = performance.now();
+    await dripped(['--limits-body-stall-s', '2', '--limits-body-bytes-per-s', '100']);
+    expect(performance.now() - startedMs).toBeGreaterThan(2_000);
+  });
+
+  limit('bodyTimeS', 'a body that is fast enough and does not end is answered 408 too', async () => {
+    const flags = ['--limits-body-stall-s', '1', '--limits-body-bytes-per-s', '1', '--limits-body-time-s', '2'];
+    const text = await dripped(flags);
+    expect(text).toMatch(/^HTTP\/1.1 408 /);
+    expect(text).toContain('{"error":"the body was not complete after 2 s"}');
+  });
+
+  limit('gatherBytes', 'half-sent bodies that hold it all leave the next 503, and whole ones alone', async () => {
+    const few = await startGateway(['id_fp32'], ['--limits-gather-bytes', String(64 * KIB)]);
+    const half = `8000\r\n${' '.repeat(0x8000)}\r\n`;
+    const held = [await opened(few.inferenceUrl), await opened(few.inferenceUrl)];
+    for (const socket of held) socket.write(CHUNKED + half);
+    const gathered = async () => (await fetch(`${few.adminUrl}/metrics`)).text();
+    await eventually(async () => /^penstock_gathered_bytes 65536$/m.test(await gathered()));
+    const answer = await ask(await opened(few.inferenceUrl), CHUNKED + half);
+    expect(answer).toMatch(/^HTTP\/1.1 503 /);
+    expect(answer).toMatch(/^retry-after: 1/im);
+    const whole = { inputs: [I('INPUT0', 'FP32', [1, 1], [3])] };
+    expect((await post(`${few.v2}/models/id_fp32/infer`, whole)).status).toBe(200);
+    for (const socket of held) socket.destroy();
+    await eventually(async () => /^penstock_gathered_bytes 0$/m.test(await gathered()));
+    await few.stop();
+  });
+
   limit('jsonDepth', 'JSON nested deeper is refused, and just as deep is not', async () => {
     const nested = (depth: number) => `{"x":${'['.repeat(depth)}${']'.repeat(depth)},"inputs":[]}`;
     const deep = await post(url(), nested(5));
@@ -185,8 +234,8 @@ describe('every limit holds', () => {
     await small.stop();
   });
 
-  limit('bufferBytes', 'bodies that are gathered share it: one too many is told to come again', async () => {
-    const narrow = await startGateway(['id_fp32'], ['--limits-buffer-bytes', '65536']);
+  test('gatherBytes: what comes out of a packed body counts as well', async () => {
+    const narrow = await startGateway(['id_fp32'], ['--limits-gather-bytes', '65536']);
     const document = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1, 40_000], new Array(40_000).fill(1))] });
     const large = await send(`${narrow.v2}/models/id_fp32/infer`, gzipSync(document), { 'Content-Encoding': 'gzip' });
     expect(refusal(large)).toEqual([503, 'OVERLOADED']);

@@ -62,7 +62,7 @@ describe.runIf(process.platform === 'linux')('a supervised server', { timeout: 3
   test('F3: a server that native code killed is there again on its ports, and log and metrics say so', async () => {
     const served = await supervised();
     await untilReady(served.url);
-    expect(await metrics(served)).not.toContain('cause=');
+    expect(await metrics(served)).toContain('penstock_last_restart_info{cause="none"} 1');
     for (const signal of ['SIGSEGV', 'SIGKILL'] as const) await killServer(served, signal);
     await untilReady(served.url);
     const text = await metrics(served);

@@ -93,6 +93,14 @@ describe('the arena', () => {
     expect(() => arena.trim(offset, 1)).toThrow('no block');
   });
 
+  test('has no block for what is larger than all of it, however large', () => {
+    const arena = new Arena(binding, CAPACITY);
+    for (const bytes of [CAPACITY + 1, 2 ** 32, 2 ** 32 + 1, 2 ** 40, 2 ** 53, Number.MAX_VALUE, Infinity]) {
+      expect(arena.allocate(bytes)).toBe(-1);
+    }
+    expect([arena.allocatedBytes, arena.allocate(CAPACITY)]).toEqual([0, 0]);
+  });
+
   test('gives the memory of large blocks back: it reads as zeros, and its neighbours are untouched', () => {
     const arena = new Arena(binding, 4 * 1024 * 1024);
     const before = arena.allocate(100);

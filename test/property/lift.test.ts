@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LIFT_RESULT_LENGTH, Lift, LiftStatus, MAX_INPUTS } from '../../src/native/binding.ts';
+import { LIFT_RESULT_LENGTH, Lift, LiftStatus, MAX_INPUTS, MAX_VALUES } from '../../src/native/binding.ts';
 import { binding, compare, isWhole, kernel, read, target, withDefaults } from '../support/lift-difference.ts';
 import { LIFT_PROPERTIES } from '../support/lift-properties.ts';
 import { hostileRequest, MODEL, single, validRequest } from '../support/lift-requests.ts';
@@ -62,6 +62,20 @@ describe('lift and its reference agree', () => {
     const inputs = (n: number) => Buffer.from(`{"inputs":[${Array(n).fill('{}').join()}]}`);
     expect(compare(inputs(MAX_INPUTS), {}, true).inputs).toHaveLength(MAX_INPUTS);
     expect(compare(inputs(MAX_INPUTS + 1), {}, true).status).toBe(LiftStatus.TOO_MANY_INPUTS);
+  });
+
+  test('on the number of values besides the data', () => {
+    // One for the outer array, and none for what stands in `data`.
+    const values = (n: number) =>
+      Buffer.from(
+        `[${Array(n - 1)
+          .fill('{}')
+          .join()}]`,
+      );
+    expect(compare(values(MAX_VALUES), {}, true).status).toBe(LiftStatus.OK);
+    expect(compare(values(MAX_VALUES + 1), {}, true).status).toBe(LiftStatus.TOO_MANY_VALUES);
+    const data = `[${Array(MAX_VALUES).fill('1').join()}]`;
+    expect(compare(single('FP32', data), { capacity: 4 * MAX_VALUES }, true).status).toBe(LiftStatus.OK);
   });
 
   test('on a byte order mark, emptiness, and bytes after the document', () => {

@@ -3,7 +3,7 @@
  * for tests only; it recurses, which the depth limit bounds.
  */
 
-import { LiftStatus } from '../binding.ts';
+import { LiftStatus, MAX_VALUES } from '../binding.ts';
 
 /** Longest number text that is converted. */
 export const MAX_NUMBER_LENGTH = 400;
@@ -54,6 +54,7 @@ class Parser {
   readonly #text: string;
   readonly #maxDepth: number;
   #at = 0;
+  #values = 0;
   #input = -1;
 
   constructor(body: Uint8Array, maxDepth: number) {
@@ -73,6 +74,7 @@ class Parser {
     this.#space();
     const start = this.#at;
     const c = this.#text[start];
+    if ((place !== 'data' || depth <= 3) && ++this.#values > MAX_VALUES) this.#fail(LiftStatus.TOO_MANY_VALUES);
     if (c === '{') return this.#object(place === 'root' || place === 'member' ? place : 'other', start, depth);
     if (c === '[') return this.#array(place === 'inputs' || place === 'data' ? place : 'other', start, depth);
     if (c === '"') return { kind: 'string', text: this.#string(), start, end: this.#at };

@@ -36,6 +36,7 @@ const READINGS: Readings = {
   versions: { version: '1.2.3', node: '22.0.0', onnxruntime: '1.30.0' },
   arenaUsedBytes: 4096,
   arenaCapacityBytes: 8192,
+  gatheredBytes: 512,
   connections: { inference: 5, admin: 1 },
   surplusConnections: 2,
   requestsInFlight: 6,
@@ -120,6 +121,7 @@ describe('the text for Prometheus', () => {
       expect.arrayContaining([
         'penstock_arena_bytes 4096',
         'penstock_arena_capacity_bytes 8192',
+        'penstock_gathered_bytes 512',
         'penstock_connections{listener="inference"} 5',
         'penstock_limit_rejections_total{limit="connections"} 2',
         'penstock_requests_in_flight 6',
