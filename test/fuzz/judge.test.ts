@@ -55,6 +55,11 @@ describe('the judge of answers', () => {
     expect(verdict(INFER, answer(400, REFUSAL, '{"error":"no"}'))).toContain('400');
   });
 
+  test('takes what stands behind a question mark for no part of the path', () => {
+    const list = { ...CHANGED, method: 'GET', path: '/v2/models?cls/infer' };
+    expect(verdict(list, answer(200, JSON_TYPE, '{"models":[]}'))).toBeNull();
+  });
+
   test('lets the parser answer in its own words where the framing is broken, and nothing else', () => {
     const broken = { ...CHANGED, sound: false };
     const html = '<h1>HTTP ERROR 400</h1>';

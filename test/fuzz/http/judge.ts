@@ -23,7 +23,7 @@ export function judge(request: FuzzRequest, outcome: Outcome): string | null {
   if (more.length > 0 || outcome.rest.length > 0) return 'more than one answer';
   if (request.untouched && answer.status !== 200) return `a valid request was refused with ${answer.status}`;
   if (request.method === 'HEAD') return answer.body.length > 0 ? 'a HEAD with a body' : null;
-  return judgeOurs(answer, /\/infer(?:\?|$)/.test(request.path));
+  return judgeOurs(answer, request.path.replace(/\?.*/, '').endsWith('/infer'));
 }
 
 /** Any answer on a connection whose framing is lost: ours, or the parser's. */
