@@ -12,6 +12,7 @@ import { CONTROL_BODY_BYTES, ControlBody } from './control-body.ts';
 import { modelConfig, modelList, modelMetadata, repositoryIndex, serverMetadata } from './documents.ts';
 import type { Exchange } from './exchange.ts';
 import type { RequestHeaders } from './headers.ts';
+import { openApiDocument } from './openapi.ts';
 import type { Route } from './path.ts';
 import type { ServerParts } from './server.ts';
 import { allStatistics, modelStatistics, type StatisticsSource } from './statistics.ts';
@@ -52,6 +53,8 @@ export class Control {
         return { live: true };
       case 'ready':
         return this.#ready(snapshot);
+      case 'openapi':
+        return openApiDocument(this.#parts.version, this.#parts.basePath);
       case 'models':
         return modelList(snapshot);
       case 'allStatistics':

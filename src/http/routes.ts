@@ -29,6 +29,7 @@ export const ROUTES = {
   server: { path: '/v2', methods: READ, listener: 'inference', summary: 'Name, version and extensions of the server' },
   live: { path: '/v2/health/live', methods: READ, listener: 'both', summary: 'Whether the process answers' },
   ready: { path: '/v2/health/ready', methods: READ, listener: 'both', summary: 'Whether requests are served' },
+  openapi: { path: '/v2/openapi.json', methods: READ, listener: 'inference', summary: 'This description' },
   models: { path: '/v2/models', methods: READ, listener: 'inference', summary: 'Names of the models' },
   allStatistics: {
     path: '/v2/models/stats',

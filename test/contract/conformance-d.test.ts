@@ -151,10 +151,13 @@ describe('packed answers', () => {
       await ask(v2, 'GET', accept),
       await ask(`${v2}/models/simple`, 'GET', accept),
       await ask(`${v2}/models/simple/config`, 'GET', accept),
+      await ask(`${v2}/models/stats`, 'GET', accept),
+      await ask(`${v2}/models/simple/stats`, 'GET', accept),
+      await ask(`${v2}/openapi.json`, 'GET', accept),
       await ask(`${v2}/repository/index`, 'POST', accept),
       await ask(infer('simple'), 'POST', accept, long),
     ];
-    expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 200, 400]);
+    expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 200, 200, 200, 200, 400]);
     for (const { headers } of replies) expect(headers['content-encoding']).toBeUndefined();
   });
 });

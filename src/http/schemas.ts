@@ -1,0 +1,115 @@
+/** JSON Schemas (2020-12) of what the routes take and give, for the OpenAPI document. Tests hold real answers to them. */
+
+import { DATATYPES } from '../core/datatype.ts';
+
+const text = { type: 'string' };
+const whole = { type: 'integer', minimum: 0 };
+const dims = { type: 'array', items: { type: 'integer' } };
+const parameters = {
+  type: ['object', 'null'],
+  additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
+};
+
+/** An object of these members: all of them required, or those named. */
+function object(properties: Readonly<Record<string, object>>, required = Object.keys(properties)): object {
+  return { type: 'object', properties, required };
+}
+
+/** The same, and no others. */
+function exactly(properties: Readonly<Record<string, object>>, required?: string[]): object {
+  return { ...object(properties, required), additionalProperties: false };
+}
+
+function listOf(items: object): object {
+  return { type: 'array', items };
+}
+
+function ref(name: string): object {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+const DURATIONS = ['compute_input', 'compute_infer', 'compute_output'];
+const durations = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, ref('Duration')]));
+
+/** All of them by name. */
+export const SCHEMAS = {
+  Error: exactly({ error: text }),
+  Live: exactly({ live: { const: true } }),
+  Ready: exactly({ live: { const: true }, ready: { const: true } }),
+  ServerMetadata: exactly({ name: text, version: text, extensions: listOf(text) }),
+  ModelList: exactly({ models: listOf(text) }),
+  Datatype: { type: 'string', enum: DATATYPES.map(({ name }) => name) },
+  TensorMetadata: exactly({ name: text, datatype: ref('Datatype'), shape: dims }),
+  ModelMetadata: exactly({
+    name: text,
+    versions: listOf(text),
+    platform: text,
+    inputs: listOf(ref('TensorMetadata')),
+    outputs: listOf(ref('TensorMetadata')),
+  }),
+  ModelReady: exactly({ name: text, ready: { const: true } }),
+  ConfigTensor: object({ name: text, data_type: { type: 'string', pattern: '^TYPE_' }, dims }),
+  ModelConfig: object({
+    name: text,
+    platform: text,
+    backend: text,
+    max_batch_size: whole,
+    input: listOf(ref('ConfigTensor')),
+    output: listOf(ref('ConfigTensor')),
+  }),
+  Duration: exactly({ count: whole, ns: whole }),
+  Statistics: exactly({
+    model_stats: listOf(
+      exactly({
+        name: text,
+        version: text,
+        last_inference: { ...whole, description: 'Unix time in milliseconds; 0 = never' },
+        inference_count: { ...whole, description: 'Rows' },
+        execution_count: { ...whole, description: 'Batches' },
+        inference_stats: exactly(durations(['success', 'fail', 'queue', ...DURATIONS, 'cache_hit', 'cache_miss'])),
+        response_stats: { type: 'object' },
+        batch_stats: listOf(exactly({ batch_size: whole, ...durations(DURATIONS) })),
+        memory_usage: { type: 'array' },
+      }),
+    ),
+  }),
+  RepositoryIndexRequest: object({ ready: { type: ['boolean', 'null'] } }, []),
+  RepositoryIndex: listOf(
+    exactly(
+      { name: text, version: text, state: { enum: ['READY', 'UNAVAILABLE', 'LOADING', 'UNLOADING'] }, reason: text },
+      ['name', 'version', 'state'],
+    ),
+  ),
+  RequestInput: object(
+    { name: text, shape: dims, datatype: ref('Datatype'), parameters, data: { type: ['array', 'null'] } },
+    ['name', 'shape', 'datatype'],
+  ),
+  RequestOutput: object({ name: text, parameters }, ['name']),
+  InferenceRequest: object(
+    {
+      id: { type: ['string', 'null'] },
+      parameters,
+      inputs: listOf(ref('RequestInput')),
+      outputs: { type: ['array', 'null'], items: ref('RequestOutput') },
+    },
+    ['inputs'],
+  ),
+  ResponseOutput: exactly(
+    {
+      name: text,
+      datatype: ref('Datatype'),
+      shape: dims,
+      data: { type: 'array' },
+      parameters: exactly({ binary_data_size: whole }),
+    },
+    ['name', 'datatype', 'shape'],
+  ),
+  InferenceResponse: exactly(
+    { id: text, model_name: text, model_version: text, outputs: listOf(ref('ResponseOutput')) },
+    ['model_name', 'model_version', 'outputs'],
+  ),
+  SharedMemoryStatus: { type: 'array', maxItems: 0 },
+} as const satisfies Record<string, object>;
+
+/** Name of a schema. */
+export type SchemaName = keyof typeof SCHEMAS;
