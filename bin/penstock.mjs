@@ -24,6 +24,7 @@ const COMMANDS = {
   test: { packages: 'full', addon: ['penstock', 'penstock_native_test'], run: (args) => test(ROOT, args) },
   fixtures: { packages: 'full', addon: [], run: script('test/support/fixtures/main.ts') },
   'bench-suite': { packages: 'full', addon: ['penstock'], run: script('bench/main.ts') },
+  profile: { packages: 'full', addon: ['penstock'], run: script('bench/profile.ts') },
   'check-cuda': { packages: 'full', addon: ['penstock'], run: script('bench/check-cuda.ts') },
 };
 

@@ -14,9 +14,14 @@ export interface Server {
 }
 
 /** Starts `node args` on `core`; resolves when it has printed a URL. @throws where it ends before that */
-export async function startServer(args: readonly string[], core: number | string): Promise<Server> {
+export async function startServer(
+  args: readonly string[],
+  core: number | string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Server> {
   const child = spawn('taskset', ['-c', String(core), process.execPath, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env,
   });
   const url = await firstUrl(child);
   const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
