@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
+import { systemClock } from '../core/clock.ts';
+import { Timeline } from '../core/timeline.ts';
 import type { Gateway, Listening } from '../gateway.ts';
 import { createLogger, type Logger } from '../logging/logger.ts';
 import { NativeAddonError } from '../native/load.ts';
@@ -16,18 +18,22 @@ const SAME_SIGNAL_MS = 1_000;
 
 /** Serves until a signal comes. @returns the exit code */
 export async function serve(args: readonly string[]): Promise<number> {
+  const timeline = new Timeline(systemClock);
+  timeline.mark('process');
   let config: Config;
   try {
     config = loadConfig({ args, env: process.env });
   } catch (error) {
     return reportMistakes(error);
   }
+  timeline.mark('config');
   // uWebSockets.js reads it when it is loaded, which is why the gateway is imported only now.
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.headerBytes);
   const { Gateway: Server, PortTakenError } = await import('../gateway.ts');
+  timeline.mark('modules');
   const log = createLogger(config.log);
   try {
-    const gateway = new Server(config, log);
+    const gateway = new Server(config, log, { timeline });
     const stopped = untilStopped(gateway, config, log);
     const listening = await gateway.start();
     announce(config, listening);
