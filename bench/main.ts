@@ -1,13 +1,15 @@
-/** `npm run bench -- NAME [--rounds N] [--slice-s S] [--quick]`: prints a table row, and writes the figures as JSON. */
+/** `npm run bench -- NAME [--rounds N] [--slice-s S] [--quick] [--requests N] [--leak]`: prints a table row, and writes the figures as JSON. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Effort, Outcome } from './http/compare.ts';
+import { idleConnections } from './http/idle.ts';
 import { imagesPerSecond } from './http/images.ts';
 import { measureMlp } from './http/mlp.ts';
 import { addedLatency, handRolled, largeBody, memoryGrowth, roadAlone } from './http/scenarios.ts';
+import { FULL_SOAK, soak } from './http/soak.ts';
 import { codecAlone } from './micro/lift.ts';
 import { hasWrk } from './runner/wrk.ts';
 
@@ -47,6 +49,12 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'BM-6': { what: 'resnet18, binary: pictures/s / raw ONNX Runtime', target: '>= 0.95', run: imagesPerSecond },
   'BM-9': { what: '588 KiB body, copying instance: c_ours - c_echo, ms', target: '<= 0.15', run: largeBody },
   'BM-12-fastify': { what: 'mlp, JSON: CPU of Fastify + onnxruntime-node / ours', target: '-', run: handRolled },
+  'BM-11': {
+    what: 'soak of a mix at 80 %: RSS slope, MiB per million requests',
+    target: '<= 1, p99 drift <= 10 %',
+    run: soak,
+  },
+  idle: { what: 'RSS of an idle keep-alive connection, bytes', target: '-', run: idleConnections },
   RSS: { what: 'RSS after 100,000 requests / after 20,000', target: '<= 1.05', run: memoryGrowth },
 };
 
@@ -60,6 +68,8 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: '9' },
       'slice-s': { type: 'string', default: '3' },
       quick: { type: 'boolean', default: false },
+      requests: { type: 'string', default: String(FULL_SOAK) },
+      leak: { type: 'boolean', default: false },
     },
   });
   const name = positionals[0] ?? '';
@@ -74,21 +84,28 @@ async function main(): Promise<number> {
     return 69;
   }
   const asked = { rounds: Number(values.rounds), sliceS: Number(values['slice-s']) };
-  const effort = values.quick ? { rounds: 1, sliceS: 1 } : asked;
-  report(name, scenario, effort, await scenario.run(effort));
-  return 0;
+  const scale = values.quick ? { rounds: 1, sliceS: 1 } : asked;
+  const effort: Effort = { ...scale, requests: Number(values.requests), leak: values.leak };
+  const outcome = await scenario.run(effort);
+  report(name, scenario, effort, outcome);
+  if (outcome.fault === undefined || outcome.fault === '') return 0;
+  process.stderr.write(`${name}: ${outcome.fault}\n`);
+  return 1;
 }
 
 function report(name: string, { what, target }: Scenario, effort: Effort, outcome: Outcome): void {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD']).toString().trim();
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`;
-  const command = `npm run bench -- ${name} --rounds ${effort.rounds} --slice-s ${effort.sliceS}`;
+  const scale = `--rounds ${effort.rounds} --slice-s ${effort.sliceS}`;
+  const count = `--requests ${effort.requests}${effort.leak ? ' --leak' : ''}`;
+  const command = `npm run bench -- ${name} ${name === 'BM-11' ? count : scale}`;
   mkdirSync('bench/results', { recursive: true });
   const facts = { name, what, target, effort, commit, machine, command, outcome };
   writeFileSync(`bench/results/${name}.json`, `${JSON.stringify(facts)}\n`);
   const { figure, interval, aa, detail } = outcome;
   const [low, high] = interval.map((v) => v.toFixed(3));
-  const quick = effort.rounds < HONEST.rounds || effort.sliceS > HONEST.sliceS ? ' (quick)' : '';
+  const short = name === 'BM-11' ? effort.requests < FULL_SOAK : effort.rounds < HONEST.rounds;
+  const quick = short || effort.sliceS > HONEST.sliceS ? ' (quick)' : '';
   const parts = Object.entries(detail).map(([key, value]) => `${key} ${value.toFixed(2)}`);
   process.stdout.write(
     `| ${name}${quick} | ${target} | ${figure.toFixed(3)} | ${low}..${high} | ${aa.toFixed(3)} | ${parts.join(', ')} | ` +

@@ -1,68 +1,106 @@
-/** `node bench/profile.ts [binary|json] [SECONDS]`: our server under the mlp load, and where its front thread spends itself. */
+/**
+ * `npm run profile -- BENCH [SECONDS]`: our server under the load of a bench. Writes the CPU profile of its front thread to
+ * `bench/results/` (Chrome's and VS Code's profilers open it), and prints where that thread spends itself.
+ */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { writeFixtures } from '../test/support/fixtures/write.ts';
-import { answerBytes, mlpBinary, mlpJson } from './http/loads.ts';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { answerBytes, mlpBinary, mlpJson, pictureBinary } from './http/loads.ts';
+import { copyServer, ourServer, withModels, writeMlp, writePicture, writeResnet } from './http/scenarios.ts';
 import { startServer } from './runner/process.ts';
-import { Wrk } from './runner/wrk.ts';
+import { type Profile, selfTimes } from './runner/self-times.ts';
+import { hasWrk, type Load, Wrk } from './runner/wrk.ts';
 
-/** The parts of V8's .cpuprofile that are read here. */
-interface Profile {
-  readonly nodes: readonly {
-    readonly id: number;
-    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
-  }[];
-  readonly samples: readonly number[];
+interface Subject {
+  readonly what: string;
+  readonly write: (models: string) => Promise<void>;
+  readonly server: (models: string) => string[];
+  readonly load: () => Load;
+  readonly connections: number;
+  readonly serverCores: string;
+  readonly loadCores: string;
 }
 
 const TOP = 25;
-const [form = 'binary', seconds = '5'] = process.argv.slice(2);
-const folder = mkdtempSync(join(tmpdir(), 'penstock-profile-'));
-const load = form === 'json' ? mlpJson() : mlpBinary();
-const wrk = new Wrk(load);
-try {
-  await writeFixtures(join(folder, 'models'), ['mlp']);
-  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const flags = ['--models', join(folder, 'models'), '--port', '0', '--admin-port', '0', '--workers', '1'];
-  const profiling = ['--cpu-prof', '--cpu-prof-dir', join(folder, 'profiles')];
-  const server = await startServer([...profiling, main, 'serve', ...flags, '--log-level', 'error'], 0);
+/** Longest wait for the profile to be written, milliseconds. */
+const WRITE_MS = 30_000;
+const APART = { serverCores: '0', loadCores: '1' };
+const ALL = `0-${availableParallelism() - 1}`;
+const MLP = { write: writeMlp, connections: 64, ...APART };
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  'BM-1': { what: 'whole road, copying instance', server: copyServer, load: mlpBinary, ...MLP },
+  'BM-2': { what: 'mlp, binary body', server: ourServer, load: mlpBinary, ...MLP },
+  'BM-3': { what: 'mlp, JSON body', server: ourServer, load: mlpJson, ...MLP },
+  'BM-6': {
+    what: 'resnet18, binary body; the models run on other threads, which are not in the profile',
+    write: writeResnet,
+    server: (models) => ourServer(models, availableParallelism()),
+    load: () => pictureBinary('resnet18', 'logits'),
+    connections: 8,
+    serverCores: ALL,
+    loadCores: ALL,
+  },
+  'BM-9': {
+    what: '588 KiB body, copying instance',
+    write: writePicture,
+    server: copyServer,
+    load: () => pictureBinary('picture', 'mean'),
+    connections: 8,
+    ...APART,
+  },
+};
+
+async function main([name = '', seconds = '5']: readonly string[]): Promise<number> {
+  const subject = Object.hasOwn(SUBJECTS, name) ? SUBJECTS[name] : undefined;
+  if (subject === undefined || !(Number(seconds) >= 1)) {
+    for (const [key, { what }] of Object.entries(SUBJECTS)) process.stdout.write(`${key}  ${what}\n`);
+    return name === '' ? 0 : 64;
+  }
+  if (!(await hasWrk())) {
+    process.stderr.write('wrk is missing: apt-get install wrk\n');
+    return 69;
+  }
+  mkdirSync('bench/results', { recursive: true });
+  const path = resolve(`bench/results/${name}.cpuprofile`);
+  rmSync(path, { force: true });
+  await withModels(subject.write, (models) => take(subject, models, Number(seconds), path));
+  const { busy, functions } = selfTimes(JSON.parse(readFileSync(path, 'utf8')) as Profile, TOP);
+  for (const { where, share } of functions) {
+    process.stdout.write(`${(100 * share).toFixed(1).padStart(5)} %  ${where}\n`);
+  }
+  // V8 takes everything between two calls into JavaScript for idle: what uWebSockets.js reads and parses as well.
+  process.stdout.write(`in JavaScript, and what it calls, ${(100 * busy).toFixed(0)} % of the time; ${path}\n`);
+  return 0;
+}
+
+/** The load runs alone for a second, so that the code is warm, and then under the profiler. */
+async function take(subject: Subject, models: string, seconds: number, path: string): Promise<void> {
+  const load = subject.load();
+  const wrk = new Wrk(load);
+  const preload = ['--import', new URL('./runner/profiled.ts', import.meta.url).href];
+  const env = { ...process.env, PROFILE_PATH: path };
+  const server = await startServer([...preload, ...subject.server(models)], subject.serverCores, env);
   try {
     await answerBytes(server.url, load);
-    await wrk.slice(server.url, 64, Number(seconds), 1);
+    await wrk.slice(server.url, subject.connections, 1, subject.loadCores);
+    process.kill(server.pid, 'SIGUSR2');
+    await wrk.slice(server.url, subject.connections, seconds, subject.loadCores);
+    process.kill(server.pid, 'SIGUSR2');
+    await written(path);
   } finally {
     await server.stop();
+    wrk.dispose();
   }
-  for (const line of busiest(join(folder, 'profiles'))) process.stdout.write(`${line}\n`);
-} finally {
-  wrk.dispose();
-  rmSync(folder, { recursive: true });
 }
 
-/** Self time per function of the front thread, as shares of the time that it was not idle. */
-function busiest(dir: string): string[] {
-  // CPU.<date>.<time>.<pid>.<thread>.<n>.cpuprofile: thread 0 is the front.
-  const name = readdirSync(dir).find((file) => /\.0\.\d+\.cpuprofile$/.test(file)) ?? '';
-  const table = selfSamples(JSON.parse(readFileSync(join(dir, name), 'utf8')) as Profile);
-  const busy = [...table.values()].reduce((sum, count) => sum + count, 0);
-  const rows = [...table].sort((a, b) => b[1] - a[1]).slice(0, TOP);
-  return rows.map(([where, count]) => `${((100 * count) / busy).toFixed(1).padStart(5)} %  ${where}`);
-}
-
-function selfSamples({ nodes, samples }: Profile): Map<string, number> {
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
-  const table = new Map<string, number>();
-  for (const id of samples) {
-    const name = names.get(id) ?? '';
-    if (name.startsWith('(idle)')) continue;
-    table.set(name, (table.get(name) ?? 0) + 1);
+async function written(path: string): Promise<void> {
+  const deadlineMs = performance.now() + WRITE_MS;
+  while (!existsSync(path)) {
+    if (performance.now() > deadlineMs) throw new Error('the server wrote no profile');
+    await new Promise((resolveLater) => setTimeout(resolveLater, 50));
   }
-  return table;
 }
 
-function nameOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
-  const where = url === '' ? '' : ` ${url.split('/').slice(-2).join('/')}:${lineNumber + 1}`;
-  return `${functionName || '(anonymous)'}${where}`;
-}
+process.exitCode = await main(process.argv.slice(2));

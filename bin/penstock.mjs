@@ -26,6 +26,7 @@ const COMMANDS = {
   fixtures: { packages: 'full', addon: [], run: script('test/support/fixtures/main.ts') },
   'bench-suite': { packages: 'full', addon: ['penstock'], run: script('bench/main.ts') },
   fuzz: { packages: 'full', addon: [], run: (args) => fuzz(ROOT, args) },
+  profile: { packages: 'full', addon: ['penstock'], run: script('bench/profile.ts') },
   'check-cuda': { packages: 'full', addon: ['penstock'], run: script('bench/check-cuda.ts') },
 };
 

@@ -10,6 +10,7 @@ import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import { Timeline } from './core/timeline.ts';
 import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
 import type { Exchange } from './http/exchange.ts';
@@ -39,6 +40,8 @@ export interface GatewayOptions {
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
   readonly inlineLane?: (arena: Arena) => Lane;
+  /** Of the start so far: what went before the gateway. */
+  readonly timeline?: Timeline;
   /** Module of the worker threads. */
   readonly workerEntry?: URL;
 }
@@ -73,6 +76,7 @@ export class Gateway {
   readonly #metrics: Metrics;
   readonly #version = packageVersion();
   readonly #supervision: Supervision | null;
+  readonly #timeline: Timeline;
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
   readonly #registry: Registry;
@@ -88,7 +92,9 @@ export class Gateway {
     this.#gathered = new GatherLedger(config.limits.gatherBytes);
     this.#log = log;
     this.#supervision = options.supervision ?? null;
+    this.#timeline = options.timeline ?? new Timeline(systemClock);
     const binding = loadBinding();
+    this.#timeline.mark('addon');
     const arena = new Arena(binding, config.limits.arenaBytes);
     this.#arena = arena;
     this.#metrics = new Metrics(() => this.#readings());
@@ -108,6 +114,7 @@ export class Gateway {
       driver: this.#road.driver,
       lanes,
       metrics: this.#metrics,
+      timeline: this.#timeline,
       jsonDepth: config.limits.jsonDepth,
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
@@ -141,8 +148,12 @@ export class Gateway {
       this.#inference.close();
       throw new PortTakenError(adminHost, adminPort);
     }
+    this.#timeline.mark('ports');
     this.#settled = this.#registry.start();
-    this.#settled.catch((error: unknown) => this.#log.error({ err: error }, 'the models folder cannot be read'));
+    this.#settled.then(
+      () => this.#started(),
+      (error: unknown) => this.#log.error({ err: error }, 'the models folder cannot be read'),
+    );
     return { inferenceUrl: url(host, inference), adminUrl: url(adminHost, admin), port: inference, adminPort: admin };
   }
 
@@ -198,6 +209,14 @@ export class Gateway {
     };
   }
 
+  #started(): void {
+    // Stopped in the middle of it: nothing has started.
+    if (this.#draining) return;
+    this.#timeline.mark('ready');
+    this.#timeline.close();
+    this.#log.info({ startMs: this.#timeline.times }, 'started');
+  }
+
   #readings(): Readings {
     const lanes = this.#road.driver.lanes();
     const versions = [...this.#registry.snapshot.models.values()].flatMap((model) => model.versions);
@@ -226,6 +245,7 @@ export class Gateway {
       snapshot: this.#registry.snapshot,
       lanes: this.#road.driver.lanes(),
       target: this.#target,
+      startMs: this.#timeline.times,
     });
   }
 

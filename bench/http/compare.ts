@@ -9,6 +9,10 @@ import { answerBytes } from './loads.ts';
 export interface Effort {
   readonly rounds: number;
   readonly sliceS: number;
+  /** For scenarios that count requests. */
+  readonly requests: number;
+  /** Whether a leak is planted that must be found. */
+  readonly leak: boolean;
 }
 
 /** One slice of one server. */
@@ -37,6 +41,8 @@ export interface Outcome {
   /** Our server against itself inside a round: what noise alone makes. NaN where there is none. */
   readonly aa: number;
   readonly detail: Readonly<Record<string, number>>;
+  /** Where a scenario judges itself: what is wrong, empty for nothing. */
+  readonly fault?: string;
 }
 
 const SERVER_CORE = 0;

@@ -23,7 +23,7 @@ export function roadAlone(effort: Effort): Promise<Outcome> {
   return withModels(writeMlp, (models) =>
     compare(
       {
-        ours: [file('./copy-server.ts'), models],
+        ours: copyServer(models),
         other: echo,
         load: mlpBinary(),
         connections: CONNECTIONS,
@@ -57,7 +57,7 @@ export function largeBody(effort: Effort): Promise<Outcome> {
   return withModels(writePicture, (models) =>
     compare(
       {
-        ours: [file('./copy-server.ts'), models],
+        ours: copyServer(models),
         other: echo,
         load: pictureBinary('picture', 'mean'),
         connections: 8,
@@ -109,9 +109,15 @@ export function memoryGrowth(): Promise<Outcome> {
   });
 }
 
-function ourServer(models: string): string[] {
-  const ports = ['--port', '0', '--admin-port', '0'];
-  return [file('../../src/main.ts'), 'serve', '--models', models, ...ports, '--workers', '1', '--log-level', 'error'];
+/** Arguments of node for the server as users run it, over these models. */
+export function ourServer(models: string, workers = 1): string[] {
+  const ports = ['--port', '0', '--admin-port', '0', '--log-level', 'error'];
+  return [file('../../src/main.ts'), 'serve', '--models', models, '--workers', String(workers), ...ports];
+}
+
+/** The same for the whole road with an instance that only copies. */
+export function copyServer(models: string): string[] {
+  return [file('./copy-server.ts'), models];
 }
 
 async function singleRunUs(model: string): Promise<number> {
@@ -119,12 +125,18 @@ async function singleRunUs(model: string): Promise<number> {
   return (JSON.parse((await run('taskset', args)).stdout) as { singleRunUs: number }).singleRunUs;
 }
 
-function writeMlp(models: string): Promise<void> {
+/** The model of BM-1 to BM-4. */
+export function writeMlp(models: string): Promise<void> {
   return writeFixtures(models, ['mlp']);
 }
 
+/** The model of BM-6. */
+export function writeResnet(models: string): Promise<void> {
+  return writeFixtures(models, ['resnet18']);
+}
+
 /** A model with a body of 588 KiB in and 40 bytes out, quick enough to be measured at load. */
-async function writePicture(models: string): Promise<void> {
+export async function writePicture(models: string): Promise<void> {
   mkdirSync(join(models, 'picture/1'), { recursive: true });
   const model = onnx({
     inputs: [['input', 'FP32', ['batch', 3, 224, 224]]],
@@ -142,7 +154,8 @@ async function writePicture(models: string): Promise<void> {
   writeFileSync(join(models, 'picture/1/model.onnx'), model);
 }
 
-async function withModels<T>(
+/** A folder of models for as long as `use` takes. */
+export async function withModels<T>(
   write: (models: string) => Promise<void>,
   use: (models: string) => Promise<T>,
 ): Promise<T> {

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 
 /** Clock ticks of /proc per second on Linux. */
 const TICKS_PER_S = 100;
@@ -10,13 +11,20 @@ const TICKS_PER_S = 100;
 export interface Server {
   readonly pid: number;
   readonly url: string;
+  /** What it prints. */
+  readonly output: Readable;
   stop(): Promise<void>;
 }
 
 /** Starts `node args` on `core`; resolves when it has printed a URL. @throws where it ends before that */
-export async function startServer(args: readonly string[], core: number | string): Promise<Server> {
+export async function startServer(
+  args: readonly string[],
+  core: number | string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Server> {
   const child = spawn('taskset', ['-c', String(core), process.execPath, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env,
   });
   const url = await firstUrl(child);
   const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
@@ -24,7 +32,7 @@ export async function startServer(args: readonly string[], core: number | string
     child.kill('SIGTERM');
     await closed;
   };
-  return { pid: child.pid as number, url, stop };
+  return { pid: child.pid as number, url, output: child.stdout as Readable, stop };
 }
 
 /** CPU microseconds that the process has used, all its threads together. */
@@ -38,6 +46,11 @@ export function cpuUs(pid: number): number {
 export function residentBytes(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1] ?? 0) * 1024;
+}
+
+/** Open files and sockets of the process. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
 }
 
 /** Threads of the process. */

@@ -29,9 +29,8 @@ export class Wrk {
   readonly #path: string;
 
   constructor(load: Load) {
-    const escaped = [...load.body].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('');
     const headers = Object.entries(load.headers).map(([name, value]) => `wrk.headers["${name}"]="${value}"\n`);
-    writeFileSync(this.#script, `wrk.method="POST"\nwrk.body="${escaped}"\n${headers.join('')}`);
+    writeFileSync(this.#script, `wrk.method="POST"\nwrk.body="${escaped(load.body)}"\n${headers.join('')}`);
     this.#path = load.path;
   }
 
@@ -70,7 +69,13 @@ export async function hasWrk(): Promise<boolean> {
   );
 }
 
-function microseconds(match: RegExpExecArray | null): number {
+/** Bytes as the inside of a string of Lua. */
+export function escaped(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => `\\${String(byte).padStart(3, '0')}`).join('');
+}
+
+/** A time as wrk prints it. */
+export function microseconds(match: RegExpExecArray | null): number {
   const unit = { us: 1, ms: 1e3, s: 1e6 }[match?.[2] ?? 'us'] ?? 1;
   return Number(match?.[1]) * unit;
 }

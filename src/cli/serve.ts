@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { readSupervision, type Supervision } from '../config/supervision.ts';
+import { systemClock } from '../core/clock.ts';
+import { Timeline } from '../core/timeline.ts';
 import type { Gateway, GatewayOptions, Listening } from '../gateway.ts';
 import { createLogger, type Logger } from '../logging/logger.ts';
 import { NativeAddonError } from '../native/load.ts';
@@ -25,6 +27,8 @@ const SUPERVISE_FLAG = '--supervise';
  */
 export async function serve(args: readonly string[], options: GatewayOptions = {}): Promise<number> {
   if (args.includes(SUPERVISE_FLAG)) return supervise(args.filter((arg) => arg !== SUPERVISE_FLAG));
+  const timeline = new Timeline(systemClock);
+  timeline.mark('process');
   let config: Config;
   let supervision: Supervision | null;
   try {
@@ -33,12 +37,14 @@ export async function serve(args: readonly string[], options: GatewayOptions = {
   } catch (error) {
     return reportMistakes(error);
   }
+  timeline.mark('config');
   // uWebSockets.js reads it when it is loaded, which is why the gateway is imported only now.
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.headerBytes);
   const { Gateway: Server, PortTakenError } = await import('../gateway.ts');
+  timeline.mark('modules');
   const log = createLogger(config.log);
   try {
-    const gateway = new Server(config, log, { ...options, supervision });
+    const gateway = new Server(config, log, { ...options, supervision, timeline });
     const stopped = untilStopped(gateway, config, log, supervision !== null);
     const listening = await gateway.start();
     if (supervision !== null) tellSupervisor(listening);

@@ -7,6 +7,7 @@ import type { Batch } from '../batching/batcher.ts';
 import { HEADS_KEPT, MAX_SKELETON_BYTES } from '../codec/head.ts';
 import type { Config } from '../config/schema.ts';
 import type { ModelVersion, Snapshot } from '../core/model.ts';
+import type { StartTimes } from '../core/timeline.ts';
 import type { Readings } from '../metrics/families.ts';
 import { MAX_INPUTS } from '../native/binding.ts';
 import type { InferRequest } from '../pipeline/request.ts';
@@ -22,6 +23,7 @@ export interface DebugSources {
   readonly snapshot: Snapshot;
   readonly lanes: readonly { readonly up: boolean; readonly batch: Batch<InferRequest> | null }[];
   readonly target: (id: number) => Target | null;
+  readonly startMs: StartTimes;
 }
 
 /** Limits that are constants. */
@@ -36,6 +38,7 @@ export function debugDocument(sources: DebugSources): unknown {
     pid: process.pid,
     uptimeS: Math.round(nowUs / 1e6),
     versions: readings.versions,
+    startMs: sources.startMs,
     requestsInFlight,
     connections,
     arena: { capacityBytes: arenaCapacityBytes, usedBytes: arenaUsedBytes },

@@ -14,6 +14,7 @@ import {
 } from '../core/instance.ts';
 import type { ModelPolicy, Placement, ServedFacts } from '../core/model.ts';
 import { elementCount, type Signature } from '../core/tensor.ts';
+import type { Timeline } from '../core/timeline.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { TargetMetrics } from '../metrics/target.ts';
 import { type Arena, aligned } from '../native/arena.ts';
@@ -48,6 +49,7 @@ export interface LoaderParts {
   /** Worker lanes first, the inline lane last: positions are the driver's lane numbers. */
   readonly lanes: readonly Lane[];
   readonly metrics: Metrics;
+  readonly timeline: Timeline;
   readonly jsonDepth: number;
   readonly queueRows: number;
   readonly queueBytes: number;
@@ -75,6 +77,7 @@ export class ModelLoader implements Loader {
     const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
     const lanes = this.#workerLanes(policy.instances, spec.session);
     const info = await explained(() => this.#lane(lanes[0]).load(spec));
+    this.#parts.timeline.markModel(model, version, 'loaded');
     try {
       return await this.#serve(model, version, found, spec, lanes, info);
     } catch (error) {
@@ -99,6 +102,7 @@ export class ModelLoader implements Loader {
       const result = await this.#tryRun(info.signature, rows, maxBatchSize > 0, lanes[0], spec.session);
       return result?.runUs ?? Number.POSITIVE_INFINITY;
     });
+    this.#parts.timeline.markModel(model, version, 'measured');
     const placement = this.#parts.placement ?? (measuredUs < INLINE_US ? 'inline' : 'worker');
     const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
     await this.#settle(spec, lanes, homes);
@@ -127,6 +131,7 @@ export class ModelLoader implements Loader {
     const target = new Target(parts);
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
+    this.#parts.timeline.markModel(model, version, 'placed');
     return { target: session, facts };
   }
 

@@ -104,6 +104,7 @@ describe('the settings in the picture', () => {
       snapshot: EMPTY_SNAPSHOT,
       lanes: [],
       target: () => null,
+      startMs: { steps: {}, models: {} },
     }) as { config: object; limits: object };
 
   test('are all there are today', () => {
