@@ -16,6 +16,7 @@ import { HttpServer, type ServerParts } from './http/server.ts';
 import type { Logger } from './logging/logger.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Arena } from './native/arena.ts';
+import { CrashMarks } from './native/crash-marks.ts';
 import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
@@ -76,6 +77,7 @@ export class Gateway {
     this.#log = log;
     const binding = loadBinding();
     const arena = new Arena(binding, config.limits.arenaBytes);
+    const marks = new CrashMarks(binding, options.supervision?.marksFile ?? -1);
     this.#metrics = new Metrics({
       arenaBytes: () => arena.allocatedBytes,
       logLinesDropped: () => log.dropped,
@@ -85,10 +87,13 @@ export class Gateway {
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,
+      marks,
       onLaneChange: (lane, up, reason) => this.#laneChanged(lane, up, reason),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     });
-    const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer);
+    // The front thread's slot is the one behind the workers'.
+    if (marks.kept) binding.claimCrashMark(config.workers);
+    const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
     this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
@@ -102,6 +107,8 @@ export class Gateway {
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
       placement: options.placement ?? null,
+      marks,
+      refused: options.supervision?.refused ?? [],
     });
     this.#registry = new Registry(config.models, loader, {
       onSkipped: (name) => log.warn({ model: name }, 'a folder whose name cannot be served was skipped'),

@@ -4,6 +4,7 @@
  */
 
 import type { Driver } from '../batching/driver.ts';
+import type { RefusedVersion } from '../config/supervision.ts';
 import {
   type Lane,
   RunError,
@@ -17,6 +18,7 @@ import { elementCount, type Signature } from '../core/tensor.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { type Arena, aligned } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
+import type { CrashMarks } from '../native/crash-marks.ts';
 import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { measureRun } from '../workers/measure.ts';
@@ -52,6 +54,9 @@ export interface LoaderParts {
   readonly queueBytes: number;
   /** Tests and benches force a placement by this seam; null = decide by measurement. */
   readonly placement: Placement | null;
+  readonly marks: CrashMarks;
+  /** Versions that ended the process too often. */
+  readonly refused: readonly RefusedVersion[];
 }
 
 /** Loads versions onto lanes. */
@@ -70,9 +75,11 @@ export class ModelLoader implements Loader {
   }
 
   async load(model: string, version: string, found: FoundVersion): Promise<{ target: number; facts: ServedFacts }> {
-    const { policy } = found;
+    const { policy, files } = found;
+    this.#checkRefused(model, version, files);
     const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
     const lanes = this.#workerLanes(policy.instances, spec.session);
+    this.#parts.marks.name({ session: spec.session, model, version, files });
     const info = await explained(() => this.#lane(lanes[0]).load(spec));
     try {
       return await this.#serve(model, version, found, spec, lanes, info);
@@ -80,6 +87,15 @@ export class ModelLoader implements Loader {
       for (const lane of lanes) await this.#lane(lane).unload(spec.session);
       throw error;
     }
+  }
+
+  /** @throws {UnloadableError} for what ended the process too often and has not been changed since */
+  #checkRefused(model: string, version: string, files: string): void {
+    const found = this.#parts.refused.find((r) => r.model === model && r.version === version && r.files === files);
+    if (found === undefined) return;
+    throw new UnloadableError(
+      `it ran each time the server process died, several times in a row (${found.cause}); it is loaded again when its files change or the server is started anew`,
+    );
   }
 
   async #serve(

@@ -15,6 +15,7 @@ import {
   type SessionSpec,
 } from '../core/instance.ts';
 import type { TensorSpec } from '../core/tensor.ts';
+import type { CrashMarks } from '../native/crash-marks.ts';
 import type { Reply, Task, ThreadData } from './messages.ts';
 
 const ENTRY = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
@@ -26,6 +27,7 @@ const BACKOFF_MS = { first: 100, most: 5_000, forgottenAfter: 60_000 };
 export interface WorkerPoolOptions {
   readonly slots: number;
   readonly arena: SharedArrayBuffer;
+  readonly marks: CrashMarks;
   /** Told of every thread that died and came back. */
   readonly onLaneChange: (lane: number, up: boolean, reason: string) => void;
   /** Module of the threads; tests give one that wraps the real one and dies on request. */
@@ -38,11 +40,13 @@ export class WorkerPool {
   readonly #pool: Piscina;
   readonly #lanes: WorkerLane[];
   readonly #onLaneChange: WorkerPoolOptions['onLaneChange'];
+  readonly #marks: Uint32Array;
   #sending: WorkerLane | null = null;
   #closing = false;
 
   constructor(options: WorkerPoolOptions) {
-    const threadData: ThreadData = { arena: options.arena };
+    const threadData: ThreadData = { arena: options.arena, marked: options.marks.kept };
+    this.#marks = options.marks.slots;
     this.#onLaneChange = options.onLaneChange;
     this.#lanes = Array.from(
       { length: options.slots },
@@ -74,12 +78,15 @@ export class WorkerPool {
 
   async #send(lane: WorkerLane, task: Task): Promise<Reply> {
     this.#sending = lane;
+    this.#marks[lane.id] = sessionOf(task);
     try {
       const answer = this.#pool.run(task);
       this.#sending = null;
       return (await answer) as Reply;
     } catch (error) {
       throw new RunError('INSTANCE_LOST', error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#marks[lane.id] = 0;
     }
   }
 
@@ -130,7 +137,7 @@ class WorkerLane implements Lane {
 
   async load(spec: SessionSpec): Promise<SessionInfo> {
     await this.#up();
-    const reply = await this.#inTurn({ kind: 'load', spec });
+    const reply = await this.#inTurn({ kind: 'load', spec, lane: this.id });
     this.#loaded.set(spec.session, spec);
     return interned(reply.info as SessionInfo);
   }
@@ -150,7 +157,7 @@ class WorkerLane implements Lane {
     const thread = this.thread;
     for (const spec of this.#loaded.values()) {
       try {
-        await this.#inTurn({ kind: 'load', spec });
+        await this.#inTurn({ kind: 'load', spec, lane: this.id });
       } catch {
         // Its runs will fail with INSTANCE_LOST and name the session; the other sessions of the lane go on.
       }
@@ -190,6 +197,11 @@ class WorkerLane implements Lane {
     if (reply.fault !== null) throw new RunError(reply.fault.failure, reply.fault.message);
     return reply;
   }
+}
+
+function sessionOf(task: Task): number {
+  if (task.kind === 'run') return task.request.session;
+  return task.kind === 'load' ? task.spec.session : task.session;
 }
 
 /** What crossed a thread is a copy: datatypes become the table's own rows again, which are compared by identity. */
