@@ -109,10 +109,12 @@ export class Gateway {
       placement: options.placement ?? null,
       marks,
       refused: options.supervision?.refused ?? [],
+      onLost: (target, lost) => this.#registry.setLost(target, lost),
     });
     this.#registry = new Registry(config.models, loader, {
       onSkipped: (name) => log.warn({ model: name }, 'a folder whose name cannot be served was skipped'),
       onSettled: (version, cause) => this.#versionSettled(version, cause),
+      onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     const parts = this.#serverParts(loader);
     this.#inference = new HttpServer(parts, false);
@@ -154,6 +156,7 @@ export class Gateway {
   async stop(deadlineMs: number): Promise<boolean> {
     this.#draining = true;
     this.#registry.stop();
+    this.#pool.stopWaiting();
     this.#inference.stopListening();
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
@@ -197,6 +200,7 @@ export class Gateway {
 
   #laneChanged(lane: number, up: boolean, reason: string): void {
     if (lane < 0) {
+      this.#metrics.workerFault();
       this.#log.error({ reason }, 'a worker thread failed');
       return;
     }

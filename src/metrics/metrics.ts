@@ -60,6 +60,7 @@ export class Metrics {
   readonly #watched: Watched[] = [];
   readonly #rejections: Counter<'code'>;
   readonly #lanesLost: Counter;
+  readonly #workerFaults: Counter;
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
 
   constructor(sources: MetricSources) {
@@ -75,6 +76,11 @@ export class Metrics {
     this.#lanesLost = new Counter({
       name: 'penstock_lanes_lost_total',
       help: 'Worker threads that ended by themselves and were replaced',
+      registers,
+    });
+    this.#workerFaults = new Counter({
+      name: 'penstock_worker_faults_total',
+      help: 'Errors of worker threads outside a task, and messages from them that answer nothing',
       registers,
     });
     this.#restarts(sources);
@@ -113,6 +119,11 @@ export class Metrics {
   /** A worker thread ended by itself. */
   laneLost(): void {
     this.#lanesLost.inc();
+  }
+
+  /** A worker thread failed outside a task, or said something that answers nothing. */
+  workerFault(): void {
+    this.#workerFaults.inc();
   }
 
   /** `text/plain; version=0.0.4; charset=utf-8` */

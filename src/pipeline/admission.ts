@@ -1,7 +1,7 @@
 /** The door: what is refused before any work is spent on it. */
 
 import type { Driver } from '../batching/driver.ts';
-import { GatewayError } from '../core/error.ts';
+import { GatewayError, instanceLost } from '../core/error.ts';
 import type { InferRequest } from './request.ts';
 import type { Target } from './target.ts';
 
@@ -10,14 +10,15 @@ const MOST_RETRY_S = 60;
 
 /**
  * Whether a request may go on to be decoded: its queue has room for it.
- * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained
+ * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained; INSTANCE_LOST
  */
 export function admit(driver: Driver<InferRequest>, target: Target, rows: number, bytes: number): void {
   if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target);
 }
 
-/** The refusal of a full queue. */
+/** The refusal of a queue that takes no more: it is full, or has no lane. */
 export function overloaded(target: Target): GatewayError {
+  if (target.queue.lost) return instanceLost(target.model);
   return new GatewayError('OVERLOADED', `the queue of model '${target.model}' is full`, {
     retryAfterS: drainSeconds(target),
   });

@@ -55,6 +55,8 @@ export interface LoaderParts {
   /** Tests and benches force a placement by this seam; null = decide by measurement. */
   readonly placement: Placement | null;
   readonly marks: CrashMarks;
+  /** Told when a target has had no lane for too long, and has one again. */
+  readonly onLost: (target: number, lost: boolean) => void;
   /** Versions that ended the process too often. */
   readonly refused: readonly RefusedVersion[];
 }
@@ -130,13 +132,13 @@ export class ModelLoader implements Loader {
       passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
     };
-    const queue = driver.open({
-      maxBatchRows: batchRows,
-      lanes: homes,
+    const { session } = spec;
+    const bounds = {
       queueRows: found.policy.queueRows ?? queueRows,
       queueBytes: found.policy.queueBytes ?? queueBytes,
-    });
-    const { session } = spec;
+    };
+    const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
+    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds }, onLost);
     const handles = metrics.forTarget(model, version, () => queue.rows);
     const parts = { binding, arena, model, version, session, facts, queue, metrics: handles, jsonDepth };
     this.#targets.set(session, new Target(parts));
