@@ -2,6 +2,7 @@
   "variables": {
     "kernels": [
       "native/kernels/bytes_tensor.cc",
+      "native/kernels/crash_marks.cc",
       "native/kernels/half_float.cc",
       "native/kernels/head_table.cc",
       "native/kernels/json_lift.cc",

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/bytes_tensor.h"
+#include "kernels/crash_marks.h"
 #include "kernels/datatype.h"
 #include "kernels/half_float.h"
 #include "kernels/head_table.h"
@@ -21,7 +22,7 @@
 namespace penstock {
 namespace {
 
-constexpr int kContractVersion = 1;
+constexpr int kContractVersion = 2;
 
 // Places in the Float64Array that lift fills: `Lift` in binding.ts.
 enum ResultPlace : size_t {
@@ -408,6 +409,25 @@ napi_value Discard(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value MapCrashMarksCall(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const size_t slots = arguments.Count(1, kMostCrashSlots);
+  uint32_t* marks = MapCrashMarks(static_cast<int>(arguments.Count(0, 2147483647.0)), slots);
+  if (marks == nullptr) throw Napi::Error::New(env, "mapCrashMarks: the file cannot be mapped, or one is already");
+  napi_value buffer;
+  napi_value array;
+  // No finalizer: the mapping stays for the life of the process.
+  napi_create_external_arraybuffer(env, marks, slots * sizeof(uint32_t), nullptr, nullptr, &buffer);
+  napi_create_typedarray(env, napi_uint32_array, slots, buffer, 0, &array);
+  return array;
+}
+
+napi_value ClaimCrashMarkCall(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  ClaimCrashMark(arguments.Count(0, kMostCrashSlots - 1));
+  return nullptr;
+}
+
 // Turns C++ exceptions of a call into JavaScript ones.
 template <napi_value (*kCall)(napi_env, napi_callback_info)>
 napi_value Guard(napi_env env, napi_callback_info info) {
@@ -446,6 +466,8 @@ constexpr Export kExports[] = {
     {"bf16ToFp32", Guard<Convert<Bf16ToFp32, 2, 4>>},
     {"fp32ToBf16", Guard<Convert<Fp32ToBf16, 4, 2>>},
     {"discard", Guard<Discard>},
+    {"mapCrashMarks", Guard<MapCrashMarksCall>},
+    {"claimCrashMark", Guard<ClaimCrashMarkCall>},
 };
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

@@ -20,6 +20,7 @@ import type { Logger } from './logging/logger.ts';
 import type { Readings } from './metrics/families.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Arena } from './native/arena.ts';
+import { CrashMarks } from './native/crash-marks.ts';
 import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
@@ -97,14 +98,18 @@ export class Gateway {
     this.#timeline.mark('addon');
     const arena = new Arena(binding, config.limits.arenaBytes);
     this.#arena = arena;
+    const marks = new CrashMarks(binding, options.supervision?.marksFile ?? -1);
     this.#metrics = new Metrics(() => this.#readings());
     this.#pool = new WorkerPool({
       slots: config.workers,
       arena: arena.buffer,
+      marks,
       onLaneChange: (lane, up, reason) => this.#laneChanged(lane, up, reason),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     });
-    const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer);
+    // The front thread's slot is the one behind the workers'.
+    if (marks.kept) binding.claimCrashMark(config.workers);
+    const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
     this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
@@ -119,10 +124,14 @@ export class Gateway {
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
       placement: options.placement ?? null,
+      marks,
+      refused: options.supervision?.refused ?? [],
+      onLost: (target, lost) => this.#registry.setLost(target, lost),
     });
     this.#registry = new Registry(config.models, loader, {
       onSkipped: (name) => log.warn({ model: name }, 'a folder whose name cannot be served was skipped'),
       onSettled: (version, cause) => this.#versionSettled(version, cause),
+      onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
     const parts = this.#serverParts();
@@ -169,6 +178,7 @@ export class Gateway {
   async stop(deadlineMs: number): Promise<boolean> {
     this.#draining = true;
     this.#registry.stop();
+    this.#pool.stopWaiting();
     this.#inference.stopListening();
     const uploads = setTimeout(() => this.#inference.refuseUploads(), deadlineMs * UPLOADS_SHARE);
     const finished = (async () => {
@@ -264,6 +274,7 @@ export class Gateway {
 
   #laneChanged(lane: number, up: boolean, reason: string): void {
     if (lane < 0) {
+      this.#metrics.workerFault();
       this.#log.error({ reason }, 'a worker thread failed');
       return;
     }

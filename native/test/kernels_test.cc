@@ -1,13 +1,20 @@
 // The kernels without Node: what sanitizers and fuzzers run. Ends with "N passed, N failed".
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../kernels/bytes_tensor.h"
+#include "../kernels/crash_marks.h"
 #include "../kernels/datatype.h"
 #include "../kernels/half_float.h"
 #include "../kernels/head_table.h"
@@ -240,6 +247,46 @@ void ConvertsEveryHalf() {
   CHECK(wrong == 0);
 }
 
+// Runs `die` in a child process whose thread has claimed slot 1 of two, and gives what the slots say afterwards.
+std::pair<uint32_t, uint32_t> MarksAfter(void (*die)()) {
+  char path[] = "/tmp/penstock-marks-XXXXXX";
+  const int file = mkstemp(path);
+  unlink(path);
+  CHECK(ftruncate(file, 4096) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    uint32_t* marks = MapCrashMarks(file, 2);
+    if (marks == nullptr) _exit(1);
+    ClaimCrashMark(1);
+    marks[0] = 7;
+    marks[1] = 9;
+    die();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  // By a signal, or by the report of a sanitizer.
+  CHECK(status != 0);
+  uint32_t marks[2] = {};
+  CHECK(pread(file, marks, sizeof marks, 0) == sizeof marks);
+  close(file);
+  return {marks[0], marks[1]};
+}
+
+void TouchForbiddenMemory() {
+  void* page = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  *static_cast<volatile int*>(page) = 1;
+}
+
+void MarksWhoFaulted() {
+  const auto own = std::pair<uint32_t, uint32_t>(7, 9 | kFaultBit);
+  const auto nobody = std::pair<uint32_t, uint32_t>(7, 9);
+  CHECK(MarksAfter(TouchForbiddenMemory) == own);
+  CHECK(MarksAfter([] { std::abort(); }) == own);
+  CHECK(MarksAfter([] { kill(getpid(), SIGSEGV); }) == nobody);
+  CHECK(MarksAfter([] { kill(getpid(), SIGKILL); }) == nobody);
+}
+
 }  // namespace
 }  // namespace penstock
 
@@ -255,6 +302,7 @@ int main() {
   penstock::RemembersHeads();
   penstock::SplitsAndJoins();
   penstock::ConvertsEveryHalf();
+  penstock::MarksWhoFaulted();
   const auto& totals = penstock::test::Totals();
   std::printf("%d passed, %d failed\n", totals.passed, totals.failed);
   return totals.failed == 0 ? 0 : 1;

@@ -53,6 +53,8 @@ export interface Queue<T> {
   length: number;
   /** Requests that were put back after a failed batch, since the beginning. */
   retries: number;
+  /** No lane has been up for too long: nothing is taken until one is. */
+  lost: boolean;
 }
 
 /** One batch under way on a lane. */
@@ -80,7 +82,7 @@ export function createBatcher<T>(lanes: number): Batcher<T> {
 
 /** A model version comes into service. */
 export function addQueue<T>(batcher: Batcher<T>, spec: QueueSpec): Queue<T> {
-  const queue: Queue<T> = { spec, head: null, tail: null, rows: 0, bytes: 0, length: 0, retries: 0 };
+  const queue: Queue<T> = { spec, head: null, tail: null, rows: 0, bytes: 0, length: 0, retries: 0, lost: false };
   batcher.queues.push(queue);
   return queue;
 }
@@ -104,6 +106,7 @@ export function freeLanes<T>(batcher: Batcher<T>, queue: Queue<T>): number {
  * waiting and a lane free always fits.
  */
 export function hasRoom<T>(batcher: Batcher<T>, queue: Queue<T>, rows: number, bytes: number): boolean {
+  if (queue.lost) return false;
   const free = freeLanes(batcher, queue);
   if (free > 0 && queue.length === 0) return true;
   const atOnce = free * Math.max(1, queue.spec.maxBatchRows);

@@ -32,6 +32,9 @@ const SWEEP_MS = 5;
  */
 const MOST_LOOKS = 4;
 
+/** A queue without a lane for longer than this is lost: its requests end, and none are taken until a lane is back. */
+const LOST_MS = 2_000;
+
 /** What the driver asks of whoever owns the requests. */
 export interface Passage<T extends Traveller> {
   /** The batch as a run on this lane. @throws where the batch cannot be put together */
@@ -62,6 +65,8 @@ export class Driver<T extends Traveller & { attempts: number }> {
   #running = 0;
   #sweeper: NodeJS.Timeout | null = null;
   #idle: (() => void)[] = [];
+  /** By queue that can be lost: its listener, and the timer while it has no lane. */
+  readonly #losable = new Map<Queue<T>, { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null }>();
 
   /** @param log is told of every failed run, with a text that may hold paths. */
   constructor(
@@ -77,14 +82,19 @@ export class Driver<T extends Traveller & { attempts: number }> {
     this.#log = log;
   }
 
-  /** A model version comes into service. */
-  open(spec: QueueSpec): Queue<T> {
-    return addQueue(this.#batcher, spec);
+  /** A model version comes into service. @param onLost told when it has had no lane for too long, and has one again */
+  open(spec: QueueSpec, onLost: (lost: boolean) => void = () => undefined): Queue<T> {
+    const queue = addQueue(this.#batcher, spec);
+    this.#losable.set(queue, { onLost, timer: null });
+    this.#watchLanes(queue);
+    return queue;
   }
 
   /** A model version with an empty queue leaves service. */
   close(queue: Queue<T>): void {
     removeQueue(this.#batcher, queue);
+    clearTimeout(this.#losable.get(queue)?.timer ?? undefined);
+    this.#losable.delete(queue);
   }
 
   /** Whether a request of that size would be taken now. */
@@ -109,6 +119,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
   /** A lane lost its thread, or has it again. */
   laneChanged(lane: number, up: boolean): void {
     this.#batcher.up[lane] = up;
+    for (const queue of this.#losable.keys()) if (queue.spec.lanes.includes(lane)) this.#watchLanes(queue);
     if (up) this.#wake();
   }
 
@@ -118,16 +129,40 @@ export class Driver<T extends Traveller & { attempts: number }> {
     return lanes.map((batch, lane) => ({ up: up[lane] === true, batch }));
   }
 
+  #watchLanes(queue: Queue<T>): void {
+    const watch = this.#losable.get(queue) as { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null };
+    if (!queue.spec.lanes.some((lane) => this.#batcher.up[lane])) {
+      watch.timer ??= setTimeout(() => this.#lose(queue, watch.onLost), LOST_MS).unref();
+      return;
+    }
+    clearTimeout(watch.timer ?? undefined);
+    watch.timer = null;
+    if (!queue.lost) return;
+    queue.lost = false;
+    watch.onLost(false);
+  }
+
+  #lose(queue: Queue<T>, onLost: (lost: boolean) => void): void {
+    queue.lost = true;
+    while (queue.head !== null) {
+      const request = queue.head;
+      cancel(request);
+      this.#passage.failed(request, new RunError('INSTANCE_LOST', 'no lane is up'));
+    }
+    onLost(true);
+    this.#tellIdle();
+  }
+
   /** When nothing waits and nothing runs. */
   async idle(): Promise<void> {
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** Stops the timer. */
+  /** Stops the timers. */
   dispose(): void {
-    if (this.#sweeper !== null) clearInterval(this.#sweeper);
-    this.#sweeper = null;
+    this.#unwatch();
+    for (const { timer } of this.#losable.values()) clearTimeout(timer ?? undefined);
   }
 
   #isIdle(): boolean {
@@ -195,7 +230,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     const shared = batch.requests.length > 1;
     for (const request of batch.requests.toReversed()) {
       if (request.state !== 'RUNNING') continue;
-      const again = request.attempts === 0 && (shared || error.failure === 'INSTANCE_LOST');
+      const again = request.attempts === 0 && (shared || error.failure !== 'EXECUTION_FAILED');
       request.attempts++;
       if (again) retryAlone(batch.queue, request);
       else {
@@ -203,6 +238,11 @@ export class Driver<T extends Traveller & { attempts: number }> {
         this.#passage.failed(request, error);
       }
     }
+  }
+
+  #unwatch(): void {
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#sweeper = null;
   }
 
   #watch(): void {
@@ -213,7 +253,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
 
   #sweep(): void {
     if (this.#isIdle()) {
-      this.dispose();
+      this.#unwatch();
       return;
     }
     sweep(this.#batcher, this.#clock.nowUs(), this.#expired);

@@ -13,6 +13,7 @@ import { SUPERVISION_VARIABLE, type Supervision } from '../config/supervision.ts
 import { createLogger, type Logger } from '../logging/logger.ts';
 import { reportMistakes } from './check.ts';
 import { EXIT } from './exit.ts';
+import { MarkFile, Suspects } from './suspects.ts';
 
 /** Pause before a restart: doubles while the child keeps dying, and starts anew once it has run well for a while. */
 const BACKOFF_MS = { first: 100, most: 10_000, forgottenAfter: 60_000 };
@@ -25,6 +26,9 @@ const HANDED_THROUGH = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** Ends that somebody wanted, or that a new start would only repeat. */
 const FINAL_CODES: ReadonlySet<number> = new Set(Object.values(EXIT));
 const FINAL_SIGNALS: ReadonlySet<string> = new Set([...HANDED_THROUGH, 'SIGQUIT']);
+
+/** Descriptor of the file of marks in the child: the one behind its three streams and the channel. */
+const MARKS_FILE = 4;
 
 /** How a process ended. */
 export interface End {
@@ -71,6 +75,8 @@ class Supervisor {
   readonly #args: readonly string[];
   readonly #entry: URL;
   readonly #log: Logger;
+  readonly #marks = new MarkFile();
+  readonly #suspects = new Suspects();
   #child: ChildProcess | null = null;
   #ports: Ports | null = null;
   #restarts = 0;
@@ -94,23 +100,37 @@ class Supervisor {
       if (this.#stopping || !mayRestart(end)) return exitCode(end);
       const ranMs = Math.round(performance.now() - startedMs);
       deaths = ranMs > BACKOFF_MS.forgottenAfter ? 1 : deaths + 1;
-      this.#restarts++;
-      this.#lastCause = end.signal ?? `exit ${end.code}`;
-      const line = { cause: this.#lastCause, restarts: this.#restarts, ranMs, pauseMs: pauseMs(deaths) };
-      this.#log.error(line, 'the server process died and is started again');
-      await this.#pause(line.pauseMs);
+      this.#died(end, ranMs, pauseMs(deaths));
+      await this.#pause(pauseMs(deaths));
       if (this.#stopping) return EXIT.ok;
     }
   }
 
+  #died(end: End, ranMs: number, pauseMs: number): void {
+    const cause = end.signal ?? `exit ${end.code}`;
+    const suspects = this.#marks.suspects();
+    this.#marks.clear();
+    this.#suspects.died(suspects, cause, ranMs);
+    this.#restarts++;
+    this.#lastCause = cause;
+    const ran = suspects.map(({ model, version }) => `${model} ${version}`);
+    const line = { cause, ran, restarts: this.#restarts, ranMs, pauseMs };
+    this.#log.error(line, 'the server process died and is started again');
+  }
+
   #runOnce(): Promise<End> {
-    const told: Supervision = { restarts: this.#restarts, lastCause: this.#lastCause };
+    const told: Supervision = {
+      restarts: this.#restarts,
+      lastCause: this.#lastCause,
+      marksFile: MARKS_FILE,
+      refused: this.#suspects.refused(),
+    };
     const child = spawn(
       process.execPath,
       [...process.execArgv, fileURLToPath(this.#entry), 'serve', ...this.#childArgs()],
       {
         // The channel tells the child of our end, and us of its ports.
-        stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+        stdio: ['inherit', 'inherit', 'inherit', 'ipc', this.#marks.descriptor],
         env: { ...process.env, [SUPERVISION_VARIABLE]: JSON.stringify(told) },
       },
     );

@@ -6,12 +6,21 @@ import { ConfigError } from './error.ts';
 /** Its name. No setting: nobody but `penstock serve --supervise` sets it. */
 export const SUPERVISION_VARIABLE = 'PENSTOCK_SUPERVISION';
 
+const refusedSchema = z.strictObject({ model: z.string(), version: z.string(), files: z.string(), cause: z.string() });
+
 const supervisionSchema = z.strictObject({
   /** How often the server process died and was started again. */
   restarts: z.int().min(0),
   /** Of the last time: a signal's name or `exit N`; empty where it never died. */
   lastCause: z.string().max(32),
+  /** Descriptor of the file that says what runs when the process dies. */
+  marksFile: z.int().min(3),
+  /** Versions that ended the process too often. */
+  refused: z.array(refusedSchema),
 });
+
+/** A version that is not to be loaded while its files have this digest. `cause` is what it did to the process. */
+export type RefusedVersion = Readonly<z.infer<typeof refusedSchema>>;
 
 /** The supervisor's word on what was before this process. */
 export type Supervision = Readonly<z.infer<typeof supervisionSchema>>;

@@ -85,6 +85,15 @@ export function invalid(message: string, limit?: Limit): GatewayError {
   return new GatewayError('INVALID_ARGUMENT', message, limit === undefined ? {} : { limit });
 }
 
+/** Longest rest of a worker that keeps dying (workers/lane.ts), seconds. */
+const LONGEST_REST_S = 5;
+
+/** There is nothing that could run a request of this model now. */
+export function instanceLost(model: string): GatewayError {
+  const message = `model '${model}' has no worker at the moment; they are being replaced`;
+  return new GatewayError('INSTANCE_LOST', message, { retryAfterS: LONGEST_REST_S });
+}
+
 /** `error` as a GatewayError: itself, or INTERNAL with the original as its cause (its text stays in the log). */
 export function asGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;

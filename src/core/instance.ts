@@ -42,8 +42,8 @@ export interface RunResult {
   readonly runUs: number;
 }
 
-/** Why a run failed: the model's own fault with this input, or the thread that died under it. */
-export type RunFailure = 'EXECUTION_FAILED' | 'INSTANCE_LOST';
+/** Why a run failed: the model's own fault with this input, the thread that died under it, or nothing there to run on. */
+export type RunFailure = 'EXECUTION_FAILED' | 'WORKER_DIED' | 'INSTANCE_LOST';
 
 /** A failed run. `message` is for the log: it may hold paths. */
 export class RunError extends Error {
@@ -92,6 +92,6 @@ export interface Lane {
   readonly ready: boolean;
   load(spec: SessionSpec): Promise<SessionInfo>;
   unload(session: number): Promise<void>;
-  /** @throws {RunError} (as rejection) EXECUTION_FAILED or INSTANCE_LOST */
+  /** @throws {RunError} (as rejection) EXECUTION_FAILED, WORKER_DIED or INSTANCE_LOST */
   run(request: RunRequest): Promise<RunResult>;
 }

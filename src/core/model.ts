@@ -3,8 +3,8 @@
 import type { SessionOptions } from './instance.ts';
 import type { Signature } from './tensor.ts';
 
-/** Life of a model version. Only READY ones answer. */
-export type VersionState = 'LOADING' | 'READY' | 'DRAINING' | 'UNLOADED' | 'FAILED';
+/** Life of a model version. Only READY ones answer; a LOST one was READY and has no worker at the moment. */
+export type VersionState = 'LOADING' | 'READY' | 'LOST' | 'DRAINING' | 'UNLOADED' | 'FAILED';
 
 /** Where a model version's batches run. */
 export type Placement = 'inline' | 'worker';

@@ -39,6 +39,7 @@ export interface Totals {
   bytesIn: number;
   bytesOut: number;
   lanesLost: number;
+  workerFaults: number;
 }
 
 /** All that one scrape reads. */
@@ -124,6 +125,12 @@ export const FAMILIES: readonly Family[] = [
   byPlacement('penstock_lanes_up', 'Lanes that take work', ({ up }) => up),
   byPlacement('penstock_lanes_busy', 'Lanes that run a batch', ({ busy }) => busy),
   one('counter', 'penstock_lanes_lost_total', 'Worker threads that ended by themselves', (s) => s.totals.lanesLost),
+  one(
+    'counter',
+    'penstock_worker_faults_total',
+    'Errors of worker threads outside a task, and messages from them that answer nothing',
+    (s) => s.totals.workerFaults,
+  ),
   one('gauge', 'penstock_arena_bytes', 'Bytes of the arena in use, rings included', (s) => s.now.arenaUsedBytes),
   one('gauge', 'penstock_arena_capacity_bytes', 'Bytes of the arena', (s) => s.now.arenaCapacityBytes),
   family('gauge', 'penstock_connections', 'Open connections', ({ now }) => counts('listener', now.connections)),

@@ -24,6 +24,7 @@ export class Metrics {
     bytesIn: 0,
     bytesOut: 0,
     lanesLost: 0,
+    workerFaults: 0,
   };
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   /** What the scrape under way reads. */
@@ -61,6 +62,11 @@ export class Metrics {
   /** A worker thread ended by itself. */
   laneLost(): void {
     this.#totals.lanesLost++;
+  }
+
+  /** A worker thread failed outside a task, or said something that answers nothing. */
+  workerFault(): void {
+    this.#totals.workerFaults++;
   }
 
   /** `text/plain; version=0.0.4; charset=utf-8` */

@@ -9,7 +9,7 @@
  */
 
 /** Raised by one with every change of this file that changes a call. */
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 /** Bytes in, bytes out. */
 export type Memory = Uint8Array | ArrayBuffer;
@@ -211,4 +211,14 @@ export interface Binding {
 
   /** Gives the whole pages inside the range back to the system; they read as zeros afterwards. */
   discard(memory: Uint8Array, offset: number, length: number): void;
+
+  /**
+   * Maps `slots` (1..1024) numbers at the start of an open file: what is stored there outlives the process. From then on a
+   * thread that faults sets the highest bit of the slot it has claimed, unless the slot is 0. Once per process. The one
+   * memory that is returned: it belongs to the addon and is never given back.
+   * @throws where the file cannot be mapped
+   */
+  mapCrashMarks(file: number, slots: number): Uint32Array;
+  /** The calling thread runs what `slot` names from now on. */
+  claimCrashMark(slot: number): void;
 }

@@ -1,7 +1,7 @@
 /** The door: what is refused before any work is spent on it. */
 
 import type { Driver } from '../batching/driver.ts';
-import { GatewayError } from '../core/error.ts';
+import { GatewayError, instanceLost } from '../core/error.ts';
 import type { InferRequest } from './request.ts';
 import type { Target } from './target.ts';
 
@@ -10,15 +10,16 @@ const MOST_RETRY_S = 60;
 
 /**
  * Whether a request may go on to be decoded: its queue has room for it.
- * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained
+ * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained; INSTANCE_LOST
  */
 export function admit(driver: Driver<InferRequest>, target: Target, rows: number, bytes: number): void {
   if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target, bytes);
 }
 
-/** The refusal of a queue that has no room for a request of `bytes`. */
+/** The refusal of a queue that takes no more: it has no room for a request of `bytes`, or no lane. */
 export function overloaded(target: Target, bytes: number): GatewayError {
   const { queue } = target;
+  if (queue.lost) return instanceLost(target.model);
   const limit = queue.bytes + bytes > queue.spec.queueBytes ? 'queueBytes' : 'queueRows';
   return new GatewayError('OVERLOADED', `the queue of model '${target.model}' is full`, {
     retryAfterS: drainSeconds(target),

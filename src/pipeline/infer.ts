@@ -15,7 +15,7 @@ import { Driver, type Passage } from '../batching/driver.ts';
 import type { OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError, GatewayError } from '../core/error.ts';
+import { asGatewayError, GatewayError, instanceLost } from '../core/error.ts';
 import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
@@ -23,8 +23,12 @@ import { giveBack } from '../native/give-back.ts';
 import { admit, overloaded } from './admission.ts';
 import { Intake } from './intake.ts';
 import { Manifest } from './manifest.ts';
+import { PoisonTable } from './poison.ts';
 import { InferRequest, type Reply } from './request.ts';
 import type { Target } from './target.ts';
+
+/** Said to a request that killed two workers, when it comes again. */
+const REFUSED = 'this request ended two workers within the last 10 minutes and is not run again';
 
 /** What the road is built from. */
 export interface RoadParts {
@@ -42,6 +46,7 @@ export class InferRoad implements Passage<InferRequest> {
   readonly #clock: Clock;
   readonly #intake: Intake;
   readonly #manifests: Manifest;
+  readonly #poison: PoisonTable;
   readonly #boarded = new Map<Batch<InferRequest>, ReturnType<Manifest['board']>>();
   #draining = false;
   /** Requests announced and not answered yet, those whose body is still coming included. */
@@ -52,6 +57,7 @@ export class InferRoad implements Passage<InferRequest> {
     this.#clock = parts.clock;
     this.#intake = new Intake(parts.binding, parts.arena);
     this.#manifests = new Manifest(parts.binding, parts.arena);
+    this.#poison = new PoisonTable(parts.arena.bytes);
     this.driver = new Driver(parts.clock, parts.lanes, this, (batch, error) => {
       parts.onFailedRun((batch.requests[0] as InferRequest).target, batch.rows, error);
     });
@@ -149,6 +155,10 @@ export class InferRoad implements Passage<InferRequest> {
       this.#release(request);
       return;
     }
+    if (this.#poison.size > 0 && this.#poison.holds(request, this.#clock.nowUs())) {
+      this.refuse(request, new GatewayError('EXECUTION_FAILED', REFUSED));
+      return;
+    }
     const { plan } = request.entry as PlanEntry;
     if (plan.timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + plan.timeoutUs);
     if (!this.driver.submit(request.target.queue, request))
@@ -185,13 +195,20 @@ export class InferRoad implements Passage<InferRequest> {
     metrics.batch(batch.requests.length, batch.rows, boarded.inputUs, result.runUs, endUs - nowUs, endUs);
   }
 
-  /** The run failed, and so did the second try. */
+  /** The run failed, and so did the second try; or there is nothing to run it on. */
   failed(request: InferRequest, error: RunError): void {
+    if (error.failure === 'WORKER_DIED') this.#poison.add(request, this.#clock.nowUs());
+    this.#fail(request, this.#failure(request, error));
+    if (request.boarded === null) this.#release(request);
+  }
+
+  #failure(request: InferRequest, error: RunError): GatewayError {
     const { model } = request.target;
+    if (error.failure === 'INSTANCE_LOST') return instanceLost(model);
     const message = `model '${model}' failed to run this request: ${
-      error.failure === 'INSTANCE_LOST' ? 'its worker died twice' : 'the model refused it'
+      error.failure === 'WORKER_DIED' ? 'its worker died twice' : 'the model refused it'
     }; the log has the reason`;
-    this.#fail(request, new GatewayError('EXECUTION_FAILED', message, { cause: error }));
+    return new GatewayError('EXECUTION_FAILED', message, { cause: error });
   }
 
   expired(request: InferRequest): void {

@@ -4,6 +4,7 @@
  */
 
 import type { Driver } from '../batching/driver.ts';
+import type { RefusedVersion } from '../config/supervision.ts';
 import {
   type Lane,
   RunError,
@@ -19,6 +20,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { TargetMetrics } from '../metrics/target.ts';
 import { type Arena, aligned } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
+import type { CrashMarks } from '../native/crash-marks.ts';
 import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { measureRun } from '../workers/measure.ts';
@@ -55,6 +57,11 @@ export interface LoaderParts {
   readonly queueBytes: number;
   /** Tests and benches force a placement by this seam; null = decide by measurement. */
   readonly placement: Placement | null;
+  readonly marks: CrashMarks;
+  /** Told when a target has had no lane for too long, and has one again. */
+  readonly onLost: (target: number, lost: boolean) => void;
+  /** Versions that ended the process too often. */
+  readonly refused: readonly RefusedVersion[];
 }
 
 /** Loads versions onto lanes. */
@@ -73,9 +80,11 @@ export class ModelLoader implements Loader {
   }
 
   async load(model: string, version: string, found: FoundVersion): Promise<{ target: number; facts: ServedFacts }> {
-    const { policy } = found;
+    const { policy, files } = found;
+    this.#checkRefused(model, version, files);
     const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
     const lanes = this.#workerLanes(policy.instances, spec.session);
+    this.#parts.marks.name({ session: spec.session, model, version, files });
     const info = await explained(() => this.#lane(lanes[0]).load(spec));
     this.#parts.timeline.markModel(model, version, 'loaded');
     try {
@@ -84,6 +93,15 @@ export class ModelLoader implements Loader {
       for (const lane of lanes) await this.#lane(lane).unload(spec.session);
       throw error;
     }
+  }
+
+  /** @throws {UnloadableError} for what ended the process too often and has not been changed since */
+  #checkRefused(model: string, version: string, files: string): void {
+    const found = this.#parts.refused.find((r) => r.model === model && r.version === version && r.files === files);
+    if (found === undefined) return;
+    throw new UnloadableError(
+      `it ran each time the server process died, several times in a row (${found.cause}); it is loaded again when its files change or the server is started anew`,
+    );
   }
 
   async #serve(
@@ -119,13 +137,13 @@ export class ModelLoader implements Loader {
       passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
     };
-    const queue = driver.open({
-      maxBatchRows: batchRows,
-      lanes: homes,
+    const { session } = spec;
+    const bounds = {
       queueRows: found.policy.queueRows ?? queueRows,
       queueBytes: found.policy.queueBytes ?? queueBytes,
-    });
-    const { session } = spec;
+    };
+    const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
+    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds }, onLost);
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);

@@ -16,7 +16,12 @@ export interface Loader {
 export interface RegistryEvents {
   onSkipped(name: string): void;
   onSettled(version: ModelVersion, cause: unknown): void;
+  /** A version lost its last worker, or has one again. */
+  onLost(version: ModelVersion): void;
 }
+
+/** Why a LOST version does not answer. */
+const LOST = 'its workers keep dying and are being replaced';
 
 /** The models of one folder. */
 export class Registry {
@@ -59,6 +64,16 @@ export class Registry {
   /** Loads no more: what is being loaded is finished, what has not begun stays LOADING. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** A READY version has no worker any more, or has one again. @param target the loader's handle */
+  setLost(target: number, lost: boolean): void {
+    const versions = [...this.#snapshot.models.values()].flatMap((model) => model.versions);
+    const found = versions.find((v) => v.target === target);
+    if (found === undefined || found.state !== (lost ? 'READY' : 'LOST')) return;
+    const changed: ModelVersion = { ...found, state: lost ? 'LOST' : 'READY', reason: lost ? LOST : '' };
+    this.#replace(changed, this.#snapshot.settled);
+    this.#events.onLost(changed);
   }
 
   async #load(model: string, version: string): Promise<ModelVersion> {

@@ -33,6 +33,8 @@ export interface FoundVersion {
   readonly manifest: Manifest | null;
   /** Per output name, one label a class. */
   readonly labels: ReadonlyMap<string, readonly string[]>;
+  /** Digest of names, sizes and times of the version's files and of model.yaml: another one, other files. */
+  readonly files: string;
 }
 
 /** Why a version cannot be loaded, in words that may be shown to callers. */
@@ -74,7 +76,18 @@ export async function readVersion(root: string, model: string, version: string):
   if (manifest !== null) await verifyFiles(join(folder, version), manifest);
   const labels = new Map<string, readonly string[]>();
   for (const [output, file] of Object.entries(policy.labels)) labels.set(output, await readLabels(folder, file));
-  return { path, policy, manifest, labels };
+  return { path, policy, manifest, labels, files: await fingerprint(folder, version) };
+}
+
+async function fingerprint(folder: string, version: string): Promise<string> {
+  const names = await readdir(join(folder, version), { recursive: true });
+  const paths = ['model.yaml', ...names.map((name) => join(version, name)).sort()];
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    const found = await stat(join(folder, path)).catch(() => null);
+    hash.update(`${path}\0${found?.size ?? -1}\0${found?.mtimeMs ?? -1}\0`);
+  }
+  return hash.digest('hex');
 }
 
 async function verifyFiles(folder: string, manifest: Manifest): Promise<void> {

@@ -1,6 +1,6 @@
 /** Which version answers: pure functions over a snapshot. No state, no I/O. */
 
-import { GatewayError } from '../core/error.ts';
+import { GatewayError, instanceLost } from '../core/error.ts';
 import type { Model, ModelVersion, Snapshot } from '../core/model.ts';
 
 /**
@@ -31,12 +31,13 @@ export function findVersion(snapshot: Snapshot, name: string, version: string | 
 
 /**
  * The version that answers an inference request.
- * @throws {GatewayError} MODEL_NOT_FOUND, or MODEL_NOT_READY where it exists and cannot serve now.
+ * @throws {GatewayError} MODEL_NOT_FOUND, MODEL_NOT_READY or INSTANCE_LOST where it exists and cannot serve now.
  */
 export function resolve(snapshot: Snapshot, name: string, version: string | null): ModelVersion {
   const found = findVersion(snapshot, name, version);
   if (found.state === 'READY') return found;
   const why = found.reason === '' ? found.state.toLowerCase() : found.reason;
+  if (found.state === 'LOST') throw instanceLost(name);
   throw new GatewayError('MODEL_NOT_READY', `model '${name}' version ${found.version} is not ready: ${why}`);
 }
 

@@ -15,14 +15,23 @@ export class InlineLane implements Lane {
   readonly id = -1;
   readonly ready = true;
   readonly #arena: SharedArrayBuffer;
+  readonly #marks: Uint32Array;
+  readonly #mark: number;
   readonly #sessions = new Map<number, Session>();
 
-  constructor(arena: SharedArrayBuffer) {
+  /** @param marks where it says what it runs, in slot `mark` */
+  constructor(arena: SharedArrayBuffer, marks: Uint32Array = new Uint32Array(1), mark = 0) {
     this.#arena = arena;
+    this.#marks = marks;
+    this.#mark = mark;
   }
 
   async load(spec: SessionSpec): Promise<SessionInfo> {
-    const session = await Session.open(spec, this.#arena);
+    this.#marks[this.#mark] = spec.session;
+    // Loads before its first await.
+    const opening = Session.open(spec, this.#arena);
+    this.#marks[this.#mark] = 0;
+    const session = await opening;
     this.#sessions.set(spec.session, session);
     return session.info;
   }
@@ -37,6 +46,10 @@ export class InlineLane implements Lane {
     if (session === undefined) {
       return Promise.reject(new RunError('INSTANCE_LOST', `session ${request.session} is not loaded inline`));
     }
-    return session.run(request);
+    this.#marks[this.#mark] = request.session;
+    // Runs before it returns.
+    const result = session.run(request);
+    this.#marks[this.#mark] = 0;
+    return result;
   }
 }

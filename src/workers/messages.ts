@@ -4,7 +4,7 @@ import type { RunFailure, RunRequest, RunResult, SessionInfo, SessionSpec } from
 
 /** What the front asks of a worker thread. */
 export type Task =
-  | { readonly kind: 'load'; readonly spec: SessionSpec }
+  | { readonly kind: 'load'; readonly spec: SessionSpec; readonly lane: number }
   | { readonly kind: 'unload'; readonly session: number }
   | { readonly kind: 'run'; readonly request: RunRequest };
 
@@ -22,4 +22,6 @@ export type Reply =
 /** What a worker thread is born with. */
 export interface ThreadData {
   readonly arena: SharedArrayBuffer;
+  /** Whether this thread is to be known by its lane when it faults. */
+  readonly marked: boolean;
 }

@@ -2,17 +2,20 @@
 
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { RunError, type RunResult } from '../core/instance.ts';
+import { loadBinding } from '../native/load.ts';
 import type { Reply, Task, ThreadData } from './messages.ts';
 import { Session } from './session.ts';
 
 const sessions = new Map<number, Session>();
-const { arena } = workerData as ThreadData;
+const { arena, marked } = workerData as ThreadData;
+const binding = marked ? loadBinding() : null;
 
 /** Carries out one task; a fault of the model is answered, not thrown: what is thrown is a fault of this thread. */
 export default async function perform(task: Task): Promise<Reply> {
   try {
     if (task.kind === 'run') return answer(await open(task.request.session).run(task.request));
     if (task.kind === 'load') {
+      binding?.claimCrashMark(task.lane);
       const session = await Session.open(task.spec, arena);
       sessions.set(task.spec.session, session);
       return { fault: null, info: session.info, result: null };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { B, get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
 import { metricValue } from '../support/scrape.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-once-'));
@@ -47,7 +47,7 @@ describe('faults', () => {
     ['throws where nobody catches', 669],
     ['has no heap left', 670],
   ])(
-    'a worker that %s in the middle of a batch costs nobody an answer',
+    'W1: a worker that %s in the middle of a batch costs nobody an answer',
     async (_way, number) => {
       const sent = [1, number, 2, 3, 4];
       const replies = await Promise.all(sent.map(eight));
@@ -59,11 +59,19 @@ describe('faults', () => {
     30_000,
   );
 
-  test('a request that kills two workers is refused, its neighbours are answered', async () => {
+  test('W2: a request that kills two workers is refused, its neighbours are answered, and it never meets a third', async () => {
     const replies = await Promise.all([5, 666, 6].map(eight));
     expect(replies.map((r) => r.status)).toEqual([200, 500, 200]);
+    expect(replies[1]?.headers.get('x-error-code')).toBe('EXECUTION_FAILED');
     expect((await get(`${server.v2}/health/ready`)).status).toBe(200);
     expect((await eight(7)).json.outputs[0].data[0]).toBe(7);
+    const before = await lanesLost();
+    for (const again of [await eight(666), await eightBinary(666)]) {
+      expect([again.status, again.headers.get('x-error-code')]).toEqual([500, 'EXECUTION_FAILED']);
+      expect(again.json.error).toContain('not run again');
+    }
+    expect(await lanesLost()).toBe(before);
+    expect((await eightBinary(8)).status).toBe(200);
   }, 30_000);
 
   test('and all of that stands in the metrics: threads lost, requests run again', async () => {
@@ -76,4 +84,24 @@ describe('faults', () => {
     }
     expect(await metricValue(server.adminUrl, 'penstock_retries_total{model="simple",version="1"}')).toBe(0);
   });
+
+  test('W5: an answer that is none fails its request alone, and the lane goes on', async () => {
+    const before = await lanesLost();
+    for (const number of [671, 672]) {
+      const replies = await Promise.all([1, number, 2].map(eight));
+      expect(replies.map((r) => r.status)).toEqual([200, 500, 200]);
+    }
+    expect((await eight(9)).json.outputs[0].data[0]).toBe(9);
+    expect(await lanesLost()).toBe(before);
+  });
 });
+
+async function lanesLost(): Promise<number> {
+  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
+  return Number(/^penstock_lanes_lost_total (\d+)/m.exec(text)?.[1]);
+}
+
+function eightBinary(first: number): Promise<Reply> {
+  const numbers = Buffer.from(Float32Array.of(first, 0, 0, 0, 0, 0, 0, 0).buffer);
+  return post(`${server.v2}/models/raw8/infer`, { inputs: [B('INPUT0', 'FP32', [1, 8], 32)] }, numbers);
+}

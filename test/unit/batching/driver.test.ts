@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Batch, Queue, Traveller, TravelState } from '../../../src/batching/batcher.ts';
 import { Driver, type Passage } from '../../../src/batching/driver.ts';
 import { type Lane, RunError, type RunRequest, type RunResult } from '../../../src/core/instance.ts';
@@ -186,6 +186,45 @@ describe('the driver', () => {
     await end(new RunError('INSTANCE_LOST', 'died'));
     expect(diary.boarded).toEqual([['a'], ['a']]);
     expect(diary.lines).toEqual(['failed a INSTANCE_LOST']);
+  });
+
+  it('ends what waits for a lane that stays away, takes nothing meanwhile, and goes on when it is back', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const told: boolean[] = [];
+      queue = driver.open({ maxBatchRows: 4, lanes: [0], queueRows: 100, queueBytes: 1000 }, (lost) => told.push(lost));
+      driver.laneChanged(0, false);
+      submit('waits');
+      vi.advanceTimersByTime(1_900);
+      expect(diary.lines).toEqual([]);
+      vi.advanceTimersByTime(200);
+      expect([diary.lines, told]).toEqual([['failed waits INSTANCE_LOST'], [true]]);
+      expect(driver.hasRoom(queue, 1, 4)).toBe(false);
+      expect(driver.submit(queue, new Request('refused'))).toBe(false);
+      await driver.idle();
+      driver.laneChanged(0, true);
+      expect(told).toEqual([true, false]);
+      submit('b');
+      await tick();
+      expect(diary.boarded).toEqual([['b']]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('loses nothing to a lane that is back in time', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      driver.laneChanged(0, false);
+      submit('a');
+      vi.advanceTimersByTime(1_900);
+      driver.laneChanged(0, true);
+      vi.advanceTimersByTime(5_000);
+      await tick();
+      expect(diary.boarded).toEqual([['a']]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('does not run again for a caller who went away meanwhile', async () => {

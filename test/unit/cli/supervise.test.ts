@@ -35,7 +35,8 @@ describe('the supervisor', () => {
 
 describe('what the supervisor tells its child', () => {
   it('is read back', () => {
-    const told = { restarts: 3, lastCause: 'SIGSEGV' };
+    const refused = [{ model: 'm', version: '1', files: 'abc', cause: 'SIGBUS' }];
+    const told = { restarts: 3, lastCause: 'SIGSEGV', marksFile: 4, refused };
     expect(readSupervision({ PENSTOCK_SUPERVISION: JSON.stringify(told) })).toEqual(told);
     expect(readSupervision({})).toBeNull();
   });
