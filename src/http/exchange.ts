@@ -35,6 +35,8 @@ export type OnAnswer = (exchange: Exchange, status: number, error: GatewayError 
  */
 export class Wire {
   readonly onAnswer: OnAnswer;
+  /** While draining every answer closes its connection, those to requests that were there before included. */
+  closing = false;
   readonly #write = () => (this.#writing as Exchange).writeOut();
   #writing: Exchange | null = null;
   #ids = 0;
@@ -134,7 +136,8 @@ export class Exchange {
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
-    if (this.close) {
+    if (this.close || this.#wire.closing) {
+      this.close = true;
       this.#defer(body);
       return;
     }

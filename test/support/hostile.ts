@@ -61,8 +61,8 @@ export async function write(socket: Socket, pieces: readonly Piece[]): Promise<v
   }
 }
 
-/** Listens to a connection, and ends it. */
-export function listen(socket: Socket, mostMs: number): Promise<Said> {
+/** Listens to a connection, and ends it. @param settleMs how long it must have been quiet behind an answer for that. */
+export function listen(socket: Socket, mostMs: number, settleMs = SETTLE_MS): Promise<Said> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let quiet: NodeJS.Timeout | null = null;
@@ -76,7 +76,7 @@ export function listen(socket: Socket, mostMs: number): Promise<Said> {
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       if (quiet !== null) clearTimeout(quiet);
-      if (!/^connection: close/im.test(chunk.toString('latin1'))) quiet = setTimeout(() => end(false), SETTLE_MS);
+      if (!/^connection: close/im.test(chunk.toString('latin1'))) quiet = setTimeout(() => end(false), settleMs);
     });
     socket.on('close', () => end(true));
   });
