@@ -69,6 +69,8 @@ export class Exchange {
   #deferred = false;
   /** Answers close the connection: after a body that was not read to its end, or while draining. */
   close = false;
+  /** The body is answered before its end. */
+  midBody = false;
   readonly #res: HttpResponse;
   readonly #wire: Wire;
   #status = 200;
@@ -136,8 +138,8 @@ export class Exchange {
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
-    if (this.close || this.#wire.closing) {
-      this.close = true;
+    if (this.#wire.closing) this.close = true;
+    if (this.close && !this.midBody) {
       this.#defer(body);
       return;
     }
@@ -149,7 +151,8 @@ export class Exchange {
   /**
    * uWebSockets.js goes on with a request that lies behind one answered with `Connection: close`, if both came in one
    * segment: what hides behind a framing that is not believed would be served. Behind one that is not answered yet it
-   * serves nothing and closes, so such an answer is written in the next turn.
+   * serves nothing and closes, so such an answer is written in the next turn. In the middle of a body nothing can lie
+   * behind it, and what is still being read of it stops at once.
    */
   #defer(body: string | Uint8Array): void {
     this.#deferred = true;
