@@ -53,7 +53,10 @@ export class ControlBody implements Upload {
 
   refuse(error: GatewayError): void {
     // What has not been read cannot be told from a next request: the connection ends here.
-    if (!this.#done) this.#exchange.close = true;
+    if (!this.#done) {
+      this.#exchange.close = true;
+      this.#exchange.midBody = true;
+    }
     this.#end();
     this.#exchange.fail(error);
   }

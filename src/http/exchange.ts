@@ -40,6 +40,8 @@ export type OnAnswer = (exchange: Exchange, status: number, error: GatewayError 
  */
 export class Wire {
   readonly onAnswer: OnAnswer;
+  /** While draining every answer closes its connection, those to requests that were there before included. */
+  closing = false;
   readonly #write = () => (this.#writing as Exchange).writeOut();
   #writing: Exchange | null = null;
   #ids = 0;
@@ -102,6 +104,8 @@ export class Exchange {
   /** `traceparent` of the answer; empty where the caller sent none. */
   trace = '';
   tracestate = '';
+  /** The body is answered before its end. */
+  midBody = false;
   readonly #res: HttpResponse;
   readonly #wire: Wire;
   #status = 200;
@@ -179,7 +183,8 @@ export class Exchange {
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
     this.#ended = true;
-    if (this.close) this.#defer(body);
+    if (this.#wire.closing) this.close = true;
+    if (this.close && !this.midBody) this.#defer(body);
     else this.#send(body);
   }
 
@@ -187,6 +192,7 @@ export class Exchange {
     if (this.answered) return;
     this.#ended = true;
     this.#coding = coding;
+    if (this.#wire.closing) this.close = true;
     const own = Buffer.from(body);
     this.#wire.pack(own, coding).then((packed) => {
       if (!this.#aborted) this.#send(packed);
@@ -207,7 +213,8 @@ export class Exchange {
   /**
    * uWebSockets.js goes on with a request that lies behind one answered with `Connection: close`, if both came in one
    * segment: what hides behind a framing that is not believed would be served. Behind one that is not answered yet it
-   * serves nothing and closes, so such an answer is written in the next turn.
+   * serves nothing and closes, so such an answer is written in the next turn. In the middle of a body nothing can lie
+   * behind it, and what is still being read of it stops at once.
    */
   #defer(body: string | Uint8Array): void {
     this.#deferred = true;

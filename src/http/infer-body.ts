@@ -138,6 +138,7 @@ export class InferBody implements Upload {
   /** What is left of the body is not worth reading: the connection closes with the answer. */
   refuse(error: GatewayError): void {
     this.#exchange.close = true;
+    this.#exchange.midBody = !this.#done;
     this.#free();
     this.#road.refuse(this.#request, error);
   }

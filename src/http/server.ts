@@ -128,8 +128,9 @@ export class HttpServer {
     return this.#connections;
   }
 
-  /** Takes no new connections. */
+  /** Takes no new connections, and ends each one with its next answer. */
   stopListening(): void {
+    this.#wire.closing = true;
     if (this.#socket !== null) us_listen_socket_close(this.#socket);
     this.#socket = null;
   }

@@ -91,7 +91,7 @@ describe('a start and its output', () => {
     expect(await served.ended).toEqual({ code: 0, signal: null });
   }, 30_000);
 
-  test('a missing addon is exit 78 with the command that builds it', async () => {
+  test('W7 a missing addon is exit 78 with the command that builds it', async () => {
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const bare = join(models, '..', `${basename(models)}-bare`);
     for (const name of ['src', 'package.json']) cpSync(join(root, name), join(bare, name), { recursive: true });

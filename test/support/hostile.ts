@@ -10,7 +10,12 @@ export interface Attacked {
   /** `http://HOST:PORT` */
   readonly url: string;
   readonly adminUrl: string;
+  /** What it held before the first attack, when nothing had been left running by another. */
+  idle?: Gauges;
 }
+
+/** Rows that wait, and bytes held. */
+export type Gauges = Readonly<Record<string, number>>;
 
 /** One HTTP answer, as it came. */
 export interface Answer {
@@ -56,13 +61,14 @@ export async function write(socket: Socket, pieces: readonly Piece[]): Promise<v
     if (socket.destroyed) return;
     if (typeof piece === 'number') await pause(piece);
     else if (!socket.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)) {
-      await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+      // Ends with the connection as well, in whatever way that ends.
+      await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
     }
   }
 }
 
-/** Listens to a connection, and ends it. */
-export function listen(socket: Socket, mostMs: number): Promise<Said> {
+/** Listens to a connection, and ends it. @param settleMs how long it must have been quiet behind an answer for that. */
+export function listen(socket: Socket, mostMs: number, settleMs = SETTLE_MS): Promise<Said> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let quiet: NodeJS.Timeout | null = null;
@@ -76,7 +82,7 @@ export function listen(socket: Socket, mostMs: number): Promise<Said> {
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       if (quiet !== null) clearTimeout(quiet);
-      if (!/^connection: close/im.test(chunk.toString('latin1'))) quiet = setTimeout(() => end(false), SETTLE_MS);
+      if (!/^connection: close/im.test(chunk.toString('latin1'))) quiet = setTimeout(() => end(false), settleMs);
     });
     socket.on('close', () => end(true));
   });
@@ -162,7 +168,7 @@ export function expectOwnPage(said: Said, status: number): void {
  * it got that far, are answered exactly; the server is live, answers the next one, and holds nothing back.
  */
 export async function unharmed<T>(server: Attacked, attack: () => Promise<T>): Promise<T> {
-  const before = await gauges(server);
+  server.idle ??= await gauges(server);
   let over = false;
   const attacking = attack().finally(() => {
     over = true;
@@ -176,7 +182,7 @@ export async function unharmed<T>(server: Attacked, attack: () => Promise<T>): P
   const result = await attacking;
   expect((await get(`${server.url}/v2/health/live`)).status).toBe(200);
   expect(await neighbour(server, 21)).toBe(42);
-  await expect.poll(() => gauges(server), { timeout: 5_000, interval: 20 }).toEqual(before);
+  await expect.poll(() => gauges(server), { timeout: 5_000, interval: 20 }).toEqual(server.idle);
   return result;
 }
 
@@ -191,8 +197,7 @@ export async function neighbour(server: Attacked, value: number): Promise<number
   return json.outputs[0].data[0];
 }
 
-/** Rows that wait, and bytes of the arena in use. */
-async function gauges(server: Attacked): Promise<Record<string, number>> {
+async function gauges(server: Attacked): Promise<Gauges> {
   const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
   return {
     arenaBytes: sum(text, 'penstock_arena_bytes'),

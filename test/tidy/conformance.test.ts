@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 /** The numbers of each section that apply to this server; what is missing in between belongs to features it lacks. */
@@ -8,19 +8,80 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
   C: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 15, 16, 21, 23],
   D: [1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 17],
   E: [1, 2, 3, 7, 10, 11, 13, 16],
+  H: [1, 2, 3, 7, 8, 9, 11, 12, 14, 15, 16, 17, 19, 21, 22, 24, 25],
+  J: [1, 2, 3, 5, 7, 8, 9, 10, 12],
+  T: [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 13, 14, 15, 17, 19],
+  W: [1, 2, 5, 7, 8],
+  S: [1, 3, 5],
 };
 
-function testNames(): string {
-  return ['contract', 'integration']
-    .flatMap((folder) => readdirSync(new URL(`../${folder}`, import.meta.url)).map((name) => `../${folder}/${name}`))
-    .flatMap((file) => readFileSync(new URL(file, import.meta.url), 'utf8').match(/\b(test|it)[.(].*\n?.*/g) ?? [])
-    .join('\n');
+/** Rows whose tests come with the features they are about; where the file is there, it must have them. */
+const WITH_FEATURE = /^(contract\/conformance-[de]|integration\/containment)\.test\.ts$/;
+
+/** Cases of a file that is there, whose tests come with the refusal of duplicate headers. */
+const WITH_REFUSAL: ReadonlySet<string> = new Set(['H2', 'H17']);
+
+interface Row {
+  readonly id: string;
+  readonly file: string;
 }
 
-describe.each(Object.entries(CASES))('conformance section %s', (section, numbers) => {
-  test('has a test named after each of its cases', () => {
-    const names = testNames();
-    const missing = numbers.filter((number) => !new RegExp(`\\b${section}${number}\\b`).test(names));
+/** The table of test/contract/README.md, one row for each case and file. */
+function rows(): Row[] {
+  const text = readFileSync(new URL('../contract/README.md', import.meta.url), 'utf8');
+  const table = /<!-- cases -->\n([\s\S]*?)<!-- \/cases -->/.exec(text)?.[1] ?? '';
+  return table
+    .split('\n')
+    .slice(2)
+    .flatMap((line) => {
+      const [, id = '', , files = ''] = line.split('|').map((cell) => cell.trim());
+      return [...files.matchAll(/`([^`]+)`/g)].map((found) => ({ id, file: found[1] as string }));
+    });
+}
+
+/** The ids with which the names of a file's tests begin. */
+function idsIn(file: string): Set<string> {
+  const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+  const names = text.matchAll(/(?:\b(?:test|it)|\))\(\s*['"`]((?:[A-Z]\d+ )+)/g);
+  return new Set([...names].flatMap((found) => (found[1] as string).trim().split(' ')));
+}
+
+function testFiles(): string[] {
+  return ['contract', 'integration', 'soak'].flatMap((folder) =>
+    readdirSync(new URL(`../${folder}`, import.meta.url))
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => `${folder}/${name}`),
+  );
+}
+
+describe('the table of cases in test/contract/README.md', () => {
+  const table = rows();
+
+  test.each(Object.entries(CASES))('has every case of section %s, and no other', (section, numbers) => {
+    const found = new Set(table.flatMap(({ id }) => (id.startsWith(section) ? [id] : [])));
+    expect([...found]).toEqual(numbers.map((number) => `${section}${number}`));
+  });
+
+  test('names files that have a test named after each of their cases', () => {
+    const missing = table.filter(({ id, file }) => {
+      const there = existsSync(new URL(`../${file}`, import.meta.url));
+      if (!there) return !WITH_FEATURE.test(file);
+      return !idsIn(file).has(id) && !WITH_REFUSAL.has(id);
+    });
     expect(missing).toEqual([]);
+  });
+
+  test('knows every test that is named after a case', () => {
+    const listed = new Set(table.map(({ id, file }) => `${id} ${file}`));
+    const unlisted = testFiles().flatMap((file) =>
+      [...idsIn(file)].map((id) => `${id} ${file}`).filter((entry) => !listed.has(entry)),
+    );
+    expect(unlisted).toEqual([]);
+  });
+
+  test('would notice a case that has no test', () => {
+    expect(table.length).toBeGreaterThan(100);
+    expect(idsIn('contract/bad-json.test.ts').has('J8')).toBe(true);
+    expect(idsIn('contract/bad-json.test.ts').has('J4')).toBe(false);
   });
 });
