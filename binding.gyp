@@ -8,6 +8,7 @@
       "native/kernels/json_lift.cc",
       "native/kernels/json_lift_elements.cc",
       "native/kernels/number_text.cc",
+      "native/kernels/parent_watch.cc",
       "native/kernels/utf8.cc"
     ]
   },

@@ -17,6 +17,7 @@
 #include "kernels/head_table.h"
 #include "kernels/json_lift.h"
 #include "kernels/number_text.h"
+#include "kernels/parent_watch.h"
 #include "tensor_view.h"
 
 namespace penstock {
@@ -428,6 +429,12 @@ napi_value ClaimCrashMarkCall(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value DieAfterParentCall(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  DieAfterParent(static_cast<uint32_t>(arguments.Count(0, 4294967295.0)));
+  return nullptr;
+}
+
 // Turns C++ exceptions of a call into JavaScript ones.
 template <napi_value (*kCall)(napi_env, napi_callback_info)>
 napi_value Guard(napi_env env, napi_callback_info info) {
@@ -468,6 +475,7 @@ constexpr Export kExports[] = {
     {"discard", Guard<Discard>},
     {"mapCrashMarks", Guard<MapCrashMarksCall>},
     {"claimCrashMark", Guard<ClaimCrashMarkCall>},
+    {"dieAfterParent", Guard<DieAfterParentCall>},
 };
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

@@ -68,6 +68,9 @@ export class PortTakenError extends Error {
   }
 }
 
+/** A process that has not ended so long after its drain time hangs, milliseconds. */
+const HUNG_AFTER_MS = 1_000;
+
 /** One gateway: its listeners, its lanes, its models. */
 export class Gateway {
   readonly #config: Config;
@@ -107,6 +110,8 @@ export class Gateway {
       onLaneChange: (lane, up, reason) => this.#laneChanged(lane, up, reason),
       ...(options.workerEntry === undefined ? {} : { entry: options.workerEntry }),
     });
+    // A front thread inside a run that never ends notices nothing: not a signal, and not that the supervisor has died.
+    if (marks.kept) binding.dieAfterParent(config.drainTimeoutS * 1000 + HUNG_AFTER_MS);
     // The front thread's slot is the one behind the workers'.
     if (marks.kept) binding.claimCrashMark(config.workers);
     const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);

@@ -21,6 +21,9 @@ const BACKOFF_MS = { first: 100, most: 10_000, forgottenAfter: 60_000 };
 /** Repeats of a signal within this time are one Ctrl-C, which the terminal, npm and the launcher each hand on. */
 const SAME_SIGNAL_MS = 1_000;
 
+/** A child that is still there so long after it should have ended hangs in native code, where it hears no signal. */
+const HUNG_AFTER_MS = 1_000;
+
 const HANDED_THROUGH = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Ends that somebody wanted, or that a new start would only repeat. */
@@ -54,7 +57,7 @@ export async function supervise(args: readonly string[], entry: URL = MAIN): Pro
     return reportMistakes(error);
   }
   const log = createLogger(config.log);
-  const code = await new Supervisor(args, entry, log).run();
+  const code = await new Supervisor(args, entry, log, config.drainTimeoutS * 1000).run();
   await log.flush();
   return code;
 }
@@ -75,6 +78,7 @@ class Supervisor {
   readonly #args: readonly string[];
   readonly #entry: URL;
   readonly #log: Logger;
+  readonly #drainMs: number;
   readonly #marks = new MarkFile();
   readonly #suspects = new Suspects();
   #child: ChildProcess | null = null;
@@ -85,10 +89,11 @@ class Supervisor {
   #stopping = false;
   #endPause: (() => void) | null = null;
 
-  constructor(args: readonly string[], entry: URL, log: Logger) {
+  constructor(args: readonly string[], entry: URL, log: Logger, drainMs: number) {
     this.#args = args;
     this.#entry = entry;
     this.#log = log;
+    this.#drainMs = drainMs;
   }
 
   async run(): Promise<number> {
@@ -157,9 +162,19 @@ class Supervisor {
     const nowMs = performance.now();
     if (nowMs - this.#signalledMs < SAME_SIGNAL_MS) return;
     this.#signalledMs = nowMs;
+    const drainMs = this.#stopping ? 0 : this.#drainMs;
     this.#stopping = true;
-    this.#child?.kill(signal);
     this.#endPause?.();
+    const child = this.#child;
+    if (child === null) return;
+    child.kill(signal);
+    setTimeout(() => this.#killHung(child), drainMs + HUNG_AFTER_MS).unref();
+  }
+
+  #killHung(child: ChildProcess): void {
+    if (this.#child !== child) return;
+    this.#log.error({}, 'the server process does not end by itself and is killed');
+    child.kill('SIGKILL');
   }
 
   #pause(ms: number): Promise<void> {

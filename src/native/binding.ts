@@ -221,4 +221,6 @@ export interface Binding {
   mapCrashMarks(file: number, slots: number): Uint32Array;
   /** The calling thread runs what `slot` names from now on. */
   claimCrashMark(slot: number): void;
+  /** Kills the process so many milliseconds after its parent has ended, whatever runs then. */
+  dieAfterParent(graceMs: number): void;
 }

@@ -98,7 +98,7 @@ describe('a header that came twice', () => {
       [host, length, 'Inference-Header-Content-Length: 2', 'Inference-Header-Content-Length: 3'],
     ],
     ['H17', 'authorization', [host, length, 'Authorization: Bearer a', 'Authorization: Bearer b']],
-  ] as const)('%s %s is refused, and the connection closed', async (_case, name, lines) => {
+  ] as const)('H2 H17 %s %s is refused, and the connection closed', async (_case, name, lines) => {
     const text = await raw(lines, body);
     expect(text).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/);
     expect(text).toMatch(/\r\nConnection: close\r\n/i);

@@ -47,7 +47,7 @@ describe('faults', () => {
     ['throws where nobody catches', 669],
     ['has no heap left', 670],
   ])(
-    'W1: a worker that %s in the middle of a batch costs nobody an answer',
+    'W1 a worker that %s in the middle of a batch costs nobody an answer',
     async (_way, number) => {
       const sent = [1, number, 2, 3, 4];
       const replies = await Promise.all(sent.map(eight));
@@ -59,7 +59,7 @@ describe('faults', () => {
     30_000,
   );
 
-  test('W2: a request that kills two workers is refused, its neighbours are answered, and it never meets a third', async () => {
+  test('W2 a request that kills two workers is refused, its neighbours are answered, and it never meets a third', async () => {
     const replies = await Promise.all([5, 666, 6].map(eight));
     expect(replies.map((r) => r.status)).toEqual([200, 500, 200]);
     expect(replies[1]?.headers.get('x-error-code')).toBe('EXECUTION_FAILED');
@@ -85,7 +85,7 @@ describe('faults', () => {
     expect(await metricValue(server.adminUrl, 'penstock_retries_total{model="simple",version="1"}')).toBe(0);
   });
 
-  test('W5: an answer that is none fails its request alone, and the lane goes on', async () => {
+  test('W5 an answer that is none fails its request alone, and the lane goes on', async () => {
     const before = await lanesLost();
     for (const number of [671, 672]) {
       const replies = await Promise.all([1, number, 2].map(eight));

@@ -32,7 +32,7 @@ describe('the life of a server', () => {
     expect(served.output()).toMatch(/try: curl \S+/);
   }, 30_000);
 
-  test('SIGTERM finishes what was accepted, refuses what comes, and exits 0; repeats within a second are the same signal', async () => {
+  test('F1, F2: SIGTERM finishes what was accepted, refuses what comes, and exits 0; repeats within a second are the same signal', async () => {
     const served = await serve();
     await untilReady(served.url);
     const accepted = [slow(served.url), slow(served.url)];
@@ -63,7 +63,7 @@ describe('the life of a server', () => {
     expect(await served.ended).toEqual({ code: 0, signal: null });
   }, 30_000);
 
-  test('a second signal after more than a second ends it at once, and not with 0', async () => {
+  test('F2: a second signal after more than a second ends it at once, and not with 0', async () => {
     const served = await serve();
     await untilReady(served.url);
     // Enough work for several seconds of draining.
@@ -77,7 +77,7 @@ describe('the life of a server', () => {
     expect(await Promise.all(lost)).toContain(null);
   }, 30_000);
 
-  test('an overrun of the drain time ends it at once, and not with 0', async () => {
+  test('F2: an overrun of the drain time ends it at once, and not with 0', async () => {
     const served = await serve('--drain-timeout-s', '0');
     await untilReady(served.url);
     const lost = slow(served.url).catch(() => null);

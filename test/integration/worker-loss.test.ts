@@ -34,7 +34,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 describe('a model without a worker', { timeout: 40_000 }, () => {
-  test('W8: a crash loop rests; the model is not ready and answers INSTANCE_LOST, the gateway lives, and it comes back', async () => {
+  test('W8 a crash loop rests; the model is not ready and answers INSTANCE_LOST, the gateway lives, and it comes back', async () => {
     server = await startGateway(['raw8'], ['--workers', '1'], { placement: 'worker', workerEntry: DYING });
     const { v2 } = server;
     // Two deaths each; the third request meets the fifth death, and its second try waits for a lane that rests.
