@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { get, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { type RunningGateway, startGateway } from '../support/gateway.ts';
 import { drive, type PerfAnalyzer, perfAnalyzer } from '../support/perf-analyzer.ts';
 
 const MOST = 8;
@@ -16,7 +16,7 @@ afterAll(() => server.stop());
 
 const failures = async () => {
   const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
-  return text.split('\n').filter((line) => line.startsWith('penstock_rejections_total{'));
+  return text.split('\n').filter((line) => line.startsWith('penstock_rejections_total{') && !line.endsWith(' 0'));
 };
 
 // The wheel has it for this machine only.
@@ -29,10 +29,6 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')("Triton'
       for (const line of report) expect(line['Inferences/Second']).toBeGreaterThan(0);
       expect(printed).not.toMatch(/error|fail|warning/i);
       expect(await failures()).toEqual([]);
-      // What the server tells of itself is asked for only where it says that it has it.
-      const { extensions } = (await get(`${server.v2}`)).json as { extensions: string[] };
-      expect(report.every((line) => 'Server Queue' in line)).toBe(extensions.includes('statistics'));
-      if (!extensions.includes('statistics')) return;
       for (const line of report) {
         expect(line['Server Queue']).toBeGreaterThanOrEqual(0);
         expect(line['Server Compute Infer']).toBeGreaterThan(0);
