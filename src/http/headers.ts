@@ -27,7 +27,6 @@ export class RequestHeaders {
   /** `x-envoy-expected-rq-timeout-ms`. */
   envoyTimeoutMs = '';
   grpcTimeout = '';
-  authorization = '';
   /** One that came twice and must not; empty where there is none. */
   repeated: Single | '' = '';
   /** Which of the single ones came, an empty one too. */
@@ -49,7 +48,6 @@ export class RequestHeaders {
     this.timeoutMs = '';
     this.envoyTimeoutMs = '';
     this.grpcTimeout = '';
-    this.authorization = '';
     this.repeated = '';
     this.#seen = 0;
     req.forEach(this.#take);
@@ -75,7 +73,7 @@ export class RequestHeaders {
         else if (key === 'grpc-timeout') this.grpcTimeout = value;
         return;
       case 13:
-        if (key === 'authorization') this.authorization = this.#once('authorization', value);
+        if (key === 'authorization') this.#once('authorization', value);
         return;
       case 14:
         if (key === 'content-length') this.contentLength = this.#once('content-length', value);

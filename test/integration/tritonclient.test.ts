@@ -1,6 +1,5 @@
-import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { get, type RunningGateway, send, startGateway } from '../support/gateway.ts';
+import { type RunningGateway, startGateway } from '../support/gateway.ts';
 import { pythonWith, runPython } from '../support/python.ts';
 
 const PACKAGES = ['numpy==1.26.4', 'tritonclient[http]==2.58.0'];
@@ -187,15 +186,11 @@ describe('the unmodified tritonclient', () => {
     expect(await runPython(python, FORMS, [address()])).toContain('forms ok');
   }, 60_000);
 
-  test('compresses requests and answers', async (context) => {
-    const probe = await send(`${server.v2}/models/id_fp32/infer`, gzipSync('{}'), { 'Content-Encoding': 'gzip' });
-    if (probe.status === 415) context.skip('this server takes no compressed bodies yet');
+  test('compresses requests and answers', async () => {
     expect(await runPython(python, COMPRESSION, [address()])).toContain('compression ok');
   }, 60_000);
 
-  test('reads statistics', async (context) => {
-    const { extensions } = (await get(server.v2)).json as { extensions: string[] };
-    if (!extensions.includes('statistics')) context.skip('this server has no statistics yet');
+  test('reads statistics', async () => {
     expect(await runPython(python, STATISTICS, [address()])).toContain('statistics ok');
   }, 60_000);
 });
