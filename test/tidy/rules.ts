@@ -13,12 +13,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ['http', 'stream'],
   ['pipeline'],
   ['auth', 'routing', 'codec', 'preprocess', 'batching', 'registry', 'workers'],
-  ['native', 'config', 'metrics', 'logging'],
+  ['native', 'config', 'metrics', 'logging', 'load'],
   ['core'],
 ];
 
 /** The one place that may import each third-party library. */
 const IMPORTERS: Readonly<Record<string, string>> = {
+  autocannon: 'load/closed-loop.ts',
+  'hdr-histogram-js': 'load/histogram.ts',
   'uWebSockets.js': 'http/',
   jose: 'auth/',
   'onnxruntime-node': 'workers/session.ts',
