@@ -37,7 +37,7 @@ const LOST_MS = 2_000;
 
 /** What the driver asks of whoever owns the requests. */
 export interface Passage<T extends Traveller> {
-  /** The batch as a run on this lane. @throws where the batch cannot be put together */
+  /** The batch as a run on this lane. @throws {RunError} where the batch cannot be put together */
   board(batch: Batch<T>): RunRequest;
   /** The run went well: every request of the batch that has not ended is to be answered. */
   arrived(batch: Batch<T>, result: RunResult): void;
@@ -203,7 +203,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     try {
       run = this.#lanes[batch.lane].run(this.#passage.board(batch));
     } catch (error) {
-      run = Promise.reject(new RunError('EXECUTION_FAILED', error instanceof Error ? error.message : String(error)));
+      run = Promise.reject(asRunError(error));
     }
     run.then(
       (result) => this.#ended(batch, result, null),
@@ -223,14 +223,16 @@ export class Driver<T extends Traveller & { attempts: number }> {
 
   /**
    * Nobody pays for his neighbour: a batch that failed is run again request by request. Alone, a request that fails inside
-   * ONNX Runtime is guilty; one whose thread died under it gets one more try.
+   * ONNX Runtime is guilty, and one that finds no memory is refused; one whose thread died under it gets one more try.
    */
   #recover(batch: Batch<T>, error: RunError): void {
-    this.#log(batch, error);
+    // What is refused for want of room is counted by its limit, and would fill the log when it is least wanted.
+    if (error.failure !== 'OUT_OF_MEMORY') this.#log(batch, error);
     const shared = batch.requests.length > 1;
+    const final = error.failure === 'EXECUTION_FAILED' || error.failure === 'OUT_OF_MEMORY';
     for (const request of batch.requests.toReversed()) {
       if (request.state !== 'RUNNING') continue;
-      const again = request.attempts === 0 && (shared || error.failure !== 'EXECUTION_FAILED');
+      const again = request.attempts === 0 && (shared || !final);
       request.attempts++;
       if (again) retryAlone(batch.queue, request);
       else {
@@ -268,4 +270,9 @@ export class Driver<T extends Traveller & { attempts: number }> {
     if (this.#idle.length === 0 || !this.#isIdle()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+function asRunError(error: unknown): RunError {
+  if (error instanceof RunError) return error;
+  return new RunError('EXECUTION_FAILED', error instanceof Error ? error.message : String(error));
 }

@@ -42,8 +42,11 @@ export interface RunResult {
   readonly runUs: number;
 }
 
-/** Why a run failed: the model's own fault with this input, the thread that died under it, or nothing there to run on. */
-export type RunFailure = 'EXECUTION_FAILED' | 'WORKER_DIED' | 'INSTANCE_LOST';
+/**
+ * Why a run failed: the model's own fault with this input, the thread that died under it, nothing there to run on, or no
+ * memory to put the batch together in.
+ */
+export type RunFailure = 'EXECUTION_FAILED' | 'WORKER_DIED' | 'INSTANCE_LOST' | 'OUT_OF_MEMORY';
 
 /** A failed run. `message` is for the log: it may hold paths. */
 export class RunError extends Error {

@@ -27,6 +27,11 @@ export function overloaded(target: Target, bytes: number): GatewayError {
   });
 }
 
+/** The refusal where the memory that all models share is used up. */
+export function arenaUsedUp(): GatewayError {
+  return new GatewayError('OVERLOADED', 'the memory for requests is used up', { limit: 'arenaBytes' });
+}
+
 /** Time until what waits now has run, from the run time measured at load; whole seconds of at least 1. */
 export function drainSeconds(target: Target): number {
   const { measuredUs, measuredRows, instances } = target.facts;

@@ -20,7 +20,7 @@ import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts'
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
-import { admit, overloaded } from './admission.ts';
+import { admit, arenaUsedUp, overloaded } from './admission.ts';
 import { Intake } from './intake.ts';
 import { Manifest } from './manifest.ts';
 import { PoisonTable } from './poison.ts';
@@ -205,6 +205,7 @@ export class InferRoad implements Passage<InferRequest> {
   #failure(request: InferRequest, error: RunError): GatewayError {
     const { model } = request.target;
     if (error.failure === 'INSTANCE_LOST') return instanceLost(model);
+    if (error.failure === 'OUT_OF_MEMORY') return arenaUsedUp();
     const message = `model '${model}' failed to run this request: ${
       error.failure === 'WORKER_DIED' ? 'its worker died twice' : 'the model refused it'
     }; the log has the reason`;

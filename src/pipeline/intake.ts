@@ -11,6 +11,7 @@ import { GatewayError, invalid } from '../core/error.ts';
 import { type Arena, aligned } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
+import { arenaUsedUp } from './admission.ts';
 import type { InferRequest } from './request.ts';
 
 /** JSON of more bytes than this is lifted on a thread of the addon's own. */
@@ -215,12 +216,7 @@ export class Intake {
     let total = 0;
     for (const size of request.sizes) total += aligned(size);
     request.block = this.#arena.allocate(total);
-    if (request.block < 0) {
-      throw new GatewayError('OVERLOADED', 'the memory for requests is used up', {
-        retryAfterS: 1,
-        limit: 'arenaBytes',
-      });
-    }
+    if (request.block < 0) throw total > this.#arena.bytes.length ? neverFits(total) : arenaUsedUp();
     let at = request.block;
     for (let i = 0; i < request.sizes.length; i++) {
       request.offsets[i] = at;
@@ -262,6 +258,12 @@ export class Intake {
     }
     return [text.toString('utf8')];
   }
+}
+
+/** No wait would help: that much is more than there is. */
+function neverFits(bytes: number): GatewayError {
+  const message = `the tensors of this request take ${bytes} bytes, more than the server has for all requests`;
+  return new GatewayError('PAYLOAD_TOO_LARGE', message, { limit: 'arenaBytes' });
 }
 
 function tooShort(expected: number, found: number): GatewayError {

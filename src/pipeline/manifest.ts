@@ -7,7 +7,7 @@ import type { Batch } from '../batching/batcher.ts';
 import type { OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import { GatewayError } from '../core/error.ts';
-import type { RunInput, RunOutputPlace, RunRequest, RunResult } from '../core/instance.ts';
+import { RunError, type RunInput, type RunOutputPlace, type RunRequest, type RunResult } from '../core/instance.ts';
 import { elementCount } from '../core/tensor.ts';
 import { type Arena, aligned } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
@@ -33,7 +33,7 @@ export class Manifest {
     this.#arena = arena;
   }
 
-  /** @throws {GatewayError} OVERLOADED where the arena has no room for what must be gathered */
+  /** @throws {RunError} OUT_OF_MEMORY where the arena has no room for what must be gathered */
   board(batch: Batch<InferRequest>): Boarded {
     const first = batch.requests[0];
     const { target } = first;
@@ -87,9 +87,7 @@ export class Manifest {
     const outputs = target.outputRowBytes.map((bytes) => (target.placed ? bytes * (target.batched ? rows : 1) : 0));
     const need = [...totals, ...outputs].reduce((sum, bytes) => sum + (bytes > 0 ? aligned(bytes) : 0), 0);
     const block = need === 0 ? -1 : this.#arena.allocate(need);
-    if (need > 0 && block < 0) {
-      throw new GatewayError('OVERLOADED', 'the memory for requests is used up', { limit: 'arenaBytes' });
-    }
+    if (need > 0 && block < 0) throw new RunError('OUT_OF_MEMORY', `the arena has no block of ${need} bytes`);
     let at = block;
     const inputs = dims.map((d, i): RunInput => {
       if (requests[0].strings[i] !== null) {

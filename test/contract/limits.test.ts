@@ -226,11 +226,34 @@ describe('every limit holds', () => {
     const small = await startGateway(['id_fp32'], ['--limits-arena-bytes', String(KIB * KIB)]);
     const ask = (width: number) =>
       post(`${small.v2}/models/id_fp32/infer`, { inputs: [B('INPUT0', 'FP32', [1, width], 4 * width)] }, floats(width));
-    expect(refusal(await ask(KIB * KIB))).toEqual([503, 'OVERLOADED']);
+    const never = await ask(KIB * KIB);
+    expect(refusal(never)).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    expect(never.json.error).toContain('4194304 bytes');
     expect((await ask(KIB)).status).toBe(200);
     const metrics = await (await fetch(`${small.adminUrl}/metrics`)).text();
     expect(metrics).toMatch(/^penstock_arena_bytes 0$/m);
     expect(metrics).toMatch(/^penstock_limit_rejections_total\{limit="arenaBytes"\} 1$/m);
+    await small.stop();
+  });
+
+  test('arenaBytes: a request that finds none when it is to run is refused too, and not as the fault of the model', async () => {
+    const small = await startGateway(['ragged'], ['--limits-arena-bytes', String(KIB * KIB)]);
+    const half = KIB * KIB;
+    const head = (bytes: number) => JSON.stringify({ inputs: [B('INPUT0', 'FP32', [1, bytes / 4], bytes)] });
+    // Its input takes half of the arena from its head on; the other half is the second's, and no output finds a place.
+    const text = head(half / 2);
+    const first = await opened(small.inferenceUrl);
+    const lengths = `Inference-Header-Content-Length: ${text.length}\r\nContent-Length: ${text.length + half / 2}\r\n`;
+    const answered = ask(first, `POST /v2/models/ragged/infer HTTP/1.1\r\nHost: 127.0.0.1\r\n${lengths}\r\n${text}`);
+    first.write(Buffer.alloc(half / 2 - 1));
+    await eventually(async () => (await metricValue(small.adminUrl, 'penstock_arena_bytes')) === half / 2);
+    const second = await post(`${small.v2}/models/ragged/infer`, head(half / 2), Buffer.alloc(half / 2));
+    expect(refusal(second)).toEqual([503, 'OVERLOADED']);
+    expect(second.headers.get('retry-after')).toBe('1');
+    first.write(Buffer.alloc(1));
+    expect(await answered).toMatch(/^HTTP\/1.1 200 /);
+    expect(await metricValue(small.adminUrl, 'penstock_arena_bytes')).toBe(0);
+    expect(await metricValue(small.adminUrl, 'penstock_limit_rejections_total{limit="arenaBytes"}')).toBe(1);
     await small.stop();
   });
 

@@ -41,9 +41,12 @@ class Diary implements Passage<Request> {
   readonly boarded: string[][] = [];
   readonly lines: string[] = [];
   broken = false;
+  /** Requests of a batch that memory is left for. */
+  room = Number.POSITIVE_INFINITY;
 
   board(batch: Batch<Request>): RunRequest {
     if (this.broken) throw new Error('cannot be put together');
+    if (batch.requests.length > this.room) throw new RunError('OUT_OF_MEMORY', 'no block is left');
     this.boarded.push(batch.requests.map(({ name }) => name));
     return { session: 0, inputs: [], outputs: [] };
   }
@@ -73,12 +76,14 @@ describe('the driver', () => {
   let diary: Diary;
   let driver: Driver<Request>;
   let queue: Queue<Request>;
+  let logged: string[];
 
   beforeEach(() => {
     nowUs = 0;
     lane = new ScriptedLane();
     diary = new Diary();
-    driver = new Driver({ nowUs: () => nowUs }, [lane], diary, () => undefined);
+    logged = [];
+    driver = new Driver({ nowUs: () => nowUs }, [lane], diary, (_, { failure }) => logged.push(failure));
     queue = driver.open({ maxBatchRows: 4, lanes: [0], queueRows: 100, queueBytes: 1000 });
   });
 
@@ -258,6 +263,23 @@ describe('the driver', () => {
     await tick();
     await end('well');
     expect(diary.lines).toEqual(['failed a EXECUTION_FAILED', 'answered b']);
+  });
+
+  it('runs those one by one whose batch finds no memory, and refuses at once who finds none alone', async () => {
+    diary.room = 1;
+    submit('a');
+    submit('b');
+    await tick();
+    await tick();
+    await end('well');
+    await end('well');
+    expect(diary.boarded).toEqual([['a'], ['b']]);
+    expect(diary.lines).toEqual(['answered a', 'answered b']);
+    diary.room = 0;
+    submit('c');
+    await tick();
+    expect(diary.lines.slice(2)).toEqual(['failed c OUT_OF_MEMORY']);
+    expect(logged).toEqual([]);
   });
 
   it('is idle when nothing waits and nothing runs', async () => {
