@@ -2,15 +2,14 @@
   "variables": {
     "kernels": [
       "native/kernels/bytes_tensor.cc",
-      "native/kernels/crash_marks.cc",
       "native/kernels/half_float.cc",
       "native/kernels/head_table.cc",
       "native/kernels/json_lift.cc",
       "native/kernels/json_lift_elements.cc",
       "native/kernels/number_text.cc",
-      "native/kernels/parent_watch.cc",
       "native/kernels/utf8.cc"
-    ]
+    ],
+    "watchers": ["native/process/crash_marks.cc", "native/process/parent_watch.cc"]
   },
   "target_defaults": {
     "cflags": ["-O3", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fvisibility=hidden"],
@@ -28,7 +27,15 @@
   "targets": [
     {
       "target_name": "penstock",
-      "sources": ["native/addon.cc", "<@(kernels)"],
+      "sources": [
+        "native/addon.cc",
+        "native/calls/lift.cc",
+        "native/calls/memory.cc",
+        "native/calls/process.cc",
+        "native/calls/text.cc",
+        "<@(kernels)",
+        "<@(watchers)"
+      ],
       "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
       "defines": ["NAPI_VERSION=8"],
       "include_dirs": ["native"]
@@ -36,7 +43,7 @@
     {
       "target_name": "penstock_native_test",
       "type": "executable",
-      "sources": ["native/test/kernels_test.cc", "<@(kernels)"]
+      "sources": ["native/test/kernels_test.cc", "<@(kernels)", "<@(watchers)"]
     }
   ]
 }

@@ -35,12 +35,13 @@ export async function ensureSanitizedTests(root) {
   process.stderr.write('penstock: building the native tests with sanitizers ...\n');
   mkdirSync(folder, { recursive: true });
   const kernels = await compile(root, folder, sourcesIn(join(root, 'native/kernels')));
+  const watchers = await compile(root, folder, sourcesIn(join(root, 'native/process')));
   const targets = kernelsOf(root);
   const [tests, replay, ...fuzz] = await compile(root, folder, [
     join(root, 'native/test/kernels_test.cc'),
     ...[REPLAY, ...targets.map((kernel) => `${kernel}.cc`)].map((name) => join(root, 'native/test/fuzz', name)),
   ]);
-  await gcc(root, [tests, ...kernels, '-o', programs.tests]);
+  await gcc(root, [tests, ...kernels, ...watchers, '-o', programs.tests]);
   for (const [i, kernel] of targets.entries()) {
     await gcc(root, [fuzz[i], replay, ...kernels, '-o', programs.replay(kernel)]);
   }

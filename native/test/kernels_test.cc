@@ -14,12 +14,12 @@
 #include <vector>
 
 #include "../kernels/bytes_tensor.h"
-#include "../kernels/crash_marks.h"
 #include "../kernels/datatype.h"
 #include "../kernels/half_float.h"
 #include "../kernels/head_table.h"
 #include "../kernels/json_lift.h"
 #include "../kernels/number_text.h"
+#include "../process/crash_marks.h"
 #include "check.h"
 
 namespace penstock {

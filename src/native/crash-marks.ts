@@ -11,7 +11,7 @@ import type { Binding } from './binding.ts';
 /** Bytes of the slots; the lines begin behind them. */
 export const MARK_BYTES = 4096;
 
-/** Set by the thread that faulted (native/kernels/crash_marks.h). */
+/** Set by the thread that faulted (native/process/crash_marks.h). */
 export const FAULT_BIT = 0x80000000;
 
 /** Who a session is, as its line says it. */

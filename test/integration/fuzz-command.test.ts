@@ -9,9 +9,6 @@ const FUZZ = new URL('../../native/test/fuzz/', import.meta.url);
 /** Plain tables have nothing to fuzz, and the elements of a lift are fuzzed through it. */
 const PART_OF_ANOTHER: Readonly<Record<string, string>> = { json_lift_elements: 'json_lift' };
 
-/** They watch over the process and read nothing that a client sent. */
-const WATCHERS: readonly string[] = ['crash_marks', 'parent_watch'];
-
 function named(folder: URL, extension: string): string[] {
   const files = readdirSync(folder).filter((name) => name.endsWith(extension));
   return files.map((name) => name.slice(0, -extension.length)).sort();
@@ -23,7 +20,6 @@ function fuzz(...args: string[]) {
 
 describe('npm run fuzz', () => {
   const kernels = named(new URL('../../native/kernels/', import.meta.url), '.cc')
-    .filter((kernel) => !WATCHERS.includes(kernel))
     .map((kernel) => PART_OF_ANOTHER[kernel] ?? kernel)
     .filter((kernel, i, all) => all.indexOf(kernel) === i);
 

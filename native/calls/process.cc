@@ -1,0 +1,45 @@
+// Watching over the process: crash marks, and the death of the parent.
+
+#include "../process/crash_marks.h"
+#include "../process/parent_watch.h"
+#include "call.h"
+
+namespace penstock {
+namespace {
+
+napi_value MapCrashMarksCall(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const size_t slots = arguments.Count(1, kMostCrashSlots);
+  uint32_t* marks = MapCrashMarks(static_cast<int>(arguments.Count(0, 2147483647.0)), slots);
+  if (marks == nullptr) throw Napi::Error::New(env, "mapCrashMarks: the file cannot be mapped, or one is already");
+  napi_value buffer;
+  napi_value array;
+  // No finalizer: the mapping stays for the life of the process.
+  napi_create_external_arraybuffer(env, marks, slots * sizeof(uint32_t), nullptr, nullptr, &buffer);
+  napi_create_typedarray(env, napi_uint32_array, slots, buffer, 0, &array);
+  return array;
+}
+
+napi_value ClaimCrashMarkCall(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  ClaimCrashMark(arguments.Count(0, kMostCrashSlots - 1));
+  return nullptr;
+}
+
+napi_value DieAfterParentCall(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  DieAfterParent(static_cast<uint32_t>(arguments.Count(0, 4294967295.0)));
+  return nullptr;
+}
+
+constexpr Export kCalls[] = {
+    {"mapCrashMarks", Guard<MapCrashMarksCall>},
+    {"claimCrashMark", Guard<ClaimCrashMarkCall>},
+    {"dieAfterParent", Guard<DieAfterParentCall>},
+};
+
+}  // namespace
+
+std::span<const Export> ProcessCalls() { return kCalls; }
+
+}  // namespace penstock
