@@ -9,6 +9,9 @@ import type { HttpRequest } from 'uWebSockets.js';
 const SINGLE = { host: 1, 'content-length': 2, authorization: 4, 'inference-header-content-length': 8 } as const;
 type Single = keyof typeof SINGLE;
 
+/** A `Transfer-Encoding` that came without a value is not one that did not come. */
+const EMPTY_CODING = 'none';
+
 /** Reads one request after the other; what it found is valid until the next one. */
 export class RequestHeaders {
   host = '';
@@ -85,7 +88,7 @@ export class RequestHeaders {
         if (key === 'content-encoding') this.contentEncoding = value;
         return;
       case 17:
-        if (key === 'transfer-encoding') this.transferEncoding = value;
+        if (key === 'transfer-encoding') this.transferEncoding = value === '' ? EMPTY_CODING : value;
         return;
       case 20:
         if (key === 'x-request-timeout-ms') this.timeoutMs = value;

@@ -240,7 +240,7 @@ export class HttpServer {
     const headers = this.#headers;
     guard.check(headers.host, headers.origin);
     const totalBytes = headers.contentLength === '' ? -1 : Number(headers.contentLength);
-    if (totalBytes < 0) checkFraming(exchange, headers.transferEncoding);
+    checkFraming(exchange, headers.transferEncoding);
     if (totalBytes > bodyBytes) {
       exchange.close = true;
       throw tooLarge(bodyBytes);

@@ -66,6 +66,13 @@ describe('framing', () => {
     expectOwnPage(await tried([request(INFER, headers, chunked(GOOD))]), 400);
   });
 
+  test('H1 a Transfer-Encoding without a value beside a length is refused, and the connection closes', async () => {
+    const headers = ['Transfer-Encoding:', `Content-Length: ${GOOD.length}`];
+    const said = await tried([request(INFER, headers, GOOD)]);
+    expect(expectRefusal(said.answers[0], 400)).toContain('Transfer-Encoding');
+    expect(said.closed).toBe(true);
+  });
+
   test.each(['gzip, chunked', 'Chunked', 'xchunked', 'identity'])(
     'H1 transfer coding "%s" is refused, and the connection closes',
     async (coding) => {

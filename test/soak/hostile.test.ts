@@ -83,10 +83,11 @@ test('H7 100 bodies of a million one-byte chunks leave no memory behind', async 
     expect(said.answers.map(({ status }) => status)).toEqual([413]);
   };
   expect(million.length).toBeGreaterThan(6 * MOST_CHUNKS);
-  for (let i = 0; i < 20; i++) await once();
+  // The first ones make the heap as large as it is to be; what grows after that has been left behind.
+  for (let i = 0; i < 200; i++) await once();
   const before = await rss();
   for (let i = 0; i < 100; i++) await once();
-  await expect.poll(async () => (await rss()) - before, { timeout: 30_000, interval: 1_000 }).toBeLessThan(4 * MIB);
+  await expect.poll(async () => (await rss()) - before, { timeout: 30_000, interval: 1_000 }).toBeLessThan(MIB);
   expect(await neighbour(served, 21)).toBe(42);
 });
 

@@ -1,5 +1,7 @@
 /** A request as parts that can be mutated one by one, and its bytes on the wire. */
 
+import { deflateSync, gzipSync } from 'node:zlib';
+
 /** One request. `sound`: its framing is what HTTP asks for, so that it must be answered, once. */
 export interface FuzzRequest {
   method: string;
@@ -12,6 +14,8 @@ export interface FuzzRequest {
   /** `Inference-Header-Content-Length`; null = not sent. */
   headLength: string | null;
   framing: 'length' | 'chunked' | 'none';
+  /** How the body is packed (`Content-Encoding`), whatever became of it before. */
+  packing: 'gzip' | 'deflate' | null;
   sound: boolean;
   /** Nothing in it was changed: an infer request that must be answered with 200. */
   untouched: boolean;
@@ -36,6 +40,7 @@ export function post(path: string, json: string, tail: Buffer, headLength: strin
     tail,
     headLength,
     framing: 'length',
+    packing: null,
     sound: true,
     untouched: true,
     raw: [],
@@ -49,14 +54,20 @@ const CHUNK_BYTES = 97;
 /** The bytes of a request. */
 export function encode(request: FuzzRequest): Buffer {
   const { method, path, headers, headLength, framing } = request;
-  const body = Buffer.concat([request.json, request.tail]);
+  const body = packed(Buffer.concat([request.json, request.tail]), request.packing);
   const lines = [`${method} ${path} HTTP/1.1`, ...headers.map(([name, value]) => `${name}: ${value}`)];
+  if (request.packing !== null) lines.push(`Content-Encoding: ${request.packing}`);
   if (headLength !== null) lines.push(`Inference-Header-Content-Length: ${headLength}`);
   if (framing === 'length') lines.push(`Content-Length: ${body.length}`);
   if (framing === 'chunked') lines.push('Transfer-Encoding: chunked');
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
   const bytes = framing === 'none' ? head : Buffer.concat([head, framing === 'chunked' ? chunked(body) : body]);
   return request.raw.reduce<Buffer>((whole, change) => change(whole), bytes);
+}
+
+function packed(body: Buffer, packing: FuzzRequest['packing']): Buffer {
+  if (packing === null) return body;
+  return packing === 'gzip' ? gzipSync(body) : deflateSync(body);
 }
 
 function chunked(body: Buffer): Buffer {

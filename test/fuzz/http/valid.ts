@@ -65,6 +65,7 @@ function inferRequest(chance: Chance): FuzzRequest {
   const headLength = binary || chance.oneIn(4) ? String(Buffer.byteLength(json)) : null;
   const request = post(`/v2/models/${model}/infer`, json, tail, headLength);
   if (chance.oneIn(5)) request.framing = 'chunked';
+  if (chance.oneIn(6)) request.packing = chance.pick(['gzip', 'deflate']);
   return request;
 }
 
