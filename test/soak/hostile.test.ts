@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { MOST_CHUNKS } from '../../src/http/body.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { listen, neighbour, opened, pause, request, speak, sum, unharmed, write } from '../support/hostile.ts';
@@ -27,7 +27,8 @@ afterAll(async () => {
   rmSync(models, { recursive: true });
 });
 
-const rss = async () => sum(await (await fetch(`${served.adminUrl}/metrics`)).text(), 'process_resident_memory_bytes');
+const rss = async ({ adminUrl }: Served) =>
+  sum(await (await fetch(`${adminUrl}/metrics`)).text(), 'process_resident_memory_bytes');
 const descriptors = () => readdirSync(`/proc/${served.child.pid}/fd`).length;
 
 /** Milliseconds until the server closes the connection, while `drip` writes to it once a second. */
@@ -77,22 +78,28 @@ describe('slow clients are closed in time', () => {
 });
 
 test('H7 100 bodies of a million one-byte chunks leave no memory behind', async () => {
+  // Garbage that V8 is in no hurry to collect is not left behind: with so small a heap it must be.
+  vi.stubEnv('NODE_OPTIONS', '--max-old-space-size=24 --max-semi-space-size=1');
+  const narrow = await serveProcess(models, '--workers', '1', '--log-level', 'silent');
+  vi.unstubAllEnvs();
+  await untilReady(narrow.url);
   const million = Buffer.from('1\r\n \r\n'.repeat(1_000_000));
   const once = async () => {
-    const said = await speak(served.url, [CHUNKED, million], 20_000);
+    const said = await speak(narrow.url, [CHUNKED, million], 20_000);
     expect(said.answers.map(({ status }) => status)).toEqual([413]);
   };
   expect(million.length).toBeGreaterThan(6 * MOST_CHUNKS);
-  // The first ones make the heap as large as it is to be; what grows after that has been left behind.
-  for (let i = 0; i < 200; i++) await once();
-  const before = await rss();
   for (let i = 0; i < 100; i++) await once();
-  await expect.poll(async () => (await rss()) - before, { timeout: 30_000, interval: 1_000 }).toBeLessThan(MIB);
-  expect(await neighbour(served, 21)).toBe(42);
+  const before = await rss(narrow);
+  for (let i = 0; i < 100; i++) await once();
+  await expect.poll(async () => (await rss(narrow)) - before, { timeout: 30_000, interval: 1_000 }).toBeLessThan(MIB);
+  expect(await neighbour(narrow, 21)).toBe(42);
+  narrow.child.kill('SIGTERM');
+  expect(await narrow.ended).toEqual({ code: 0, signal: null });
 });
 
 test('H12 2,000 sockets that are idle or dribble leave good requests answered and memory bounded', async () => {
-  const [descriptorsBefore, before] = [descriptors(), await rss()];
+  const [descriptorsBefore, before] = [descriptors(), await rss(served)];
   const openings = [
     '',
     'GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-',
@@ -109,7 +116,7 @@ test('H12 2,000 sockets that are idle or dribble leave good requests answered an
     for (let second = 0; second < 25; second++) {
       for (const [i, socket] of sockets.entries()) if (i % 4 !== 0 && !socket.destroyed) socket.write('a'.repeat(64));
       good += (await Promise.all([neighbour(served, second), neighbour(served, 1)])).length;
-      most = Math.max(most, (await rss()) - before);
+      most = Math.max(most, (await rss(served)) - before);
       await pause(1_000);
     }
   });
