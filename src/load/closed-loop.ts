@@ -7,6 +7,7 @@ import { isIPv6 } from 'node:net';
 import autocannon, { type Client, type Head, type Request } from 'autocannon';
 import type { ConnectionErrors, LoadFigures, LoadPlan, WireRequest } from './figures.ts';
 import { LatencyHistogram, NO_QUANTILES } from './histogram.ts';
+import type { Progress } from './progress.ts';
 import { Refusals } from './refusals.ts';
 
 /** Longest wait for a whole answer, unless the options say otherwise. */
@@ -24,7 +25,7 @@ export interface ClosedLoopOptions {
   readonly answerLimitMs?: number;
   /** Ends the run early; what was counted until then is its figures. */
   readonly signal?: AbortSignal;
-  readonly onProgress?: (soFar: LoadFigures) => void;
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 /**
@@ -35,7 +36,7 @@ export async function runClosedLoop(plan: LoadPlan, options: ClosedLoopOptions =
   const run = new ClosedLoop(plan, options.answerLimitMs ?? ANSWER_LIMIT_MS);
   const stop = () => run.stopSending();
   const end = setTimeout(stop, plan.durationS * 1000);
-  const progress = setInterval(() => options.onProgress?.(run.figures()), PROGRESS_MS);
+  const progress = setInterval(() => options.onProgress?.(run.progress()), PROGRESS_MS);
   options.signal?.addEventListener('abort', stop);
   if (options.signal?.aborted) run.stopSending();
   try {
@@ -103,13 +104,36 @@ class ClosedLoop {
     for (const client of this.#clients) client.responseMax = Math.max(1, client.reqsMade);
   }
 
+  progress(): Progress {
+    const refused = this.#refusals.count;
+    const counts = {
+      sent: this.#sent,
+      ok: this.#ok,
+      late: this.#late,
+      refused,
+      failed: this.#failed,
+      inFlight: this.#inFlight,
+    };
+    const elapsedS = (nowUs() - this.#startUs) / 1e6;
+    return { elapsedS, ...counts, p50: this.#latency.at(0.5), p99: this.#latency.at(0.99) };
+  }
+
+  get #failed(): number {
+    const { connect, reset, timeout, malformed } = this.#errors;
+    return connect + reset + timeout + malformed;
+  }
+
+  get #answered(): number {
+    return this.#ok + this.#late + this.#refusals.count;
+  }
+
+  get #inFlight(): number {
+    return this.#sent - this.#answered - this.#failed;
+  }
+
   figures(): LoadFigures {
     const plan = this.#plan;
     const seconds = Math.max(this.#lastUs - this.#startUs, 1) / 1e6;
-    const refused = this.#refusals.figures();
-    const errors = { ...this.#errors };
-    const failed = errors.connect + errors.reset + errors.timeout + errors.malformed;
-    const answered = this.#ok + this.#late + this.#refusals.count;
     const { user, system } = process.cpuUsage(this.#cpuBefore);
     return {
       loop: plan.loop,
@@ -117,14 +141,14 @@ class ClosedLoop {
       durationS: seconds,
       deadlineMs: plan.deadlineMs,
       offered: this.#sent / seconds,
-      achieved: answered / seconds,
+      achieved: this.#answered / seconds,
       goodput: this.#ok / seconds,
       sent: this.#sent,
       ok: this.#ok,
       late: this.#late,
-      refused,
-      errors,
-      unanswered: this.#sent - answered - failed,
+      refused: this.#refusals.figures(),
+      errors: { ...this.#errors },
+      unanswered: this.#inFlight,
       latency: this.#latency.distribution(),
       wait: NO_QUANTILES,
       firstByte: null,

@@ -1,28 +1,9 @@
-/** What a terminal shows of a load: a line while it runs, and a table at its end. Pure functions of figures. */
+/** What a terminal shows of a load that has ended. Pure functions of figures. */
 
 import { oneLine } from './error.ts';
 import type { LoadFigures, Quantiles } from './figures.ts';
 import type { Report } from './report.ts';
 import { failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
-
-const BAR_WIDTH = 10;
-
-/** One line, less than 120 characters, for a run that goes on. @param totalS how long it sends */
-export function progressLine(soFar: LoadFigures, totalS: number): string {
-  const done = Math.min(soFar.durationS / totalS, 1);
-  const bar = '#'.repeat(Math.round(done * BAR_WIDTH)).padEnd(BAR_WIDTH, '.');
-  const parts = [
-    `[${bar}] ${plain(Math.min(soFar.durationS, totalS))}/${plain(totalS)} s`,
-    loadName(soFar.loop),
-    `good ${plain(soFar.goodput)}/s`,
-    `p50 ${time(soFar.latency.p50)}`,
-    `p99 ${time(soFar.latency.p99)}`,
-  ];
-  if (soFar.late > 0) parts.push(`late ${whole(soFar.late)}`);
-  if (refusals(soFar) > 0) parts.push(`refused ${whole(refusals(soFar))}`);
-  if (failures(soFar) > 0) parts.push(`failed ${whole(failures(soFar))}`);
-  return parts.join('  ');
-}
 
 /** Everything that one run brought, over several lines. */
 export function runText(run: LoadFigures): string {

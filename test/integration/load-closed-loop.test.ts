@@ -5,6 +5,7 @@ import { HOPELESS_FAILURES, runClosedLoop } from '../../src/load/closed-loop.ts'
 import { difference, readCounters } from '../../src/load/counters.ts';
 import type { LoadFigures, LoadPlan } from '../../src/load/figures.ts';
 import { BODIES, makeRequests } from '../../src/load/inputs.ts';
+import type { Progress } from '../../src/load/progress.ts';
 import { describeServer } from '../../src/load/target.ts';
 import { type RunningGateway, startGateway } from '../support/gateway.ts';
 
@@ -196,8 +197,9 @@ describe('a closed loop', () => {
     const plan = await serve((_, answer) => void setTimeout(() => answer.end('ok'), 5));
     const seen: number[] = [];
     const stopped = new AbortController();
-    const onProgress = (soFar: LoadFigures) => {
-      seen.push(balanced(soFar).ok);
+    const onProgress = ({ sent, ok, inFlight }: Progress) => {
+      expect([ok + inFlight, inFlight]).toEqual([sent, 2]);
+      seen.push(ok);
       if (seen.length === 2) stopped.abort();
     };
     const figures = balanced(await runClosedLoop({ ...plan, durationS: 30 }, { onProgress, signal: stopped.signal }));
