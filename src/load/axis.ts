@@ -1,6 +1,6 @@
 /** Axes of a plot: where a value stands between 0 and 1, and which ticks are drawn. */
 
-import { plain } from './units.ts';
+import { whole } from './units.ts';
 
 /** Where a tick stands (0 to 1), and what is written at it. */
 export type Tick = readonly [at: number, label: string];
@@ -21,11 +21,11 @@ const STEPS = [1, 2, 5];
 const DENSE_DECADES = 2;
 
 /** From 0 to at least `most`. */
-export function linearAxis(title: string, most: number, label = plain): Axis {
+export function linearAxis(title: string, most: number): Axis {
   const step = roundAbove(Math.max(most, 1e-9) / LINEAR_TICKS);
   const count = Math.max(1, Math.ceil(most / step - 1e-9));
   const end = step * count;
-  const ticks = Array.from({ length: count + 1 }, (_, i): Tick => [i / count, i === 0 ? '0' : label(step * i)]);
+  const ticks = Array.from({ length: count + 1 }, (_, i): Tick => [i / count, roundLabel(step * i)]);
   return { title, place: (value) => value / end, ticks };
 }
 
@@ -50,6 +50,11 @@ export function tailAxis(title: string, nines: number): Axis {
   const place = (quantile: number) => Math.min(-Math.log10(Math.max(1 - quantile, 1e-12)) / nines, 1);
   const ticks = Array.from({ length: nines + 1 }, (_, i): Tick => [i / nines, nineLabel(i)]);
   return { title, place, ticks };
+}
+
+/** A round number, without digits that say nothing. */
+function roundLabel(value: number): string {
+  return value >= 1000 ? whole(Math.round(value)) : String(Number(value.toPrecision(6)));
 }
 
 function nineLabel(nines: number): string {

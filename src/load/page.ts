@@ -14,8 +14,8 @@ import { failures, loadName, percent, plain, refusals, time } from './units.ts';
 /** The page: HTML that is well-formed XML as well. */
 export function reportPage(report: Report): string {
   const { runs } = report;
-  const plots = [latencyPlot(runs), goodputPlot(runs), percentilePlot(runs), batchPlots(runs)];
-  if (report.recovery !== null) plots.push(recoveryPlot(report.recovery));
+  const recovery = report.recovery === null ? NOTHING : recoveryPlot(report.recovery);
+  const plots = [latencyPlot(runs), goodputPlot(runs), percentilePlot(runs), recovery, batchPlots(runs)];
   const page = markup`<!DOCTYPE html>
 <html lang="en">
 <head>

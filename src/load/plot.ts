@@ -41,8 +41,8 @@ export interface Bar {
 
 const WIDTH = 640;
 const HEIGHT = 340;
-const LEFT = 70;
-const RIGHT = 18;
+const LEFT = 76;
+const RIGHT = 24;
 const TOP = 14;
 const BOTTOM = 50;
 const INNER_WIDTH = WIDTH - LEFT - RIGHT;
@@ -109,7 +109,7 @@ function grid(x: Axis, y: Axis): Markup[] {
 <text class="tick" x="${middle}" y="${bottom + 20}" text-anchor="middle">${label}</text>`;
   });
   const names = markup`<text class="axis" x="${LEFT + INNER_WIDTH / 2}" y="${HEIGHT - 6}" text-anchor="middle">${x.title}</text>
-<text class="axis" transform="translate(14 ${TOP + INNER_HEIGHT / 2}) rotate(-90)" text-anchor="middle">${y.title}</text>
+<text class="axis" transform="translate(12 ${TOP + INNER_HEIGHT / 2}) rotate(-90)" text-anchor="middle">${y.title}</text>
 <line class="base" x1="${LEFT}" x2="${LEFT + INNER_WIDTH}" y1="${bottom}" y2="${bottom}" />`;
   return [...across, ...below, names];
 }

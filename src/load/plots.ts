@@ -2,7 +2,7 @@
 
 import { type Axis, linearAxis, logAxis, tailAxis } from './axis.ts';
 import type { LoadFigures } from './figures.ts';
-import { type Markup, markup, NOTHING } from './markup.ts';
+import { Markup, markup, NOTHING } from './markup.ts';
 import { type Bar, barPlot, linePlot, type Point, type Series } from './plot.ts';
 import type { Recovery } from './report.ts';
 import { folded, htmlTable, latencyTable, outcomeTable } from './tables.ts';
@@ -119,6 +119,7 @@ export function batchPlots(runs: readonly LoadFigures[]): Markup {
     'Share of batches by the rows in them, as the server counted.',
     markup`<div class="small">${drawn}</div>`,
     folded('The same as a table', table),
+    known.length > 1,
   );
 }
 
@@ -141,8 +142,8 @@ export function recoveryPlot({ burstRate, rate, windowS, goodput, recoveredS }: 
   return section(title, description, linePlot({ id: 'recovery', title, description }, x, y, series), table);
 }
 
-function section(title: string, says: string, plot: Markup, table: Markup): Markup {
-  return markup`<section><h2>${title}</h2><p>${says}</p>
+function section(title: string, says: string, plot: Markup, table: Markup, wide = false): Markup {
+  return markup`<section${wide ? new Markup(' class="wide"') : NOTHING}><h2>${title}</h2><p>${says}</p>
 ${plot}
 ${table}</section>`;
 }

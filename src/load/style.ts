@@ -22,18 +22,21 @@ header { padding-top: 36px; }
 h1 { margin: 0; font-size: 30px; line-height: 1.2; letter-spacing: -0.02em; overflow-wrap: anywhere; }
 h2 { margin: 0; font-size: 16px; letter-spacing: -0.005em; }
 h3 { margin: 0; font-size: 13px; font-weight: 600; }
-p { margin: 4px 0 0; color: var(--quiet); max-width: 72ch; }
+p { margin: 4px 0 0; color: var(--quiet); max-width: 80ch; }
+section > p { font-size: 13.5px; }
 .where { margin-top: 6px; overflow-wrap: anywhere; }
 .note { margin-top: 18px; padding: 10px 14px; border-radius: 8px; background: var(--amber-card); color: var(--amber); max-width: none; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 24px 0 0; padding: 0; }
 .tiles div { background: var(--card); border: 1px solid var(--rule); border-radius: 12px; padding: 14px 16px; }
 .tiles dt { color: var(--quiet); font-size: 13px; }
-.tiles dd { margin: 2px 0 0; font-size: 24px; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
+.tiles dd { margin: 2px 0 0; font-size: 24px; font-weight: 650; line-height: 1.3; letter-spacing: -0.02em;
+  font-variant-numeric: tabular-nums; }
 .tiles dd small { font-size: 14px; font-weight: 500; color: var(--quiet); letter-spacing: 0; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr)); gap: 16px; margin-top: 16px; }
 section { background: var(--card); border: 1px solid var(--rule); border-radius: 14px; padding: 20px; margin-top: 16px; min-width: 0; }
 .plots section { margin-top: 0; }
-svg { display: block; width: 100%; height: auto; margin-top: 8px; }
+.wide, .plots section:nth-child(odd):last-child, .plots section:nth-child(odd):has(+ .wide) { grid-column: 1 / -1; }
+svg { display: block; width: 100%; height: auto; max-height: 400px; margin-top: 8px; overflow: visible; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 12px 0 0; padding: 0; list-style: none; font-size: 13px; color: var(--quiet); }
 .key { display: inline-block; width: 18px; height: 0; margin-right: 7px; vertical-align: middle; border-top: 3px solid var(--tone); border-radius: 2px; }
 .key.dashed { border-top-style: dashed; border-radius: 0; }
