@@ -1,0 +1,50 @@
+/** Figures as people read them: three significant digits, a unit where one helps. For texts and pages alike. */
+
+import type { LoadFigures, Loop } from './figures.ts';
+
+/** Three significant digits, without an exponent; thousands apart by a comma. */
+export function plain(value: number): string {
+  if (!Number.isFinite(value)) return '-';
+  const size = Math.abs(value);
+  if (size >= 1000)
+    return Math.round(value)
+      .toString()
+      .replace(/\B(?=(\d{3})+$)/g, ',');
+  if (size >= 100) return value.toFixed(0);
+  if (size >= 10) return value.toFixed(1);
+  return value === 0 ? '0' : value.toFixed(2);
+}
+
+/** A count, all of its digits, thousands apart by a comma. */
+export function whole(count: number): string {
+  return count.toString().replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Microseconds with the unit that suits them. */
+export function time(us: number): string {
+  if (us < 999.5) return `${plain(us)} us`;
+  if (us < 999_500) return `${plain(us / 1000)} ms`;
+  return `${plain(us / 1e6)} s`;
+}
+
+/** A share of 1. */
+export function percent(part: number): string {
+  return `${plain(100 * part)} %`;
+}
+
+/** What a run was, in words: the name of its load, the same for repeated runs. */
+export function loadName(loop: Loop): string {
+  return loop.kind === 'closed'
+    ? `${loop.concurrency} at once`
+    : `${Number.isInteger(loop.rate) ? whole(loop.rate) : plain(loop.rate)}/s ${loop.arrivals}`;
+}
+
+/** Requests that got no whole answer. */
+export function failures({ errors }: LoadFigures): number {
+  return errors.connect + errors.reset + errors.timeout + errors.malformed;
+}
+
+/** Answers that were no 2xx. */
+export function refusals({ refused }: LoadFigures): number {
+  return refused.reduce((sum, { count }) => sum + count, 0);
+}

@@ -1,0 +1,260 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { HOPELESS_FAILURES, runClosedLoop } from '../../src/load/closed-loop.ts';
+import { difference, readCounters } from '../../src/load/counters.ts';
+import type { LoadFigures, LoadPlan } from '../../src/load/figures.ts';
+import { BODIES, makeRequests } from '../../src/load/inputs.ts';
+import type { Progress } from '../../src/load/progress.ts';
+import { describeServer } from '../../src/load/target.ts';
+import { type RunningGateway, startGateway } from '../support/gateway.ts';
+
+const servers: { close(): void }[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listen(server: Server | TcpServer): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+async function serve(listener: RequestListener): Promise<LoadPlan> {
+  const server = createServer(listener);
+  servers.push({ close: () => server.close().closeAllConnections() });
+  return planTo(await listen(server));
+}
+
+/** A server of raw bytes: `answer` runs for each request, numbered over all connections. */
+async function serveRaw(answer: (socket: Socket, index: number) => void): Promise<LoadPlan> {
+  const open = new Set<Socket>();
+  let index = 0;
+  const server = createTcpServer((socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined).on('data', () => answer(socket, index++));
+  });
+  servers.push({
+    close: () => {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  });
+  return planTo(await listen(server));
+}
+
+function planTo(port: number, more: Partial<LoadPlan> = {}): LoadPlan {
+  const requests = ['a', 'b', 'c'].map((text) => ({
+    path: `/${text}`,
+    headers: { 'X-Which': text },
+    body: Buffer.from(text),
+  }));
+  return {
+    origin: { host: '127.0.0.1', port },
+    requests,
+    loop: { kind: 'closed', concurrency: 2 },
+    connections: 2,
+    durationS: 0.3,
+    deadlineMs: null,
+    seed: 1,
+    ...more,
+  };
+}
+
+/** Everything sent is accounted for. */
+function balanced(figures: LoadFigures): LoadFigures {
+  const { errors, refused } = figures;
+  const failed = errors.connect + errors.reset + errors.timeout + errors.malformed;
+  const refusals = refused.reduce((sum, r) => sum + r.count, 0);
+  expect(figures.ok + figures.late + refusals + failed + figures.unanswered).toBe(figures.sent);
+  expect(figures.latency.count).toBe(figures.ok + figures.late);
+  return figures;
+}
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const NO_ERRORS = { connect: 0, reset: 0, timeout: 0, malformed: 0 };
+
+describe('a closed loop', () => {
+  test('sends each request whole and in turn, one at a time a connection, and counts what the server counted', async () => {
+    const seen: string[] = [];
+    let open = 0;
+    let most = 0;
+    const plan = await serve((request, answer) => {
+      most = Math.max(most, ++open);
+      let body = '';
+      request.on('data', (part) => {
+        body += part;
+      });
+      request.on('end', () => {
+        seen.push(`${request.method} ${request.url} ${request.headers['x-which']} ${body}`);
+        setTimeout(() => {
+          open--;
+          answer.end('ok');
+        }, 2);
+      });
+    });
+    const figures = balanced(await runClosedLoop(plan));
+    expect(figures).toMatchObject({
+      ok: seen.length,
+      sent: seen.length,
+      late: 0,
+      refused: [],
+      errors: NO_ERRORS,
+      unanswered: 0,
+    });
+    expect(figures.firstByte).toBeNull();
+    expect(most).toBe(2);
+    const counts = ['a', 'b', 'c'].map(
+      (text) => seen.filter((line) => line === `POST /${text} ${text} ${text}`).length,
+    );
+    expect(counts.reduce((a, b) => a + b)).toBe(seen.length);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
+    expect(figures.achieved * figures.durationS).toBeCloseTo(figures.ok, 6);
+  });
+
+  test('times an answer from its request to its last byte, and calls it late behind the deadline', async () => {
+    let count = 0;
+    const plan = await serve((_, answer) => {
+      answer.write('o');
+      setTimeout(() => answer.end('k'), count++ % 2 === 0 ? 0 : 60);
+    });
+    const figures = balanced(await runClosedLoop({ ...plan, connections: 1, deadlineMs: 50 }));
+    expect(figures.late).toBe(Math.floor(count / 2));
+    expect(figures.ok).toBe(Math.ceil(count / 2));
+    expect(figures.latency.max).toBeGreaterThanOrEqual(59_000);
+    expect(figures.latency.min).toBeLessThan(50_000);
+  });
+
+  test('counts refusals by code, with Retry-After, and by status where there is no code', async () => {
+    let count = 0;
+    const plan = await serve((_, answer) => {
+      const kind = count++ % 4;
+      if (kind === 0) answer.writeHead(503, { 'X-Error-Code': 'OVERLOADED', 'Retry-After': '1' });
+      if (kind === 1) answer.writeHead(503, { 'X-Error-Code': 'OVERLOADED' });
+      if (kind === 2) answer.writeHead(400, { 'X-Error-Code': '<b>hostile</b>' });
+      answer.end('{}');
+    });
+    const figures = balanced(await runClosedLoop({ ...plan, connections: 1 }));
+    const by = Object.fromEntries(figures.refused.map((r) => [r.code, r]));
+    expect(Object.keys(by).sort()).toEqual(['HTTP 400', 'OVERLOADED']);
+    expect(by.OVERLOADED?.retryAfter).toBe(Math.ceil(count / 4));
+    expect(by.OVERLOADED?.timeToRefuse.count).toBe(by.OVERLOADED?.count);
+    expect(figures.ok).toBe(Math.floor(count / 4));
+  });
+
+  test('counts resets and closed connections, half answers too, and reads the next answer right', async () => {
+    const planned = { reset: 0, ok: 0 };
+    const plan = await serveRaw((socket, index) => {
+      const kind = index % 4;
+      planned[kind === 3 ? 'ok' : 'reset']++;
+      if (kind === 0) socket.resetAndDestroy();
+      else if (kind === 1) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+      else if (kind === 2) socket.end();
+      else socket.write(OK);
+    });
+    const figures = balanced(await runClosedLoop({ ...plan, connections: 1 }));
+    expect(figures).toMatchObject({ ok: planned.ok, errors: { ...NO_ERRORS, reset: planned.reset }, unanswered: 0 });
+    expect(planned.ok).toBeGreaterThan(2);
+  });
+
+  test('takes no announced end of a connection for a reset', async () => {
+    let count = 0;
+    const plan = await serve((_, answer) => {
+      if (count++ % 3 === 0) answer.setHeader('Connection', 'close');
+      answer.end('ok');
+    });
+    const figures = balanced(await runClosedLoop(plan));
+    expect(figures).toMatchObject({ ok: count, errors: NO_ERRORS, refused: [] });
+  });
+
+  test('counts what is no HTTP as malformed, and answers that never end as timeouts', async () => {
+    let odd = 0;
+    const noise = await serveRaw((socket, index) => {
+      if (index % 2 === 0) return void socket.write(OK);
+      odd++;
+      socket.write('220 smtp.example ESMTP\r\n');
+    });
+    const malformed = balanced(await runClosedLoop({ ...noise, connections: 1 }));
+    expect(malformed.errors).toEqual({ ...NO_ERRORS, malformed: odd });
+    expect(malformed.ok).toBeGreaterThan(0);
+
+    const silent = await serveRaw((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf'));
+    const timeouts = balanced(await runClosedLoop(silent, { answerLimitMs: 1000 }));
+    expect(timeouts).toMatchObject({ sent: 2, ok: 0, errors: { ...NO_ERRORS, timeout: 2 }, unanswered: 0 });
+  });
+
+  test('gives up on a port where nobody is, and says so', async () => {
+    const server = createTcpServer();
+    const port = await listen(server);
+    await new Promise((resolve) => server.close(resolve));
+    const figures = balanced(await runClosedLoop(planTo(port, { durationS: 30 })));
+    expect(figures.errors.connect).toBeGreaterThanOrEqual(HOPELESS_FAILURES);
+    expect(figures.errors.connect).toBe(figures.sent);
+    expect(figures.generator.void).toContain('failures in a row');
+  });
+
+  test('tells its progress, and ends early when it is told to', async () => {
+    const plan = await serve((_, answer) => void setTimeout(() => answer.end('ok'), 5));
+    const seen: number[] = [];
+    const stopped = new AbortController();
+    const onProgress = ({ sent, ok, inFlight }: Progress) => {
+      expect([ok + inFlight, inFlight]).toEqual([sent, 2]);
+      seen.push(ok);
+      if (seen.length === 2) stopped.abort();
+    };
+    const figures = balanced(await runClosedLoop({ ...plan, durationS: 30 }, { onProgress, signal: stopped.signal }));
+    expect(figures.durationS).toBeLessThan(10);
+    expect(seen[0]).toBeLessThan(seen[1] as number);
+    expect(figures).toMatchObject({ errors: NO_ERRORS, unanswered: 0 });
+  });
+});
+
+describe('a closed loop against Penstock', () => {
+  let penstock: RunningGateway;
+  beforeAll(async () => {
+    penstock = await startGateway(['simple', 'slow']);
+  });
+  afterAll(() => penstock.stop());
+
+  test.each(['json', 'binary'] as const)('in %s agrees with its counters', async (form) => {
+    const base = new URL(penstock.inferenceUrl);
+    const target = await describeServer(base, 'simple', null, null);
+    const requests = makeRequests(target, {
+      form,
+      batch: 2,
+      seed: 5,
+      deadlineMs: null,
+      sendDeadline: null,
+      token: null,
+    });
+    expect(requests).toHaveLength(BODIES);
+    const model = new URL(target.path, base);
+    const before = await readCounters(model, null);
+    const plan = { ...planTo(target.origin.port), requests, connections: 8, durationS: 0.5 };
+    const figures = balanced(await runClosedLoop(plan));
+    const server = difference(before, await readCounters(model, null));
+    expect(figures).toMatchObject({ refused: [], errors: NO_ERRORS, unanswered: 0, ok: figures.sent });
+    expect(figures.ok).toBeGreaterThan(8);
+    expect(server?.inferences).toBe(2 * figures.ok);
+    expect(server?.batches.reduce((sum, [rows, count]) => sum + rows * count, 0)).toBe(2 * figures.ok);
+    expect(figures.generator.cpuUsPerRequest).toBeGreaterThan(0);
+  });
+
+  test('that is overloaded counts its OVERLOADED with Retry-After', async () => {
+    const target = await describeServer(new URL(penstock.inferenceUrl), 'slow', null, null);
+    const requests = makeRequests(target, {
+      form: 'json',
+      batch: 1,
+      seed: 5,
+      deadlineMs: null,
+      sendDeadline: null,
+      token: null,
+    });
+    const figures = balanced(
+      await runClosedLoop({ ...planTo(target.origin.port), requests, connections: 6, durationS: 0.5 }),
+    );
+    const [refusal] = figures.refused;
+    expect(refusal).toMatchObject({ code: 'OVERLOADED', status: 503, retryAfter: refusal?.count });
+    expect(figures.ok).toBeGreaterThan(0);
+  });
+});
