@@ -99,7 +99,7 @@ export class Connection {
   #open(): void {
     this.#connected = false;
     const onread = { buffer: this.#readBuffer, callback: (bytes: number) => this.#read(socket, bytes) };
-    const socket = connect({ host: this.#origin.host, port: this.#origin.port, noDelay: true, onread });
+    const socket: Socket = connect({ host: this.#origin.host, port: this.#origin.port, noDelay: true, onread });
     this.#socket = socket;
     socket.on('connect', () => this.#opened(socket));
     // An error is always followed by 'close', which says the same of every way to end.

@@ -263,7 +263,7 @@ function named(bytes: Buffer, start: number, name: Buffer): boolean {
 }
 
 function value(bytes: Buffer, colon: number, end: number): string {
-  return bytes.latin1Slice(colon + 1, end).trim();
+  return bytes.toString('latin1', colon + 1, end).trim();
 }
 
 /** A decimal number, or -1 where it is none. */
@@ -280,6 +280,6 @@ function digits(bytes: Buffer, start: number, end: number): number {
 /** A hexadecimal number, or -1 where it is none or too long. */
 function hexDigits(bytes: Buffer, start: number, end: number): number {
   if (start === end || end - start > MAX_HEX_DIGITS) return -1;
-  const text = bytes.latin1Slice(start, end);
+  const text = bytes.toString('latin1', start, end);
   return /^[0-9a-f]+$/i.test(text) ? Number.parseInt(text, 16) : -1;
 }

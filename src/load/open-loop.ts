@@ -17,8 +17,8 @@ import { Turns } from './turns.ts';
 export const MAX_CONNECTIONS = 10_000;
 /** Most requests of one run: counting what a dead server left over must end too. */
 export const MAX_ARRIVALS = 100_000_000;
-/** Longest time between the last arrival and the end of the run: what has no answer then is unanswered. */
-export const DRAIN_US = 10_000_000;
+/** Time between the end of the sending and the end of the run: what has no answer then is unanswered. */
+const DEFAULT_DRAIN_MS = 10_000;
 /** How long connections are opened before the first arrival; those that are not open then are opened by requests. */
 const WARM_UP_MS = 5000;
 /** Opened at once: fewer than a server lets wait to be accepted. */
@@ -55,6 +55,8 @@ export interface OpenLoopOptions {
   readonly signal?: AbortSignal;
   /** For one answer, from when its request was written; 10 s where it is not given. */
   readonly timeoutMs?: number;
+  /** For those that have no answer when the last arrival was due, waiting ones included; 10 s where it is not given. */
+  readonly drainMs?: number;
   readonly clock?: Clock;
 }
 
@@ -85,6 +87,7 @@ class OpenLoop implements ConnectionOwner {
   readonly #options: OpenLoopOptions;
   readonly #clock: Clock;
   readonly #timeoutUs: number;
+  readonly #drainUs: number;
   readonly #schedule: Schedule;
   readonly #tally: Tally;
   readonly #wires: readonly Buffer[];
@@ -108,6 +111,7 @@ class OpenLoop implements ConnectionOwner {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#timeoutUs = (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) * 1000;
+    this.#drainUs = (options.drainMs ?? DEFAULT_DRAIN_MS) * 1000;
     this.#endUs = plan.durationS * 1e6;
     const { rate, arrivals: kind } = plan.loop as Extract<LoadPlan['loop'], { kind: 'open' }>;
     this.#schedule = new Schedule(arrivals(kind, rate, plan.seed), plan.connections, this.#endUs);
@@ -215,7 +219,7 @@ class OpenLoop implements ConnectionOwner {
     for (let c = this.#schedule.givenUntil(oldestUs); c !== NONE; c = this.#schedule.givenUntil(oldestUs)) {
       (this.#connections[c] as Connection).giveUp();
     }
-    if (nowUs - this.#endUs > DRAIN_US) {
+    if (nowUs - this.#endUs > this.#drainUs) {
       this.#unsent += this.#schedule.abandon(this.#endUs);
       this.#finish();
     }
