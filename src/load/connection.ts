@@ -134,7 +134,8 @@ export class Connection {
 
   #finish(): void {
     this.#busy = false;
-    const kept = !this.answer.closing;
+    // A server may answer before it has read all: what is still to be written would stand before the next request.
+    const kept = !this.answer.closing && this.#socket?.writableLength === 0;
     if (!kept) this.#drop();
     this.#owner.answered(this, kept);
   }

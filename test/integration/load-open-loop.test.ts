@@ -167,6 +167,19 @@ describe('an open loop', () => {
     expect(idle.accepted()).toBe(9);
   });
 
+  it('does not use a connection again whose server answered before it had read the request', async () => {
+    const early = (socket: Socket) => {
+      socket.pause();
+      socket.write(whole('413 Too Large'));
+    };
+    await using server = await scriptedServer(() => undefined, early);
+    const requests = [{ path: '/', headers: {}, body: Buffer.alloc(32 * 1024 * 1024) }];
+    const loop = { kind: 'open', rate: 10, arrivals: 'uniform' } as const;
+    const figures = await load(plan(server.origin, { requests, loop, connections: 1 }), { timeoutMs: 2000 });
+    expect(figures.errors).toEqual(NO_ERRORS);
+    expect(figures.refused).toMatchObject([{ code: 'HTTP 413', count: figures.sent }]);
+  });
+
   it('sends a server that breaks every connection the drawn requests and no more', async () => {
     await using server = await scriptedServer(
       () => undefined,

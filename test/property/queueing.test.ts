@@ -5,7 +5,7 @@ import { play } from '../support/virtual-run.ts';
 
 const SEED = 20_260_731;
 const SERVICE_US = 1000;
-const ARRIVALS = 6_000_000;
+const ARRIVALS = 3_000_000;
 
 /** Mean wait of Poisson arrivals drawn by the generator at one server, over its schedule on virtual time. */
 function meanWaitUs(load: number, service: () => number): number {
