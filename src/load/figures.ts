@@ -63,7 +63,7 @@ export interface ConnectionErrors {
 export interface GeneratorFigures {
   /** From the moment a request could have been written to when it was (open loop; the wait for a connection is not in it). */
   readonly lag: Quantiles;
-  /** CPU of the generator's process per request sent. */
+  /** CPU of the generator's process per request sent; in an open loop without the turns that found nothing to do. */
   readonly cpuUsPerRequest: number;
   /** Why the run says nothing; empty where it is good. */
   readonly void: string;

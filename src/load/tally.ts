@@ -1,0 +1,163 @@
+/** What became of the requests of one run, counted as they end, and the figures made of it at the end. */
+
+import type { Failure } from './connection.ts';
+import type { ConnectionErrors, LoadFigures, LoadPlan, Refusal } from './figures.ts';
+import { LatencyHistogram } from './histogram.ts';
+
+/** Over this p99 of its own lag the generator disturbs what it measures, microseconds. */
+export const VOID_LAG_US = 500;
+
+/** Refusals told apart; a server that sends ever new codes gets one entry for the rest. */
+const MAX_REFUSAL_KINDS = 64;
+const OTHER_CODES = 'other codes';
+
+/** What is counted of an answer. */
+export interface Answer {
+  readonly status: number;
+  readonly errorCode: string;
+  readonly retryAfter: boolean;
+}
+
+/** When things happened to a request, microseconds from the start of the run. */
+export interface RequestTimes {
+  readonly intendedUs: number;
+  /** When it could have been sent. */
+  readonly readyUs: number;
+  readonly firstByteUs: number;
+  readonly endUs: number;
+}
+
+/** What a run knows besides. */
+export interface RunFacts {
+  /** How long requests were sent, seconds: all rates are per this time. */
+  readonly durationS: number;
+  /** Arrivals that were due in it. */
+  readonly due: number;
+  readonly unanswered: number;
+  readonly cpuUs: number;
+}
+
+interface RefusalTally {
+  readonly code: string;
+  readonly status: number;
+  readonly timeToRefuse: LatencyHistogram;
+  retryAfter: number;
+}
+
+/** Counts of one run. */
+export class Tally {
+  sent = 0;
+  ok = 0;
+  late = 0;
+  refused = 0;
+  failed = 0;
+  readonly latency = new LatencyHistogram();
+  readonly lag = new LatencyHistogram();
+  readonly #wait = new LatencyHistogram();
+  readonly #firstByte = new LatencyHistogram();
+  readonly #refusals = new Map<string, RefusalTally>();
+  readonly #errors = { connect: 0, reset: 0, timeout: 0, malformed: 0 } satisfies ConnectionErrors;
+  readonly #deadlineUs: number;
+  /** End of the sending. Answers after it count, but not into what the server did per second: it had more time for them. */
+  windowUs: number;
+  #answeredInWindow = 0;
+  #okInWindow = 0;
+
+  constructor(deadlineMs: number | null, windowUs: number) {
+    this.#deadlineUs = deadlineMs === null ? Number.POSITIVE_INFINITY : deadlineMs * 1000;
+    this.windowUs = windowUs;
+  }
+
+  /** A request was written, this long after it could have been. */
+  wrote(lagUs: number): void {
+    this.sent++;
+    this.lag.record(lagUs);
+  }
+
+  /** A request got a whole answer. */
+  answered(answer: Answer, times: RequestTimes): void {
+    const inWindow = times.endUs <= this.windowUs;
+    if (inWindow) this.#answeredInWindow++;
+    if (answer.status < 200 || answer.status > 299) this.#refuse(answer, times);
+    else this.#accept(times, inWindow);
+  }
+
+  /** A request got none. */
+  fail(failure: Failure): void {
+    this.failed++;
+    this.#errors[failure]++;
+  }
+
+  /** All of it; the server's own figures are for others to add. */
+  figures(plan: LoadPlan, facts: RunFacts): LoadFigures {
+    const lag = this.lag.quantiles();
+    return {
+      loop: plan.loop,
+      connections: plan.connections,
+      durationS: facts.durationS,
+      deadlineMs: plan.deadlineMs,
+      offered: facts.due / facts.durationS,
+      achieved: this.#answeredInWindow / facts.durationS,
+      goodput: this.#okInWindow / facts.durationS,
+      sent: this.sent,
+      ok: this.ok,
+      late: this.late,
+      refused: this.#refused(),
+      errors: { ...this.#errors },
+      unanswered: facts.unanswered,
+      latency: this.latency.distribution(),
+      wait: this.#wait.quantiles(),
+      firstByte: this.#firstByte.quantiles(),
+      generator: { lag, cpuUsPerRequest: facts.cpuUs / Math.max(this.sent, 1), void: reasonOfVoid(facts.due, lag.p99) },
+      server: null,
+    };
+  }
+
+  #accept(times: RequestTimes, inWindow: boolean): void {
+    const tookUs = times.endUs - times.intendedUs;
+    this.latency.record(tookUs);
+    this.#wait.record(times.readyUs - times.intendedUs);
+    this.#firstByte.record(times.firstByteUs - times.intendedUs);
+    if (tookUs > this.#deadlineUs) {
+      this.late++;
+      return;
+    }
+    this.ok++;
+    if (inWindow) this.#okInWindow++;
+  }
+
+  #refuse(answer: Answer, times: RequestTimes): void {
+    this.refused++;
+    const refusal = this.#refusalOf(answer);
+    refusal.timeToRefuse.record(times.endUs - times.intendedUs);
+    if (answer.retryAfter) refusal.retryAfter++;
+  }
+
+  #refusalOf({ status, errorCode }: Answer): RefusalTally {
+    const key = `${status} ${errorCode}`;
+    const known = this.#refusals.get(key);
+    if (known !== undefined) return known;
+    if (this.#refusals.size >= MAX_REFUSAL_KINDS && errorCode !== OTHER_CODES) {
+      return this.#refusalOf({ status: 0, errorCode: OTHER_CODES, retryAfter: false });
+    }
+    const code = errorCode === '' ? `HTTP ${status}` : errorCode;
+    const made = { code, status, timeToRefuse: new LatencyHistogram(), retryAfter: 0 };
+    this.#refusals.set(key, made);
+    return made;
+  }
+
+  /** The most frequent first. */
+  #refused(): Refusal[] {
+    return [...this.#refusals.values()]
+      .map(({ code, status, timeToRefuse, retryAfter }) => {
+        return { code, status, count: timeToRefuse.count, timeToRefuse: timeToRefuse.quantiles(), retryAfter };
+      })
+      .sort((a, b) => b.count - a.count);
+  }
+}
+
+function reasonOfVoid(due: number, lagP99Us: number): string {
+  if (due === 0) return 'no request was due in this time';
+  if (lagP99Us <= VOID_LAG_US) return '';
+  return `the generator was late: the p99 of its lag is ${lagP99Us} us, over ${VOID_LAG_US} us`;
+}

@@ -1,0 +1,139 @@
+/** Compares what the load tool measured at a real queue with Lindley's recursion on the arrivals and service times drawn. */
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { arrivals } from '../../src/load/arrivals.ts';
+import type { LoadFigures, LoadPlan, Origin } from '../../src/load/figures.ts';
+import { runOpenLoop } from '../../src/load/open-loop.ts';
+import type { QueueServerFacts } from './queue-server.ts';
+
+const SERVER = fileURLToPath(new URL('./queue-server.ts', import.meta.url));
+/** So many are on their way at once at most: no request waits for a connection. */
+const CONNECTIONS = 512;
+/** The first requests compile the code of both processes, and are not looked at. */
+const WARM_UP_S = 1;
+/** Over this mean lateness of the server, as a share of its service time, the machine was disturbed. */
+const DISTURBED = 0.01;
+
+/** How near measured waits must come to those of the recursion. */
+export const WITHIN = 0.05;
+const ATTEMPTS = 4;
+
+/** One comparison. */
+export interface Comparison {
+  readonly requests: number;
+  /** Mean wait measured over that of the recursion, and the same for the 90th percentile of the time in the system. */
+  readonly meanWaitRatio: number;
+  readonly p90Ratio: number;
+  /** Why it says nothing: generator or server did not get the CPU in time. Empty where it is good. */
+  readonly disturbed: string;
+}
+
+/** A server with one queue, and what to do with it. */
+export class QueueUnderLoad implements AsyncDisposable {
+  readonly #child;
+  readonly #seed: number;
+  readonly #serviceUs: number;
+  #origin: Origin = { host: '127.0.0.1', port: 0 };
+
+  private constructor(seed: number, serviceUs: number) {
+    this.#seed = seed;
+    this.#serviceUs = serviceUs;
+    const args = [String(seed), String(serviceUs)];
+    this.#child = fork(SERVER, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: [] });
+  }
+
+  /** Exponential service times with this mean. */
+  static async start(seed: number, serviceUs: number): Promise<QueueUnderLoad> {
+    const made = new QueueUnderLoad(seed, serviceUs);
+    const [port] = (await once(made.#child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+    made.#origin = { host: '127.0.0.1', port: Number(port) };
+    await made.#run(0.5, WARM_UP_S, seed + 1);
+    return made;
+  }
+
+  /** Poisson arrivals at `load` of what the server can do, for this time. */
+  async compare(load: number, durationS: number): Promise<Comparison> {
+    const before = await this.#facts();
+    const figures = await this.#run(load, durationS, this.#seed);
+    const after = await this.#facts();
+    const services = after.services.slice(before.services.length);
+    const lateness = after.lateness.slice(before.lateness.length);
+    const rate = (load * 1e6) / this.#serviceUs;
+    const drawn = arrivals('poisson', rate, this.#seed);
+    const waits = lindley(
+      services.map(() => drawn.next()),
+      services,
+    );
+    const inSystem = waits.map((us, i) => us + (services[i] as number)).sort((a, b) => a - b);
+    return {
+      requests: services.length,
+      meanWaitRatio: (figures.latency.mean - mean(services)) / mean(waits),
+      p90Ratio: figures.latency.p90 / (inSystem[Math.ceil(inSystem.length * 0.9) - 1] as number),
+      disturbed: this.#disturbed(figures, lateness),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await ended;
+  }
+
+  #run(load: number, durationS: number, seed: number): Promise<LoadFigures> {
+    const plan: LoadPlan = {
+      origin: this.#origin,
+      requests: [{ path: '/', headers: {}, body: Buffer.alloc(0) }],
+      loop: { kind: 'open', rate: (load * 1e6) / this.#serviceUs, arrivals: 'poisson' },
+      connections: CONNECTIONS,
+      durationS,
+      deadlineMs: null,
+      seed,
+    };
+    return runOpenLoop(plan, { drainMs: 30_000, timeoutMs: 30_000 });
+  }
+
+  async #facts(): Promise<QueueServerFacts> {
+    const reply = await fetch(`http://${this.#origin.host}:${this.#origin.port}/`);
+    return (await reply.json()) as QueueServerFacts;
+  }
+
+  #disturbed({ generator, ok, sent }: LoadFigures, lateness: readonly number[]): string {
+    if (ok !== sent) throw new Error(`${sent - ok} of ${sent} requests were not answered`);
+    if (generator.void !== '') return generator.void;
+    const lateUs = mean(lateness);
+    return lateUs > this.#serviceUs * DISTURBED ? `the server's answers left ${Math.round(lateUs)} us late` : '';
+  }
+}
+
+/**
+ * Compares until a run was undisturbed, or one agrees anyway; a disturbed run that does not agree says nothing.
+ * @throws Error where the machine gave no undisturbed run
+ */
+export async function compareUndisturbed(queue: QueueUnderLoad, load: number, durationS: number): Promise<Comparison> {
+  const reasons: string[] = [];
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const comparison = await queue.compare(load, durationS);
+    if (comparison.disturbed === '' || agree(comparison)) return comparison;
+    reasons.push(`${comparison.disturbed} (wait ${comparison.meanWaitRatio.toFixed(3)})`);
+  }
+  throw new Error(`the machine was too busy to compare anything: ${reasons.join('; ')}`);
+}
+
+function agree({ meanWaitRatio, p90Ratio }: Comparison): boolean {
+  return Math.abs(meanWaitRatio - 1) < WITHIN && Math.abs(p90Ratio - 1) < WITHIN;
+}
+
+function lindley(arrivalsUs: readonly number[], services: readonly number[]): number[] {
+  let freeUs = 0;
+  return arrivalsUs.map((us, i) => {
+    const startUs = Math.max(us, freeUs);
+    freeUs = startUs + (services[i] as number);
+    return startUs - us;
+  });
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, x) => sum + x, 0) / Math.max(values.length, 1);
+}

@@ -1,0 +1,61 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
+import { Turns } from '../../../src/load/turns.ts';
+
+/** Asks for calls in turn, each when the one before came. @returns how late each came, microseconds */
+function lateness(asked: readonly number[]): Promise<number[]> {
+  return new Promise((resolve) => {
+    const found: number[] = [];
+    let dueUs = 0;
+    const turns = new Turns(systemClock, () => {
+      const leftUs = dueUs - systemClock.nowUs();
+      // A timer may come early, to turn from there on.
+      if (leftUs > 0) return turns.until(leftUs);
+      found.push(-leftUs);
+      next();
+    });
+    const next = () => {
+      const us = asked[found.length];
+      if (us === undefined) return resolve(found);
+      dueUs = systemClock.nowUs() + us;
+      turns.until(us);
+    };
+    next();
+  });
+}
+
+describe('the turns of the event loop', () => {
+  it('come for near and for far times, and not before them', async () => {
+    const found = await lateness([0, 100, 1500, 2500, 9000, 30, 4000]);
+    expect(found.length).toBe(7);
+  });
+
+  it('come at the time asked for last, be it earlier or later', async () => {
+    const calls: number[] = [];
+    const startUs = systemClock.nowUs();
+    const turns = new Turns(systemClock, () => calls.push(systemClock.nowUs() - startUs));
+    turns.until(200_000);
+    turns.until(10_000);
+    while (calls.length === 0) await immediate();
+    // Had the first been kept, the call would come no earlier than its time less the turning.
+    expect(calls[0]).toBeLessThan(190_000);
+    turns.until(Number.POSITIVE_INFINITY);
+    turns.end();
+  });
+
+  it('end when they are told to, and measure those that found nothing', async () => {
+    let calls = 0;
+    const turns = new Turns(systemClock, () => calls++);
+    turns.until(1900);
+    turns.end();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(calls).toBe(0);
+    while (turns.idleUs === 0) {
+      calls = 0;
+      turns.until(1900);
+      while (calls === 0) await immediate();
+      expect(calls).toBe(1);
+    }
+  });
+});
