@@ -55,7 +55,8 @@ int32_t HeadTable::Remember(const uint8_t* bytes, size_t length, int32_t plan) {
   entry.hash = hash;
   entry.plan = plan;
   entry.used = false;
-  entry.bytes.assign(bytes, bytes + length);
+  // A new block, not the old one: it would stay as long as the longest head that ever stood here.
+  entry.bytes = std::vector<uint8_t>(bytes, bytes + length);
   Link(place);
   return evicted;
 }

@@ -2,13 +2,14 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { HEADS_KEPT } from '../../../src/codec/head.ts';
 import { Chance } from '../chance.ts';
 import { judge } from './judge.ts';
 import { mutate } from './mutate.ts';
 import { Neighbour } from './neighbour.ts';
 import { encode, type FuzzRequest } from './request.ts';
 import { FuzzedServer, type Held } from './served.ts';
-import { validRequest } from './valid.ts';
+import { FUZZED_MODELS, validRequest } from './valid.ts';
 import { Connection, type Outcome } from './wire.ts';
 
 /** Clients that send mutated requests at the same time. */
@@ -17,8 +18,11 @@ const CLIENTS = 16;
 /** Requests before the memory is looked at for the first time: code is compiled and buffers reach their size. */
 const WARM_REQUESTS = 400;
 
-/** What the process may grow by after that. */
-const MOST_GROWTH_BYTES = 160 * 1024 * 1024;
+/** Longest head that the addon remembers (native/kernels/head_table.h). */
+const HEAD_BYTES = 16 * 1024;
+
+/** What the process may grow by after that: every model may remember its fill of long heads, and garbage takes some. */
+const MOST_GROWTH_BYTES = FUZZED_MODELS.length * HEADS_KEPT * HEAD_BYTES + 48 * 1024 * 1024;
 
 /** How long and from which seed. */
 export interface CampaignOptions {
