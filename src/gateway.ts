@@ -3,9 +3,9 @@
  * pipeline/infer.ts. start() resolves as soon as the ports answer; models go on loading behind them.
  */
 
-import { readFileSync } from 'node:fs';
 import type { Config } from './config/schema.ts';
 import type { Supervision } from './config/supervision.ts';
+import { packageVersion } from './config/version.ts';
 import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
@@ -312,9 +312,4 @@ function url(host: string, port: number): string {
 
 function delay(ms: number): Promise<false> {
   return new Promise((resolve) => setTimeout(() => resolve(false), ms).unref());
-}
-
-function packageVersion(): string {
-  const up = import.meta.url.includes('/dist/') ? '../../package.json' : '../package.json';
-  return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
 }

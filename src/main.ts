@@ -1,10 +1,11 @@
 /** Entry of the process: the first argument names a command, the rest is that command's. */
 
+import { bench } from './cli/bench.ts';
 import { check } from './cli/check.ts';
 import { EXIT } from './cli/exit.ts';
 import { serve } from './cli/serve.ts';
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { serve, check };
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { serve, check, bench };
 
 const [name = 'serve', ...args] = process.argv.slice(2);
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

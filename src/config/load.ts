@@ -7,12 +7,15 @@ import { describeIssues } from './mistakes.ts';
 import { type Config, configSchema, describeConfig, keysAt, type Setting } from './schema.ts';
 import { SUPERVISION_VARIABLE } from './supervision.ts';
 
+/** Holds the bearer token of `penstock bench`: an argument would stand in the list of processes. */
+export const TOKEN_VARIABLE = 'PENSTOCK_TOKEN';
+
 const DEFAULT_FILE = 'penstock.yaml';
 const FILE_FLAG = '--config';
 const FILE_VARIABLE = 'PENSTOCK_CONFIG';
 
 /** Variables of ours that are no settings. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set([FILE_VARIABLE, SUPERVISION_VARIABLE]);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([FILE_VARIABLE, SUPERVISION_VARIABLE, TOKEN_VARIABLE]);
 
 /** Where a configuration comes from. */
 export interface ConfigSources {
