@@ -1,9 +1,9 @@
 /** Chance from a seed: the same seed gives the same run on every machine. Not for secrets. */
 
-/** Sixteen 32-bit words' worth of turns that the state is stirred before its first number is used. */
+/** Turns that the state is stirred before its first number is used. */
 const STIRRING = 16;
 
-/** Rests of 53 random bits, the precision of a double. */
+/** A double holds 53 random bits: 21 of one word and all 32 of the next. */
 const HIGH_BITS = 2 ** 21;
 const UNIT = 2 ** -53;
 
