@@ -29,7 +29,7 @@ declare module 'autocannon' {
     reqsMade: number;
     responseMax: number;
     readonly parser: Parser;
-    readonly pipelinedRequests: { clear(): void };
+    readonly pipelinedRequests: { clear(): void; addBody(part: unknown): void };
     setRequests(requests: Request[]): void;
     destroy(): void;
   }

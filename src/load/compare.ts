@@ -4,7 +4,7 @@ import type { LoadFigures } from './figures.ts';
 import { Random } from './random.ts';
 import type { Report } from './report.ts';
 import { table } from './text.ts';
-import { loadName } from './units.ts';
+import { connectionsName, loadName } from './units.ts';
 
 /** Resamples behind an interval, the share of them inside, and the seed: the same files give the same intervals. */
 const RESAMPLES = 2000;
@@ -68,7 +68,7 @@ export function compareReports(a: Report, b: Report): Comparison {
 function byLoad({ runs }: Report): Map<string, LoadFigures[]> {
   const groups = new Map<string, LoadFigures[]>();
   for (const run of runs) {
-    const name = `${loadName(run.loop)}, ${run.connections} connections`;
+    const name = `${loadName(run.loop)}, ${connectionsName(run)}`;
     const group = groups.get(name) ?? [];
     groups.set(name, group);
     if (run.generator.void === '') group.push(run);
@@ -144,7 +144,7 @@ function loadLines({ load, runs: [a, b], ratios }: LoadComparison): string[] {
     interval === null ? missing(a, b) : `${interval[0].toFixed(3)} to ${interval[1].toFixed(3)}`,
     interval === null ? '' : verdict(interval, better),
   ]);
-  return [`${load} (${a} and ${b} runs)`, ...table(rows)];
+  return [`${load} (runs: ${a} and ${b})`, ...table(rows)];
 }
 
 function missing(a: number, b: number): string {

@@ -3,7 +3,7 @@
 import { oneLine } from './error.ts';
 import type { LoadFigures, Quantiles } from './figures.ts';
 import type { Report } from './report.ts';
-import { failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
+import { connectionsName, failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
 
 /** Everything that one run brought, over several lines. */
 export function runText(run: LoadFigures): string {
@@ -25,7 +25,7 @@ function outcomeLines(run: LoadFigures): string[] {
   const within = run.deadlineMs === null ? '2xx' : `2xx within ${plain(run.deadlineMs)} ms`;
   const failed = Object.entries(errors).filter(([, count]) => count > 0);
   return [
-    `load       ${loadName(run.loop)}, ${run.connections} connections, ${plain(run.durationS)} s`,
+    `load       ${loadName(run.loop)}, ${connectionsName(run)}, ${plain(run.durationS)} s`,
     `offered    ${plain(run.offered)}/s (${whole(sent)} requests)`,
     `achieved   ${plain(run.achieved)}/s answered`,
     `goodput    ${plain(run.goodput)}/s, ${percent(sent === 0 ? 0 : run.ok / sent)} of all: ${whole(run.ok)} were ${within}`,

@@ -48,3 +48,8 @@ export function failures({ errors }: LoadFigures): number {
 export function refusals({ refused }: LoadFigures): number {
   return refused.reduce((sum, { count }) => sum + count, 0);
 }
+
+/** How many connections, in words. */
+export function connectionsName({ connections }: LoadFigures): string {
+  return `${whole(connections)} connection${connections === 1 ? '' : 's'}`;
+}

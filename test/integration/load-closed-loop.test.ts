@@ -183,6 +183,24 @@ describe('a closed loop', () => {
     expect(timeouts).toMatchObject({ sent: 2, ok: 0, errors: { ...NO_ERRORS, timeout: 2 }, unanswered: 0 });
   });
 
+  test('keeps nothing of an answer that never ends', async () => {
+    const part = Buffer.alloc(256 * 1024, 65);
+    let bytes = 0;
+    const endless = await serveRaw((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n');
+      const more = () => {
+        while (!socket.destroyed && socket.write(part)) bytes += part.length;
+      };
+      socket.on('drain', more);
+      more();
+    });
+    const before = process.memoryUsage().heapUsed;
+    const figures = balanced(await runClosedLoop({ ...endless, connections: 1 }, { answerLimitMs: 1000 }));
+    expect(figures).toMatchObject({ sent: 1, errors: { ...NO_ERRORS, timeout: 1 } });
+    expect(bytes).toBeGreaterThan(0);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024);
+  });
+
   test('gives up on a port where nobody is, and says so', async () => {
     const server = createTcpServer();
     const port = await listen(server);
