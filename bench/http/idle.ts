@@ -5,7 +5,7 @@ import { openFiles, residentBytes, type Server, startServer } from '../runner/pr
 import { interval, median } from '../runner/statistics.ts';
 import type { Effort, Outcome } from './compare.ts';
 import { answerBytes, mlpBinary } from './loads.ts';
-import { ourServer, withModels, writeMlp } from './scenarios.ts';
+import { ourServer, withModels, writeMlp } from './models.ts';
 
 const CONNECTIONS = 2_000;
 /** Opened before the counting: what the first ones make the server take is no cost of theirs. */

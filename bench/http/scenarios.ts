@@ -1,21 +1,17 @@
 /** The scenarios that compare our server with another one: BM-1, BM-4, BM-9 and the hand-rolled Fastify server. */
 
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { constant, node, onnx } from '../../test/support/fixtures/onnx.ts';
-import { writeFixtures } from '../../test/support/fixtures/write.ts';
 import { residentBytes, startServer } from '../runner/process.ts';
 import { Wrk } from '../runner/wrk.ts';
 import { compare, type Effort, type Outcome } from './compare.ts';
 import { answerBytes, mlpBinary, mlpJson, PIXELS, pictureBinary } from './loads.ts';
+import { copyServer, echoServer, ourServer, withModels, workerServer, writeMlp, writePicture } from './models.ts';
 
 const run = promisify(execFile);
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const echo = (bytes: number) => [file('./echo-server.ts'), String(bytes)];
 const CONNECTIONS = 64;
 
 /** BM-1: c_echo / c_ours of the whole road with an instance that only copies. */
@@ -24,7 +20,7 @@ export function roadAlone(effort: Effort): Promise<Outcome> {
     compare(
       {
         ours: copyServer(models),
-        other: echo,
+        other: echoServer,
         load: mlpBinary(),
         connections: CONNECTIONS,
         of: 'cpuUs',
@@ -40,8 +36,8 @@ export function addedLatency(effort: Effort, place: 'inline' | 'worker'): Promis
   return withModels(writeMlp, (models) =>
     compare(
       {
-        ours: place === 'inline' ? ourServer(models) : [file('./worker-server.ts'), models],
-        other: echo,
+        ours: place === 'inline' ? ourServer(models) : workerServer(models),
+        other: echoServer,
         load: mlpBinary(),
         connections: 1,
         of: 'p50Us',
@@ -58,7 +54,7 @@ export function largeBody(effort: Effort): Promise<Outcome> {
     compare(
       {
         ours: copyServer(models),
-        other: echo,
+        other: echoServer,
         load: pictureBinary('picture', 'mean'),
         connections: 8,
         of: 'cpuUs',
@@ -75,7 +71,7 @@ export function handRolled(effort: Effort): Promise<Outcome> {
     compare(
       {
         ours: ourServer(models),
-        other: () => [file('./fastify-server.ts'), join(models, 'mlp/1/model.onnx')],
+        other: () => [file('../peers/fastify-server.ts'), join(models, 'mlp/1/model.onnx')],
         load: mlpJson(),
         connections: CONNECTIONS,
         of: 'cpuUs',
@@ -109,61 +105,7 @@ export function memoryGrowth(): Promise<Outcome> {
   });
 }
 
-/** Arguments of node for the server as users run it, over these models. */
-export function ourServer(models: string, workers = 1): string[] {
-  const ports = ['--port', '0', '--admin-port', '0', '--log-level', 'error'];
-  return [file('../../src/main.ts'), 'serve', '--models', models, '--workers', String(workers), ...ports];
-}
-
-/** The same for the whole road with an instance that only copies. */
-export function copyServer(models: string): string[] {
-  return [file('./copy-server.ts'), models];
-}
-
 async function singleRunUs(model: string): Promise<number> {
   const args = ['-c', '0', process.execPath, file('./raw-loop.ts'), model, 'input', String(PIXELS), '1'];
   return (JSON.parse((await run('taskset', args)).stdout) as { singleRunUs: number }).singleRunUs;
-}
-
-/** The model of BM-1 to BM-4. */
-export function writeMlp(models: string): Promise<void> {
-  return writeFixtures(models, ['mlp']);
-}
-
-/** The model of BM-6. */
-export function writeResnet(models: string): Promise<void> {
-  return writeFixtures(models, ['resnet18']);
-}
-
-/** A model with a body of 588 KiB in and 40 bytes out, quick enough to be measured at load. */
-export async function writePicture(models: string): Promise<void> {
-  mkdirSync(join(models, 'picture/1'), { recursive: true });
-  const model = onnx({
-    inputs: [['input', 'FP32', ['batch', 3, 224, 224]]],
-    outputs: [['mean', 'FP32', ['batch', 10]]],
-    nodes: [
-      node('GlobalAveragePool', ['input'], ['pooled']),
-      node('Flatten', ['pooled'], ['flat'], { axis: 1 }),
-      node('Gemm', ['flat', 'w', 'b'], ['mean']),
-    ],
-    constants: [
-      constant('w', 'FP32', [3, 10], new Float32Array(30).fill(0.1)),
-      constant('b', 'FP32', [10], new Float32Array(10)),
-    ],
-  });
-  writeFileSync(join(models, 'picture/1/model.onnx'), model);
-}
-
-/** A folder of models for as long as `use` takes. */
-export async function withModels<T>(
-  write: (models: string) => Promise<void>,
-  use: (models: string) => Promise<T>,
-): Promise<T> {
-  const models = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
-  try {
-    await write(models);
-    return await use(models);
-  } finally {
-    rmSync(models, { recursive: true });
-  }
 }

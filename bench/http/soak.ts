@@ -9,7 +9,7 @@ import { median } from '../runner/statistics.ts';
 import type { Effort, Outcome } from './compare.ts';
 import { answerBytes, type mlpBinary } from './loads.ts';
 import { mixed, writeMixed } from './mix.ts';
-import { withModels } from './scenarios.ts';
+import { withModels } from './models.ts';
 
 /** Requests of an honest soak. */
 export const FULL_SOAK = 1_000_000;
