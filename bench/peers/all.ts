@@ -11,11 +11,11 @@ import { triton } from './triton.ts';
 /** The rivals. */
 export const PEERS: readonly Peer[] = [fastifyOne, fastifyDefault, mosec, triton, mlserver, bentoml, litserve];
 
-/** Those named, or all. @throws where there is none of a name */
+/** Those named, or all. @throws RangeError where there is none of a name */
 export function peersNamed(names: readonly string[]): readonly Peer[] {
   const unknown = names.find((name) => !PEERS.some((peer) => peer.name === name));
   if (unknown !== undefined) {
-    throw new Error(`there is no rival '${unknown}'; there are ${PEERS.map(({ name }) => name).join(', ')}`);
+    throw new RangeError(`there is no rival '${unknown}'; there are ${PEERS.map(({ name }) => name).join(', ')}`);
   }
   return names.length === 0 ? PEERS : PEERS.filter(({ name }) => names.includes(name));
 }

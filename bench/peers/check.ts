@@ -1,8 +1,9 @@
 /** Whether a server answers what ONNX Runtime itself does, also where many different rows come together. */
 
 import * as ort from 'onnxruntime-node';
+import { send } from '../http/loads.ts';
 import type { Subject } from './peer.ts';
-import { type RunningPeer, send } from './start.ts';
+import type { RunningPeer } from './start.ts';
 
 /** Batches of other sizes take other kernels, whose sums round otherwise. */
 const ABSOLUTE = 1e-4;

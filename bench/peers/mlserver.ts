@@ -7,7 +7,8 @@ import { inferAnswer, inferRequest } from './open-inference.ts';
 import type { Peer, Place, Subject } from './peer.ts';
 import { pythonOf, subjectEnv } from './python.ts';
 
-const python = () => pythonOf('mlserver==1.7.1');
+/** The newest uvloop makes no loop unasked any more, which ends MLServer's pool of workers as it starts. */
+const python = () => pythonOf('mlserver==1.7.1', 'uvloop==0.21.0', 'numpy==2.4.6');
 
 /** Seconds that a batch waits to fill. */
 const MAX_BATCH_TIME_S = 0.001;

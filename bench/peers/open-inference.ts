@@ -1,8 +1,8 @@
 /** Requests and answers of servers that speak Open Inference: ours, tritonserver and MLServer. */
 
-import { binaryLoad, jsonLoad } from '../http/loads.ts';
+import { type Answer, binaryLoad, jsonLoad } from '../http/loads.ts';
 import type { Load } from '../runner/wrk.ts';
-import type { Answer, Subject } from './peer.ts';
+import type { Subject } from './peer.ts';
 
 /** One row, with its numbers behind the JSON head or in it. */
 export function inferRequest(subject: Subject, row: Float32Array<ArrayBuffer>): Load {

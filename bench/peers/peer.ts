@@ -1,5 +1,6 @@
 /** What a rival is: how it is installed, how it is started, and how it is asked. */
 
+import type { Answer } from '../http/loads.ts';
 import type { Load } from '../runner/wrk.ts';
 
 /** How numbers go over the wire. */
@@ -43,12 +44,6 @@ export interface Place {
   readonly port: number;
   /** Empty, and removed when the server is stopped. */
   readonly folder: string;
-}
-
-/** An answer as it came. */
-export interface Answer {
-  readonly headers: Headers;
-  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 /** A server that can be compared with ours (or ours). */

@@ -3,14 +3,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { send } from '../http/loads.ts';
 import { freePort, type Group, startGroup, untilReady } from '../runner/group.ts';
-import type { Load } from '../runner/wrk.ts';
-import type { Answer, Peer, Subject } from './peer.ts';
+import type { Peer, Subject } from './peer.ts';
 
 /** A Python server on a busy core imports for long. */
 const START_MS = 90_000;
-/** For one answer. */
-const ANSWER_MS = 30_000;
 
 /** A rival that answers. */
 export interface RunningPeer {
@@ -40,12 +38,4 @@ export async function startPeer(peer: Peer, subject: Subject, row: Float32Array<
     await stop();
     throw error;
   }
-}
-
-/** One request. */
-export async function send(url: string, { path, body, headers }: Load): Promise<Answer & { status: number }> {
-  const signal = AbortSignal.timeout(ANSWER_MS);
-  const init = { method: 'POST', body: body as Uint8Array<ArrayBuffer>, headers, signal };
-  const reply = await fetch(url + path, init);
-  return { status: reply.status, headers: reply.headers, body: new Uint8Array(await reply.arrayBuffer()) };
 }

@@ -11,6 +11,8 @@ export interface Workload {
   readonly connections: number;
   /** Whether the server has all cores, shared with the generator, and an instance for each; else core 0, the generator core 1. */
   readonly allCores: boolean;
+  /** Whether slices end with the last answer: where few answers fit a slice. */
+  readonly drained: boolean;
   /** Forms that a rival may be asked in, the first that it knows. */
   readonly forms: readonly Form[];
 }
@@ -23,10 +25,10 @@ const SHAPES = {
 
 /** All of them. A picture as JSON text would measure parsers: who has no binary form takes no part in it. */
 export const WORKLOADS: readonly Workload[] = [
-  { name: 'mlp binary', model: 'mlp', connections: 64, allCores: false, forms: ['binary'] },
-  { name: 'mlp JSON', model: 'mlp', connections: 64, allCores: false, forms: ['json'] },
-  { name: 'mlp1ms', model: 'mlp1ms', connections: 64, allCores: true, forms: ['binary', 'json'] },
-  { name: 'resnet18', model: 'resnet18', connections: 8, allCores: true, forms: ['binary'] },
+  { name: 'mlp binary', model: 'mlp', connections: 64, allCores: false, drained: false, forms: ['binary'] },
+  { name: 'mlp JSON', model: 'mlp', connections: 64, allCores: false, drained: false, forms: ['json'] },
+  { name: 'mlp1ms', model: 'mlp1ms', connections: 64, allCores: true, drained: false, forms: ['binary', 'json'] },
+  { name: 'resnet18', model: 'resnet18', connections: 8, allCores: true, drained: true, forms: ['binary'] },
 ];
 
 /** The core of the generator, as taskset takes it. */
