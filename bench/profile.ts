@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { answerBytes, mlpBinary, mlpJson, pictureBinary } from './http/loads.ts';
-import { copyServer, ourServer, withModels, writeMlp, writePicture, writeResnet } from './http/scenarios.ts';
+import { copyServer, ourServer, withModels, writeMlp, writePicture, writeResnet } from './http/models.ts';
 import { startServer } from './runner/process.ts';
 import { type Profile, selfTimes } from './runner/self-times.ts';
 import { hasWrk, type Load, Wrk } from './runner/wrk.ts';
@@ -31,12 +31,12 @@ const MLP = { write: writeMlp, connections: 64, ...APART };
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   'BM-1': { what: 'whole road, copying instance', server: copyServer, load: mlpBinary, ...MLP },
-  'BM-2': { what: 'mlp, binary body', server: ourServer, load: mlpBinary, ...MLP },
-  'BM-3': { what: 'mlp, JSON body', server: ourServer, load: mlpJson, ...MLP },
+  'BM-2': { what: 'mlp, binary body', server: (models) => ourServer(models), load: mlpBinary, ...MLP },
+  'BM-3': { what: 'mlp, JSON body', server: (models) => ourServer(models), load: mlpJson, ...MLP },
   'BM-6': {
     what: 'resnet18, binary body; the models run on other threads, which are not in the profile',
     write: writeResnet,
-    server: (models) => ourServer(models, availableParallelism()),
+    server: (models) => ourServer(models, { workers: availableParallelism() }),
     load: () => pictureBinary('resnet18', 'logits'),
     connections: 8,
     serverCores: ALL,

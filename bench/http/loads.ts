@@ -5,37 +5,75 @@ import type { Load } from '../runner/wrk.ts';
 /** Pixels of one row of `mlp`. */
 export const PIXELS = 784;
 
+/** Longest wait for an answer, milliseconds. */
+const ANSWER_MS = 30_000;
+
 /** One row of `mlp` with its numbers behind the JSON head. */
 export function mlpBinary(): Load {
-  return binary('mlp', 'input', [1, PIXELS], 'probs', pixels(PIXELS));
+  return binaryLoad('mlp', 'input', [1, PIXELS], 'probs', pixels(PIXELS));
 }
 
 /** One row of `mlp` as JSON numbers. */
 export function mlpJson(): Load {
-  const data = [...pixels(PIXELS)].map((v) => Number(v.toPrecision(7)));
-  const body = Buffer.from(JSON.stringify({ inputs: [{ name: 'input', shape: [1, PIXELS], datatype: 'FP32', data }] }));
-  return { path: '/v2/models/mlp/infer', body, headers: {} };
+  return jsonLoad('mlp', 'input', [1, PIXELS], pixels(PIXELS));
+}
+
+/** Numbers for a model as JSON, with the seven digits that a float32 is worth. */
+export function jsonLoad(model: string, input: string, shape: readonly number[], numbers: Float32Array): Load {
+  const data = shortNumbers(numbers);
+  const body = Buffer.from(JSON.stringify({ inputs: [{ name: input, shape, datatype: 'FP32', data }] }));
+  return { path: `/v2/models/${model}/infer`, body, headers: {} };
+}
+
+/** Seven digits of each: what a text of float32 needs. */
+export function shortNumbers(numbers: Float32Array): number[] {
+  return [...numbers].map((v) => Number(v.toPrecision(7)));
 }
 
 /** One picture of 224x224 for `model`, binary. */
 export function pictureBinary(model: string, output: string): Load {
-  return binary(model, 'input', [1, 3, 224, 224], output, pixels(3 * 224 * 224));
+  return binaryLoad(model, 'input', [1, 3, 224, 224], output, pixels(3 * 224 * 224));
+}
+
+/** An answer as it came. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** One request. @throws where nothing answers in time */
+export async function send(url: string, { path, body, headers }: Load): Promise<Answer> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const init = { method: 'POST', body: body as Uint8Array<ArrayBuffer>, headers, signal };
+  const reply = await fetch(url + path, init);
+  return { status: reply.status, headers: reply.headers, body: new Uint8Array(await reply.arrayBuffer()) };
 }
 
 /** Waits until the model answers. @returns bytes of its answer to `load`. @throws where that is not 200 */
 export async function answerBytes(url: string, load: Load): Promise<number> {
-  const deadlineMs = performance.now() + 30_000;
+  return (await untilAnswered(url, load)).body.length;
+}
+
+/** The same, with the whole answer. */
+export async function untilAnswered(url: string, load: Load): Promise<Answer> {
+  const deadlineMs = performance.now() + ANSWER_MS;
   for (;;) {
-    const body = load.body as Uint8Array<ArrayBuffer>;
-    const reply = await fetch(url + load.path, { method: 'POST', body, headers: load.headers });
-    const answer = await reply.arrayBuffer();
-    if (reply.status === 200) return answer.byteLength;
-    if (performance.now() > deadlineMs) throw new Error(`${load.path} answers ${reply.status}`);
+    const answer = await send(url, load);
+    if (answer.status === 200) return answer;
+    if (performance.now() > deadlineMs) throw new Error(`${load.path} answers ${answer.status}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-function binary(model: string, input: string, shape: readonly number[], output: string, numbers: Float32Array): Load {
+/** Numbers for a model behind the JSON head, and its output asked for in the same way. */
+export function binaryLoad(
+  model: string,
+  input: string,
+  shape: readonly number[],
+  output: string,
+  numbers: Float32Array<ArrayBuffer>,
+): Load {
   const head = JSON.stringify({
     inputs: [{ name: input, shape, datatype: 'FP32', parameters: { binary_data_size: numbers.byteLength } }],
     outputs: [{ name: output, parameters: { binary_data: true } }],

@@ -20,6 +20,7 @@ export interface Slice {
   readonly requests: number;
   readonly perSecond: number;
   readonly p50Us: number;
+  readonly p99Us: number;
 }
 
 /** A load as a script of wrk. */
@@ -53,6 +54,7 @@ export class Wrk {
       requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
       perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
       p50Us: microseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
+      p99Us: microseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
     };
   }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { answerBytes, mlpBinary } from '../../bench/http/loads.ts';
-import { ourServer, withModels, writeMlp } from '../../bench/http/scenarios.ts';
+import { ourServer, withModels, writeMlp } from '../../bench/http/models.ts';
 import { startServer } from '../../bench/runner/process.ts';
 import { type Profile, selfTimes } from '../../bench/runner/self-times.ts';
 

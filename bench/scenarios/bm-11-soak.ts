@@ -2,17 +2,15 @@
 
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { answerBytes, type mlpBinary } from '../http/loads.ts';
+import { mixed, writeMixed } from '../http/mix.ts';
+import { LOAD_CORE, SERVER_CORE } from '../runner/compare.ts';
 import { MixedWrk } from '../runner/mixed-wrk.ts';
 import { type Server, startServer } from '../runner/process.ts';
+import { FULL_SOAK } from '../runner/report.ts';
+import type { Effort, Outcome, Scenario } from '../runner/scenario.ts';
 import { slopeOf } from '../runner/slope.ts';
 import { median } from '../runner/statistics.ts';
-import type { Effort, Outcome } from './compare.ts';
-import { answerBytes, type mlpBinary } from './loads.ts';
-import { mixed, writeMixed } from './mix.ts';
-import { withModels } from './scenarios.ts';
-
-/** Requests of an honest soak. */
-export const FULL_SOAK = 1_000_000;
 
 /** Part of the capacity that is used, and connections that share the pauses. */
 const SHARE = 0.8;
@@ -22,7 +20,6 @@ const CAPACITY_S = 3;
 const SLICES = 20;
 const MOST_MIB_PER_MILLION = 1;
 const MOST_DRIFT = 0.1;
-const [SERVER_CORE, LOAD_CORE] = [0, 1];
 const MIB = 2 ** 20;
 
 /** What the server says of its memory once it has collected its garbage, and how the slice before that went. */
@@ -35,26 +32,32 @@ interface Point {
 }
 
 /** Runs the soak; with `leak`, one that must be found wanting. */
-export function soak({ requests, leak }: Effort): Promise<Outcome> {
-  return withModels(writeMixed, async (models) => {
-    const entry = fileURLToPath(new URL('./soak-server.ts', import.meta.url));
-    const server = await startServer(['--expose-gc', entry, models, ...(leak ? ['leak'] : [])], SERVER_CORE);
-    const wrk = new MixedWrk(mixed());
-    try {
-      const mix = mixed();
-      for (const load of mix.good) await answerBytes(server.url, load);
-      for (const load of mix.bad) await refused(server.url, load);
-      const capacity = (await wrk.slice(server.url, CONNECTIONS / 2, CAPACITY_S, LOAD_CORE)).perSecond;
-      // A short soak is slower instead of having too few points.
-      const wanted = Math.min(SHARE * capacity, requests / SLICES);
-      const pauseMs = await pauseFor(wrk, server, wanted);
-      const points = await slices(wrk, server, requests, pauseMs);
-      return judged(points, requests, leak, { capacity, wanted });
-    } finally {
-      await server.stop();
-      wrk.dispose();
-    }
-  });
+export const soak: Scenario = {
+  what: 'soak of a mix at 80 %: RSS slope, MiB per million requests',
+  target: '<= 1, p99 drift <= 10 %',
+  scale: 'requests',
+  write: writeMixed,
+  run: measure,
+};
+
+async function measure({ requests, leak }: Effort, models: string): Promise<Outcome> {
+  const entry = fileURLToPath(new URL('../http/soak-server.ts', import.meta.url));
+  const server = await startServer(['--expose-gc', entry, models, ...(leak ? ['leak'] : [])], SERVER_CORE);
+  const wrk = new MixedWrk(mixed());
+  try {
+    const mix = mixed();
+    for (const load of mix.good) await answerBytes(server.url, load);
+    for (const load of mix.bad) await refused(server.url, load);
+    const capacity = (await wrk.slice(server.url, CONNECTIONS / 2, CAPACITY_S, LOAD_CORE)).perSecond;
+    // A short soak is slower instead of having too few points.
+    const wanted = Math.min(SHARE * capacity, requests / SLICES);
+    const pauseMs = await pauseFor(wrk, server, wanted);
+    const points = await slices(wrk, server, requests, pauseMs);
+    return judged(points, requests, leak, { capacity, wanted });
+  } finally {
+    await server.stop();
+    wrk.dispose();
+  }
 }
 
 async function refused(url: string, { path, body, headers }: ReturnType<typeof mlpBinary>): Promise<void> {

@@ -4,31 +4,40 @@ import { datatype } from '../../src/core/datatype.ts';
 import { Arena } from '../../src/native/arena.ts';
 import { LIFT_RESULT_LENGTH, LiftStatus } from '../../src/native/binding.ts';
 import { loadBinding } from '../../src/native/load.ts';
-import type { Effort, Outcome } from '../http/compare.ts';
 import { mlpJson, PIXELS } from '../http/loads.ts';
-import { interval, median } from '../runner/statistics.ts';
+import { alternate, mean, measureRounds } from '../runner/rounds.ts';
+import type { Outcome, Scenario } from '../runner/scenario.ts';
 
 const CALLS = 2_000;
 const MAX_DEPTH = 100;
 
 /** How many times as long JSON.parse and Float32Array.from take for the body of BM-3. */
-export async function codecAlone({ rounds }: Effort): Promise<Outcome> {
+export const codecAlone: Scenario = {
+  what: 'the body of BM-3: JSON.parse + Float32Array.from / the lift',
+  target: '>= 3',
+  scale: 'slices',
+  write: async () => undefined,
+  run: ({ rounds }) => measure(rounds),
+};
+
+async function measure(rounds: number): Promise<Outcome> {
   const body = new Uint8Array(mlpJson().body);
   const lift = liftOf(body);
-  const parse = () => parsed(body);
-  const found: { ratio: number; aa: number; ours: number; other: number }[] = [];
-  for (let round = -1; round < rounds; round++) {
-    const [a, b, c, d] = [timeUs(lift), timeUs(parse), timeUs(parse), timeUs(lift)];
-    // The first round warms both up.
-    if (round >= 0) found.push({ ratio: (b + c) / (a + d), aa: a / d, ours: (a + d) / 2, other: (b + c) / 2 });
-  }
-  const pick = (key: keyof (typeof found)[number]) => found.map((one) => one[key]);
-  return {
-    figure: median(pick('ratio')),
-    interval: interval(pick('ratio')),
-    aa: median(pick('aa')),
-    detail: { ours: median(pick('ours')), other: median(pick('other')), bytes: body.length },
+  const one = async () => {
+    const slices = await alternate(
+      async () => timeUs(lift),
+      async () => timeUs(() => parsed(body)),
+    );
+    const [ours, other] = [mean(slices.ours), mean(slices.other)];
+    return {
+      figure: other / ours,
+      aa: slices.ours[0] / slices.ours[1],
+      detail: { ours, other, bytes: body.length },
+    };
   };
+  // The first round warms both up.
+  await one();
+  return measureRounds(rounds, one);
 }
 
 function liftOf(body: Uint8Array): () => void {

@@ -1,11 +1,12 @@
 /** What an idle keep-alive connection costs the server in resident memory. */
 
 import { connect, type Socket } from 'node:net';
+import { answerBytes, mlpBinary } from '../http/loads.ts';
+import { ourServer, writeMlp } from '../http/models.ts';
+import { SERVER_CORE } from '../runner/compare.ts';
 import { openFiles, residentBytes, type Server, startServer } from '../runner/process.ts';
+import type { Outcome, Scenario } from '../runner/scenario.ts';
 import { interval, median } from '../runner/statistics.ts';
-import type { Effort, Outcome } from './compare.ts';
-import { answerBytes, mlpBinary } from './loads.ts';
-import { ourServer, withModels, writeMlp } from './scenarios.ts';
 
 const CONNECTIONS = 2_000;
 /** Opened before the counting: what the first ones make the server take is no cost of theirs. */
@@ -15,26 +16,32 @@ const BURST = 100;
 const REQUEST = 'GET /v2/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
 
 /** Bytes per connection, each having been used once; every round has a server of its own. */
-export function idleConnections({ rounds }: Effort): Promise<Outcome> {
-  return withModels(writeMlp, async (models) => {
-    const found: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const server = await startServer(ourServer(models), 0);
-      try {
-        await answerBytes(server.url, mlpBinary());
-        found.push(await bytesEach(server));
-        process.stderr.write(`round ${round + 1}: ${found.at(-1)?.toFixed(0)} bytes\n`);
-      } finally {
-        await server.stop();
-      }
+export const idleConnections: Scenario = {
+  what: 'RSS of an idle keep-alive connection, bytes',
+  target: '-',
+  scale: 'slices',
+  write: writeMlp,
+  run: ({ rounds }, models) => measure(rounds, models),
+};
+
+async function measure(rounds: number, models: string): Promise<Outcome> {
+  const found: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const server = await startServer(ourServer(models), SERVER_CORE);
+    try {
+      await answerBytes(server.url, mlpBinary());
+      found.push(await bytesEach(server));
+      process.stderr.write(`round ${round + 1}: ${found.at(-1)?.toFixed(0)} bytes\n`);
+    } finally {
+      await server.stop();
     }
-    return {
-      figure: median(found),
-      interval: interval(found),
-      aa: Number.NaN,
-      detail: { connections: CONNECTIONS, least: Math.min(...found), most: Math.max(...found) },
-    };
-  });
+  }
+  return {
+    figure: median(found),
+    interval: interval(found),
+    aa: Number.NaN,
+    detail: { connections: CONNECTIONS, least: Math.min(...found), most: Math.max(...found) },
+  };
 }
 
 async function bytesEach(server: Server): Promise<number> {

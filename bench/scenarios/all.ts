@@ -1,0 +1,31 @@
+/** Every scenario by the name that `npm run bench` takes. */
+
+import type { Scenario } from '../runner/scenario.ts';
+import { roadAlone } from './bm-1-road.ts';
+import { mlpBinaryBodies, mlpJsonBodies } from './bm-2-mlp.ts';
+import { codecAlone } from './bm-3-codec.ts';
+import { addedByWorker, addedInline } from './bm-4-latency.ts';
+import { imagesPerSecond } from './bm-6-images.ts';
+import { largeBody } from './bm-9-large-body.ts';
+import { soak } from './bm-11-soak.ts';
+import { handRolled } from './bm-12-fastify.ts';
+import { rivals } from './bm-12-rivals.ts';
+import { idleConnections } from './idle.ts';
+import { memoryGrowth } from './memory-growth.ts';
+
+/** The registry. */
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  'BM-1': roadAlone,
+  'BM-2': mlpBinaryBodies,
+  'BM-3': mlpJsonBodies,
+  'BM-3-codec': codecAlone,
+  'BM-4': addedInline,
+  'BM-4-worker': addedByWorker,
+  'BM-6': imagesPerSecond,
+  'BM-9': largeBody,
+  'BM-11': soak,
+  'BM-12': rivals,
+  'BM-12-fastify': handRolled,
+  idle: idleConnections,
+  RSS: memoryGrowth,
+};

@@ -1,0 +1,78 @@
+/** BM-2 and BM-3: the tiny MLP over keep-alive connections, beside an echo and a raw loop, as E_cpu. */
+
+import { mlpBinary, mlpJson, PIXELS, untilAnswered } from '../http/loads.ts';
+import { echoServer, modelFile, ourServer, writeMlp } from '../http/models.ts';
+import { SERVER_CORE, sample } from '../runner/compare.ts';
+import { type Server, startServer } from '../runner/process.ts';
+import { rawLoop } from '../runner/raw-loop.ts';
+import { alternate, mean, measureRounds } from '../runner/rounds.ts';
+import type { Effort, Outcome, Scenario } from '../runner/scenario.ts';
+import { type Load, Wrk } from '../runner/wrk.ts';
+
+const CONNECTIONS = 64;
+/** CPU of the best known scanner per number of a JSON text, microseconds. */
+const TEXT_US = 0.01;
+
+/** BM-2. */
+export const mlpBinaryBodies: Scenario = {
+  what: 'mlp, binary body, 64 connections: E_cpu',
+  target: '>= 0.76',
+  scale: 'slices',
+  write: writeMlp,
+  run: (effort, models) => measure(models, mlpBinary(), 0, effort),
+};
+
+/** BM-3. */
+export const mlpJsonBodies: Scenario = {
+  what: 'mlp, JSON body, 64 connections: E_cpu',
+  target: '>= 0.65',
+  scale: 'slices',
+  write: writeMlp,
+  run: (effort, models) => measure(models, mlpJson(), PIXELS * TEXT_US, effort),
+};
+
+async function measure(models: string, load: Load, text: number, effort: Effort): Promise<Outcome> {
+  const servers: Server[] = [];
+  const wrk = new Wrk(load);
+  try {
+    const ours = await startServer(ourServer(models), SERVER_CORE);
+    servers.push(ours);
+    const echo = await startServer(echoServer(await checked(ours.url, load)), SERVER_CORE);
+    servers.push(echo);
+    const slice = (server: Server) => sample(wrk, server, CONNECTIONS, effort.sliceS);
+    await slice(ours);
+    return await measureRounds(effort.rounds, async () => {
+      const slices = await alternate(
+        () => slice(ours),
+        () => slice(echo),
+      );
+      const run = (await rawLoop(modelFile(models, 'mlp'), PIXELS, effort.sliceS, SERVER_CORE)).cpuPerRowUs;
+      const [first, second] = slices.ours;
+      const us = mean([first.cpuUs, second.cpuUs]);
+      const light = mean([slices.other[0].cpuUs, slices.other[1].cpuUs]);
+      const detail = { ours: us, echo: light, run, text, perSecond: first.perSecond };
+      return { figure: (light + run + text) / us, aa: first.cpuUs / second.cpuUs, detail };
+    });
+  } finally {
+    for (const server of servers) await server.stop();
+    wrk.dispose();
+  }
+}
+
+/** Waits until the model answers, and checks the answer. @returns its bytes */
+async function checked(url: string, load: Load): Promise<number> {
+  const { headers, body } = await untilAnswered(url, load);
+  const head = Number(headers.get('inference-header-content-length') ?? 0);
+  const sum = head > 0 ? sumOf(body.slice(head)) : sumOfJson(body);
+  if (Math.abs(sum - 1) > 1e-4) throw new Error(`the probabilities add up to ${sum}`);
+  return body.length;
+}
+
+function sumOf(bytes: Uint8Array<ArrayBuffer>): number {
+  return new Float32Array(bytes.buffer, 0, 10).reduce((a, b) => a + b);
+}
+
+function sumOfJson(answer: Uint8Array): number {
+  const { outputs } = JSON.parse(Buffer.from(answer).toString()) as { outputs: { data: number[] }[] };
+  return (outputs[0]?.data ?? []).reduce((a, b) => a + b, 0);
+}
