@@ -9,8 +9,8 @@ import { runOpenLoop } from '../../src/load/open-loop.ts';
 import type { QueueServerFacts } from './queue-server.ts';
 
 const SERVER = fileURLToPath(new URL('./queue-server.ts', import.meta.url));
-/** So many are on their way at once at most: no request waits for a connection. */
-const CONNECTIONS = 512;
+/** More requests than that wait at the generator: a wait like any other. Opening many would keep both sides busy. */
+const CONNECTIONS = 32;
 /** The first requests compile the code of both processes, and are not looked at. */
 const WARM_UP_S = 1;
 /** Over this mean lateness of the server, as a share of its service time, the machine was disturbed. */
