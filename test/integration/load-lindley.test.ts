@@ -3,8 +3,8 @@ import { compareUndisturbed, QueueUnderLoad, WITHIN } from '../support/lindley.t
 
 const SEED = 41;
 /** So long that what else runs on the machine is small against it; test/soak has the short ones. */
-const SERVICE_US = 200_000;
-const DURATION_S = 14;
+const SERVICE_US = 100_000;
+const DURATION_S = 9;
 
 describe('a load at a real server with one queue', () => {
   it.concurrent.each([0.5, 0.8, 0.9])(

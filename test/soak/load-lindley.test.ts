@@ -3,7 +3,7 @@ import { compareUndisturbed, QueueUnderLoad, WITHIN } from '../support/lindley.t
 
 const DURATION_S = 30;
 
-describe.each([5000, 10_000])('half a minute of load at a real server with one queue, service %d us', (serviceUs) => {
+describe.each([20_000, 50_000])('half a minute of load at a real server with one queue, service %d us', (serviceUs) => {
   it.each([0.5, 0.8, 0.9])("measures at load %d the waits of Lindley's recursion within 5 %", async (load) => {
     const seed = 100 + serviceUs / 1000;
     await using queue = await QueueUnderLoad.start(seed, serviceUs);
