@@ -2,6 +2,7 @@
 
 import { lookup } from 'node:dns/promises';
 import { parseArgs } from 'node:util';
+import { LoadError } from '../load/error.ts';
 import type { Arrivals } from '../load/figures.ts';
 import type { DeadlineForm } from '../load/inputs.ts';
 import { MAX_ARRIVALS, MAX_CONNECTIONS } from '../load/open-loop.ts';
@@ -48,7 +49,8 @@ const MAX_DEADLINE_MS = 3_600_000;
 const MAX_BATCH = 65_536;
 const MAX_REPEATS = 1000;
 const DEFAULT_CONCURRENCY = 16;
-const DEFAULT_CONNECTIONS = 64;
+/** Of an open loop: callers who do not wait for each other. Fewer would hide from the server what is beyond its capacity. */
+const DEFAULT_CONNECTIONS = 512;
 const DEFAULT_DURATION_S = 10;
 
 const FLAGS = {
@@ -91,7 +93,8 @@ export function understandBench(args: readonly string[]): BenchOptions {
     values['send-deadline'] === undefined ? null : oneOf(values, 'send-deadline', DEADLINE_FORMS, 'header');
   if (sendDeadline !== null && deadlineMs === null) throw new UsageError('--send-deadline needs a --deadline to send');
   const mode = modeOf(values, durationS);
-  const concurrency = mode.kind === 'concurrency' ? mode.concurrency : DEFAULT_CONNECTIONS;
+  mustBeOfUse(values, mode);
+  const connections = mode.kind === 'concurrency' ? mode.concurrency : DEFAULT_CONNECTIONS;
   return {
     url: urlOf(positionals[0] as string),
     model: values.model,
@@ -103,7 +106,7 @@ export function understandBench(args: readonly string[]): BenchOptions {
     form: values.binary ? 'binary' : 'json',
     input: values.input ?? null,
     batch: whole(values, 'batch', 1, 1, MAX_BATCH),
-    connections: whole(values, 'connections', concurrency, 1, MAX_CONNECTIONS),
+    connections: whole(values, 'connections', connections, 1, MAX_CONNECTIONS),
     durationS,
     repeat: whole(values, 'repeat', 1, 1, MAX_REPEATS),
     seed: whole(values, 'seed', 1, 0, Number.MAX_SAFE_INTEGER - MAX_REPEATS),
@@ -111,6 +114,19 @@ export function understandBench(args: readonly string[]): BenchOptions {
     htmlFile: values.html ?? null,
     allowRemote: values['allow-remote'] ?? false,
   };
+}
+
+/** A flag that would be ignored was meant for something. */
+function mustBeOfUse(values: Values, { kind }: BenchMode): void {
+  const open = kind === 'concurrency' ? ' is for open loops: --rate, --ramp, --overload' : '';
+  if (open !== '' && values.connections !== undefined) throw new UsageError(`--connections${open}`);
+  if (open !== '' && values.arrivals !== undefined) throw new UsageError(`--arrivals${open}`);
+  if ((kind === 'ramp' || kind === 'overload') && values.repeat !== undefined) {
+    throw new UsageError(`--repeat is for single loads, not for --${kind}`);
+  }
+  if (values.batch !== undefined && values.input !== undefined) {
+    throw new UsageError('--batch makes bodies from metadata; --input brings its own');
+  }
 }
 
 function parse(args: readonly string[]) {
@@ -128,7 +144,8 @@ function namedJson(args: readonly string[]): string[] {
     if (arg.startsWith('--json=')) return arg.replace('--json=', '--json-file=');
     if (arg !== '--json') return arg;
     const next = args[i + 1];
-    const isFile = next !== undefined && !next.startsWith('-') && !/^https?:/i.test(next);
+    // The URL may follow it, with or without a scheme.
+    const isFile = next !== undefined && !next.startsWith('-') && !/^https?:|^[\w.-]+:\d+$/i.test(next);
     return isFile ? '--json-file' : '--json-body';
   });
 }
@@ -190,13 +207,13 @@ function oneOf<T extends string>(
 
 /**
  * A load test is aimed by intent: what is not this machine must be said to be meant.
- * @throws {UsageError} where the host is another machine, or a name of one
+ * @throws {UsageError} where the host is another machine, or a name of one. @throws {LoadError} where there is no such host
  */
 export async function mustBeLoopback({ url, allowRemote }: BenchOptions): Promise<void> {
   if (allowRemote) return;
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const found = await lookup(host, { all: true }).catch(() => []);
-  // A name that nobody knows is told as such when it is asked.
+  if (found.length === 0) throw new LoadError('unreachable', `${host}: there is no such host`);
   if (found.every(({ address }) => isLoopback(address))) return;
   throw new UsageError(`${host} is not this machine: say --allow-remote to load it`);
 }

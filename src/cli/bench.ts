@@ -1,5 +1,7 @@
 /** `penstock bench`: a load on an Open Inference server, its figures on the terminal, and reports in files. */
 
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { TOKEN_VARIABLE } from '../config/load.ts';
 import { packageVersion } from '../config/version.ts';
 import { compareReports, comparisonText } from '../load/compare.ts';
@@ -9,14 +11,15 @@ import { makeRequests } from '../load/inputs.ts';
 import { overload } from '../load/overload.ts';
 import { reportPage } from '../load/page.ts';
 import { progressLine } from '../load/progress.ts';
-import { deadlineFor, ramp } from '../load/ramp.ts';
-import { type Report, readReport, thisMachine, writeReport, writeWhole } from '../load/report.ts';
+import { deadlineFor, holds, ramp } from '../load/ramp.ts';
+import { type Capacity, type Report, readReport, thisMachine, writeReport, writeWhole } from '../load/report.ts';
 import { readRequestFile } from '../load/request-file.ts';
 import { type Bench, openLoop, runLoad } from '../load/run.ts';
 import { describeServer, type Target } from '../load/target.ts';
 import { headText, reportText, runText } from '../load/text.ts';
+import { loadName, plain, time } from '../load/units.ts';
 import { type BenchOptions, mustBeLoopback, UsageError, understandBench } from './bench-options.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, SAME_SIGNAL_MS } from './exit.ts';
 
 const USAGE = `penstock bench URL --model M [--rate R | --concurrency C | --ramp | --overload]
   [--arrivals poisson|uniform|bursty] [--deadline MS] [--send-deadline header|parameter] [--binary | --json]
@@ -25,6 +28,9 @@ const USAGE = `penstock bench URL --model M [--rate R | --concurrency C | --ramp
 penstock bench compare A.json B.json
 A bearer token is taken from ${TOKEN_VARIABLE}.
 `;
+
+/** Before the first run of a single load. */
+const WARM_UP_S = 1;
 
 const EXITS: Readonly<Record<LoadErrorKind, number>> = {
   unreachable: EXIT.unavailable,
@@ -70,6 +76,7 @@ class Session {
   readonly #args: readonly string[];
   readonly #stop = new AbortController();
   readonly #runs: LoadFigures[] = [];
+  #stoppedMs = 0;
   #report: Report | null = null;
 
   constructor(options: BenchOptions, args: readonly string[]) {
@@ -78,9 +85,9 @@ class Session {
   }
 
   async run(): Promise<number> {
-    const stop = () => this.#stop.abort();
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
+    const stop = () => this.#onSignal();
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
     try {
       const bench = await this.#prepare();
       try {
@@ -98,9 +105,17 @@ class Session {
     }
   }
 
+  /** The first one ends the load and keeps what it brought; one that comes much later ends the process. */
+  #onSignal(): void {
+    const nowMs = performance.now();
+    if (this.#stop.signal.aborted && nowMs - this.#stoppedMs > SAME_SIGNAL_MS) process.exit(EXIT.interrupted);
+    if (!this.#stop.signal.aborted) this.#stoppedMs = nowMs;
+    this.#stop.abort();
+  }
+
   async #prepare(): Promise<Bench> {
     const { url, model, version, connections, durationS, deadlineMs, arrivals, seed } = this.#options;
-    const token = process.env[TOKEN_VARIABLE] ?? null;
+    const token = process.env[TOKEN_VARIABLE] || null;
     const target = await describeServer(url, model, version, token);
     const requests = await this.#requests(target, token);
     this.#report = this.#firstReport(target);
@@ -129,6 +144,8 @@ class Session {
     }
     const loop =
       mode.kind === 'rate' ? openLoop(bench, mode.rate) : { kind: 'closed' as const, concurrency: mode.concurrency };
+    // The first requests compile code on both sides: they are sent, and not counted.
+    await runLoad({ ...bench, onProgress: () => undefined }, loop, { durationS: WARM_UP_S });
     for (let i = 0; i < repeat && !this.#stop.signal.aborted; i++) {
       const figures = await runLoad({ ...bench, seed: bench.seed + i }, loop);
       clearProgress();
@@ -140,19 +157,27 @@ class Session {
   async #ramp(bench: Bench): Promise<void> {
     const { capacity } = await ramp(bench);
     await this.#save({ capacity });
+    this.#sayNone(bench, capacity);
   }
 
   /** The search for the capacity is no part of the report's runs: those are what happens around it. */
   async #overload(bench: Bench): Promise<void> {
-    const { capacity } = await ramp({ ...bench, onRun: async () => undefined });
+    const { capacity } = await ramp({ ...bench, onRun: async (figures) => showRun(figures) });
     await this.#save({ capacity });
+    this.#sayNone(bench, capacity);
     if (capacity === null) return;
     const { recovery } = await overload(bench, capacity);
     await this.#save({ recovery });
+    if (recovery === null) process.stdout.write('recovery: not known, the generator could not make the burst\n');
+  }
+
+  #sayNone({ deadlineMs }: Bench, capacity: Capacity | null): void {
+    if (capacity === null) process.stdout.write(`capacity: none, no rate kept ${deadlineMs} ms at p99\n`);
   }
 
   async #keep(figures: LoadFigures): Promise<void> {
     this.#runs.push(figures);
+    if (this.#options.mode.kind === 'ramp' || this.#options.mode.kind === 'overload') showRun(figures);
     await this.#save({});
   }
 
@@ -176,7 +201,7 @@ class Session {
       version: version ?? '',
       seed,
       machine: thisMachine(),
-      generator: { version: packageVersion(), commit: '' },
+      generator: { version: packageVersion(), commit: commitOf() },
       server,
       runs: [],
       capacity: null,
@@ -197,9 +222,30 @@ class Session {
 }
 
 const showProgress: Bench['onProgress'] = (progress, loop, totalS) => {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${progressLine(progress, loop, totalS)}`);
+  if (!process.stderr.isTTY) return;
+  // A line that wraps cannot be taken back.
+  process.stderr.write(`\r\x1b[2K${progressLine(progress, loop, totalS).slice(0, (process.stderr.columns ?? 80) - 1)}`);
 };
+
+/** One line for a run of a series that is not over yet. */
+function showRun(run: LoadFigures): void {
+  clearProgress();
+  const times = `p50 ${time(run.latency.p50)}, p99 ${time(run.latency.p99)}`;
+  const what = run.generator.void === '' ? (holds(run) ? 'held' : 'not held') : 'void';
+  process.stderr.write(`${loadName(run.loop)}: goodput ${plain(run.goodput)}/s, ${times}: ${what}\n`);
+}
 
 function clearProgress(): void {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
+}
+
+/** Of the checkout that this runs from; empty where there is none. */
+function commitOf(): string {
+  try {
+    const cwd = fileURLToPath(new URL('.', import.meta.url));
+    const output = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd, stdio: ['ignore', 'pipe', 'ignore'] });
+    return output.toString().trim();
+  } catch {
+    return '';
+  }
 }

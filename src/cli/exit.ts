@@ -1,4 +1,6 @@
-/** Exit codes, as sysexits.h has them. */
+/** How commands end: exit codes as sysexits.h has them, and what counts as one signal. */
+
+/** Exit codes. */
 export const EXIT = {
   ok: 0,
   usage: 64,
@@ -18,3 +20,6 @@ export const EXIT = {
   /** Ended by Ctrl-C, as shells have it. */
   interrupted: 130,
 } as const;
+
+/** Repeats of a signal within this time are the same Ctrl-C, seen by npm, the launcher and us. */
+export const SAME_SIGNAL_MS = 1_000;

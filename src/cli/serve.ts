@@ -11,12 +11,9 @@ import type { Gateway, GatewayOptions, Listening } from '../gateway.ts';
 import { createLogger, type Logger } from '../logging/logger.ts';
 import { NativeAddonError } from '../native/load.ts';
 import { reportMistakes } from './check.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, SAME_SIGNAL_MS } from './exit.ts';
 import { portHolder } from './port-holder.ts';
 import { type Ports, supervise } from './supervise.ts';
-
-/** Repeats of a signal within this time are the same Ctrl-C, seen by npm, the launcher and us. */
-const SAME_SIGNAL_MS = 1_000;
 
 /** Has a parent process watch over the server. */
 const SUPERVISE_FLAG = '--supervise';

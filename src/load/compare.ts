@@ -4,12 +4,14 @@ import type { LoadFigures } from './figures.ts';
 import { Random } from './random.ts';
 import type { Report } from './report.ts';
 import { table } from './text.ts';
-import { connectionsName, loadName } from './units.ts';
+import { connectionsName, loadName, plain } from './units.ts';
 
 /** Resamples behind an interval, the share of them inside, and the seed: the same files give the same intervals. */
 const RESAMPLES = 2000;
 const INSIDE = 0.95;
 const SEED = 1;
+/** With fewer runs on a side, servers that are equal are told apart too often. */
+const FEWEST_RUNS = 5;
 
 /** What is compared, and whether more of it is better. */
 const FIGURES: readonly Figure[] = [
@@ -32,7 +34,7 @@ export interface Ratio {
   readonly better: 'more' | 'less';
   /** null where A's is 0. */
   readonly ratio: number | null;
-  /** 95 % of resampled ratios lie in it; null with only one run on one side. */
+  /** 95 % of resampled ratios lie in it; null with fewer than five runs on one side. */
   readonly interval: readonly [number, number] | null;
 }
 
@@ -48,6 +50,8 @@ export interface LoadComparison {
 /** Two reports compared. */
 export interface Comparison {
   readonly loads: readonly LoadComparison[];
+  /** B's capacity by A's; null where one has none. */
+  readonly capacity: number | null;
   /** What makes the comparison doubtful. */
   readonly doubts: readonly string[];
 }
@@ -62,13 +66,18 @@ export function compareReports(a: Report, b: Report): Comparison {
     const ratios = both ? FIGURES.map((figure) => ratioOf(figure, runsA, runsB)) : [];
     return { load, runs: [runsA.length, runsB.length], ratios };
   });
-  return { loads, doubts: doubtsOf(a, b) };
+  const capacity = a.capacity === null || b.capacity === null ? null : b.capacity.rate / a.capacity.rate;
+  return { loads, capacity, doubts: doubtsOf(a, b) };
 }
 
-function byLoad({ runs }: Report): Map<string, LoadFigures[]> {
+function byLoad({ runs, kind, capacity }: Report): Map<string, LoadFigures[]> {
   const groups = new Map<string, LoadFigures[]>();
   for (const run of runs) {
-    const name = `${loadName(run.loop)}, ${connectionsName(run)}`;
+    // The rates of an overload hang on what its search found: what two of them share is the multiple.
+    const times =
+      kind === 'overload' && capacity !== null && run.loop.kind === 'open' ? run.loop.rate / capacity.rate : 0;
+    const load = times > 0 ? `${plain(times)} x capacity` : loadName(run.loop);
+    const name = `${load}, ${connectionsName(run)}`;
     const group = groups.get(name) ?? [];
     groups.set(name, group);
     if (run.generator.void === '') group.push(run);
@@ -80,7 +89,7 @@ function ratioOf({ name, better, of }: Figure, runsA: readonly LoadFigures[], ru
   const [a, b] = [runsA.map(of), runsB.map(of)];
   const below = median(a);
   const ratio = below === 0 ? null : median(b) / below;
-  const known = ratio !== null && a.length > 1 && b.length > 1;
+  const known = ratio !== null && Math.min(a.length, b.length) >= FEWEST_RUNS;
   return { figure: name, better, ratio, interval: known ? bootstrap(a, b) : null };
 }
 
@@ -129,8 +138,9 @@ function deadlines({ runs }: Report): readonly (number | null)[] {
 }
 
 /** A comparison for a terminal. */
-export function comparisonText({ loads, doubts }: Comparison): string {
+export function comparisonText({ loads, capacity, doubts }: Comparison): string {
   const lines = ['B / A: over 1 is more in B, under 1 less', ...doubts.map((doubt) => `note: ${doubt}`)];
+  if (capacity !== null) lines.push('', `capacity  ${capacity.toFixed(3)}  no interval: one search each`);
   for (const load of loads) lines.push('', ...loadLines(load));
   if (loads.length === 0) lines.push('neither has a run');
   return `${lines.join('\n')}\n`;
@@ -149,7 +159,7 @@ function loadLines({ load, runs: [a, b], ratios }: LoadComparison): string[] {
 
 function missing(a: number, b: number): string {
   if (a === 1 && b === 1) return 'no interval: one run each';
-  return a === 1 || b === 1 ? `no interval: one run of ${a === 1 ? 'A' : 'B'}` : 'no interval: A is 0';
+  return Math.min(a, b) < FEWEST_RUNS ? `no interval: fewer than ${FEWEST_RUNS} runs each` : 'no interval: A is 0';
 }
 
 function verdict([low, high]: readonly [number, number], better: 'more' | 'less'): string {

@@ -45,9 +45,10 @@ export class Windows {
   }
 }
 
-/** Seconds from the first window's start to the first that is back at `rate`; null where none is. */
+/** Seconds from the first window's start to the first of two in a row that are back at `rate`; null where none is. */
 export function recoveredAfter(goodput: readonly number[], windowS: number, rate: number): number | null {
-  const back = goodput.findIndex((window) => window >= BACK * rate);
+  const isBack = (window: number | undefined) => window === undefined || window >= BACK * rate;
+  const back = goodput.findIndex((window, i) => isBack(window) && isBack(goodput[i + 1]));
   return back < 0 ? null : back * windowS;
 }
 
@@ -66,7 +67,7 @@ export async function overload(
   return { runs, recovery: bench.signal.aborted ? null : await burst(bench, capacity.rate) };
 }
 
-/** A steady load, and under its first seconds a second one that makes a burst of it. */
+/** A steady load, and under its first seconds a second one that makes a burst of it. null where the generator could not. */
 async function burst(bench: Bench, capacity: number): Promise<Recovery | null> {
   const rate = STEADY * capacity;
   const windows = new Windows();
@@ -78,14 +79,13 @@ async function burst(bench: Bench, capacity: number): Promise<Recovery | null> {
       bench.onProgress(progress, loop, totalS);
     },
   };
-  // Who waits for a connection when the burst is over gives up: otherwise it would never be over.
-  const over = AbortSignal.any([bench.signal, AbortSignal.timeout(BURST_S * 1000)]);
-  const silent: Bench = { ...bench, signal: over, onProgress: () => undefined };
-  await Promise.all([
-    runLoad(watched, openLoop(bench, rate), BURST_S + WATCHED_S),
-    runLoad(silent, openLoop(bench, BURST * capacity - rate), BURST_S),
+  const silent: Bench = { ...bench, onProgress: () => undefined };
+  const [steady, extra] = await Promise.all([
+    runLoad(watched, openLoop(bench, rate), { durationS: BURST_S + WATCHED_S }),
+    // Who waits for a connection when the burst is over gives up: otherwise it would never be over.
+    runLoad(silent, openLoop(bench, BURST * capacity - rate), { durationS: BURST_S, drainMs: 0 }),
   ]);
-  if (bench.signal.aborted) return null;
+  if (bench.signal.aborted || steady.generator.void !== '' || extra.generator.void !== '') return null;
   const windowS = 1;
   const goodput = windows.goodput(BURST_S, windowS);
   return {

@@ -9,7 +9,7 @@ import { batchPlots, goodputPlot, latencyPlot, percentilePlot, recoveryPlot } fr
 import type { Report } from './report.ts';
 import { STYLE } from './style.ts';
 import { costTable, outcomeTable, troubleTable } from './tables.ts';
-import { failures, loadName, percent, plain, refusals, time } from './units.ts';
+import { due, failures, loadName, percent, plain, refusals, time } from './units.ts';
 
 /** The page: HTML that is well-formed XML as well. */
 export function reportPage(report: Report): string {
@@ -87,7 +87,7 @@ function runTiles(run: LoadFigures, best: boolean): (readonly [string, string, s
     [best ? 'Best goodput' : 'Goodput', plain(run.goodput), `/s${where}`],
     ['p50', ...p50],
     ['p99', ...p99],
-    ['Not good', percent(run.sent === 0 ? 0 : lost / run.sent).split(' ')[0] as string, '% late, refused or failed'],
+    ['Not good', percent(due(run) === 0 ? 0 : lost / due(run)).split(' ')[0] as string, '% late, refused or failed'],
   ];
 }
 

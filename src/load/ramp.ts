@@ -3,9 +3,11 @@
  * hold, and halves of what is left between say the rest.
  */
 
+import { LoadError } from './error.ts';
 import type { LoadFigures } from './figures.ts';
 import type { Capacity } from './report.ts';
 import { type Bench, openLoop, runLoad } from './run.ts';
+import { due } from './units.ts';
 
 /** Requests at once that fill a server, and for how long: the throughput that they find is only where the search begins. */
 const PROBE_CONCURRENCY = 64;
@@ -34,21 +36,39 @@ export interface Found {
 /** The deadline of the command, or one from how long an unloaded server takes, whole milliseconds. */
 export async function deadlineFor(bench: Bench): Promise<number> {
   if (bench.deadlineMs !== null) return bench.deadlineMs;
-  const { latency } = await runLoad(bench, { kind: 'closed', concurrency: 1 }, UNLOADED_S);
+  const { latency } = await runLoad(bench, { kind: 'closed', concurrency: 1 }, { durationS: UNLOADED_S });
   return Math.max(LEAST_DEADLINE_MS, Math.ceil((DEADLINE_P99S * latency.p99) / 1000));
 }
 
 /** Whether a rate is held: 99 of 100 requests due were answered well and in time, and the generator kept its own. */
-export function holds({ ok, late, refused, errors, unanswered, generator }: LoadFigures): boolean {
-  const failed = errors.connect + errors.reset + errors.timeout + errors.malformed;
-  const due = ok + late + refused.reduce((sum, { count }) => sum + count, 0) + failed + unanswered;
-  return generator.void === '' && due > 0 && ok >= GOOD_SHARE * due;
+export function holds(run: LoadFigures): boolean {
+  return run.generator.void === '' && due(run) > 0 && run.ok >= GOOD_SHARE * due(run);
 }
 
-/** Searches; `bench.deadlineMs` is what is to be held. */
+/** What a search that ended at `rate` ran into, by its runs. */
+export function limitOf(rate: number, runs: readonly LoadFigures[]): Capacity['limitedBy'] {
+  const above = runs.filter((run) => rateOf(run) > rate && !holds(run));
+  const nearest = above.toSorted((a, b) => rateOf(a) - rateOf(b))[0];
+  if (nearest === undefined) return 'search';
+  return above.some((run) => rateOf(run) === rateOf(nearest) && run.generator.void === '') ? 'deadline' : 'generator';
+}
+
+function rateOf({ loop }: LoadFigures): number {
+  return loop.kind === 'open' ? loop.rate : 0;
+}
+
+/**
+ * Searches; `bench.deadlineMs` is what is to be held.
+ * @throws {LoadError} unreachable: nothing at all was answered
+ */
 export async function ramp(bench: Bench): Promise<Found> {
   const concurrency = Math.min(PROBE_CONCURRENCY, bench.connections);
-  const { achieved } = await runLoad(bench, { kind: 'closed', concurrency }, PROBE_S);
+  const probe = await runLoad(bench, { kind: 'closed', concurrency }, { durationS: PROBE_S });
+  // Refusals are quick, and say nothing of what the server can do.
+  const guess = probe.latency.count / probe.durationS;
+  if (!(guess > 0) && !bench.signal.aborted) {
+    throw new LoadError('unreachable', 'none of the first requests was answered well: there is nothing to climb from');
+  }
   const runs: LoadFigures[] = [];
   const held = async (rate: number): Promise<boolean> => {
     for (let tries = 1; ; tries++) {
@@ -58,8 +78,9 @@ export async function ramp(bench: Bench): Promise<Found> {
       if (figures.generator.void === '' || tries === MOST_TRIES || bench.signal.aborted) return holds(figures);
     }
   };
-  const rate = achieved > 0 && !bench.signal.aborted ? await search(achieved, held, bench.signal) : 0;
-  const capacity = rate > 0 ? { rate, heldDeadlineMs: bench.deadlineMs ?? 0 } : null;
+  const rate = await search(guess, held, bench.signal);
+  const found = { rate, heldDeadlineMs: bench.deadlineMs ?? 0, limitedBy: limitOf(rate, runs) };
+  const capacity = rate > 0 ? found : null;
   return { capacity, runs };
 }
 

@@ -25,6 +25,8 @@ export interface Capacity {
   /** Requests per second. */
   readonly rate: number;
   readonly heldDeadlineMs: number;
+  /** What kept it from being higher: the server, the generator, or that no higher rate was tried. */
+  readonly limitedBy: 'deadline' | 'generator' | 'search';
 }
 
 /** Goodput after a burst, window by window. */
@@ -215,7 +217,13 @@ const readDocument = object<Report>({
   generator: object({ version: text(), commit: text() }),
   server: object({ name: text(), version: text() }),
   runs: list(run, MAX_RUNS),
-  capacity: orNull(object<Capacity>({ rate: amount, heldDeadlineMs: amount })),
+  capacity: orNull(
+    object<Capacity>({
+      rate: amount,
+      heldDeadlineMs: amount,
+      limitedBy: oneOf('deadline', 'generator', 'search'),
+    }),
+  ),
   recovery: orNull(
     object<Recovery>({
       burstRate: amount,

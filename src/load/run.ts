@@ -27,20 +27,42 @@ export interface Bench {
   readonly onRun: (figures: LoadFigures) => Promise<void>;
 }
 
-/** Runs one load. @param durationS where it is not the command's */
-export async function runLoad(bench: Bench, loop: Loop, durationS = bench.durationS): Promise<LoadFigures> {
-  const { requests, connections, deadlineMs, seed, signal } = bench;
+/** How one load differs from the command. */
+export interface RunOptions {
+  readonly durationS?: number;
+  /** How long an open loop waits for answers behind its end. */
+  readonly drainMs?: number;
+}
+
+/**
+ * Runs one load.
+ * @throws {LoadError} unsuitable: no generator can send that
+ */
+export async function runLoad(bench: Bench, loop: Loop, options: RunOptions = {}): Promise<LoadFigures> {
+  const { requests, deadlineMs, seed, signal } = bench;
+  const durationS = options.durationS ?? bench.durationS;
+  const connections = loop.kind === 'closed' ? loop.concurrency : bench.connections;
   const plan = { origin: bench.target.origin, requests, loop, connections, durationS, deadlineMs, seed };
   const onProgress = (progress: Progress) => bench.onProgress(progress, loop, durationS);
   const before = await countersOf(bench);
-  const generate = loop.kind === 'open' ? runOpenLoop : runClosedLoop;
-  const figures = await generate(plan, { signal, onProgress });
+  const figures =
+    loop.kind === 'closed'
+      ? await runClosedLoop(plan, { signal, onProgress })
+      : await runOpenLoop(plan, { signal, onProgress, ...drainOf(options) }).catch(asLoadError);
   return { ...figures, server: difference(before, await countersOf(bench)) };
 }
 
 /** An open loop at this rate, with the command's arrivals. */
 export function openLoop(bench: Bench, rate: number): Loop {
   return { kind: 'open', rate, arrivals: bench.arrivals };
+}
+
+function drainOf({ drainMs }: RunOptions): { drainMs?: number } {
+  return drainMs === undefined ? {} : { drainMs };
+}
+
+function asLoadError(error: unknown): never {
+  throw error instanceof RangeError ? new LoadError('unsuitable', error.message) : error;
 }
 
 /** null where the server has none, or has gone: what it does to requests is in the figures. */

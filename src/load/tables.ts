@@ -2,7 +2,7 @@
 
 import type { LoadFigures, Quantiles } from './figures.ts';
 import { type Content, type Markup, markup, NOTHING } from './markup.ts';
-import { failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
+import { due, failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
 
 /** Head and rows; the first cell of a row is its name. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly Content[])[]): Markup {
@@ -50,7 +50,7 @@ export function outcomeTable(runs: readonly LoadFigures[]): Markup {
     plain(run.offered),
     plain(run.achieved),
     plain(run.goodput),
-    percent(run.sent === 0 ? 0 : run.ok / run.sent),
+    percent(due(run) === 0 ? 0 : run.ok / due(run)),
     whole(run.late),
     whole(refusals(run)),
     whole(failures(run)),

@@ -2,8 +2,8 @@
 
 import { oneLine } from './error.ts';
 import type { LoadFigures, Quantiles } from './figures.ts';
-import type { Report } from './report.ts';
-import { connectionsName, failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
+import type { Capacity, Report } from './report.ts';
+import { connectionsName, due, failures, loadName, percent, plain, refusals, time, whole } from './units.ts';
 
 /** Everything that one run brought, over several lines. */
 export function runText(run: LoadFigures): string {
@@ -21,16 +21,20 @@ export function runText(run: LoadFigures): string {
 }
 
 function outcomeLines(run: LoadFigures): string[] {
-  const { errors, sent } = run;
+  const { errors } = run;
+  const all = due(run);
   const within = run.deadlineMs === null ? '2xx' : `2xx within ${plain(run.deadlineMs)} ms`;
   const failed = Object.entries(errors).filter(([, count]) => count > 0);
   return [
     `load       ${loadName(run.loop)}, ${connectionsName(run)}, ${plain(run.durationS)} s`,
-    `offered    ${plain(run.offered)}/s (${whole(sent)} requests)`,
+    `offered    ${plain(run.offered)}/s (${whole(all)} requests)`,
     `achieved   ${plain(run.achieved)}/s answered`,
-    `goodput    ${plain(run.goodput)}/s, ${percent(sent === 0 ? 0 : run.ok / sent)} of all: ${whole(run.ok)} were ${within}`,
+    `goodput    ${plain(run.goodput)}/s, ${percent(all === 0 ? 0 : run.ok / all)} of all: ${whole(run.ok)} were ${within}`,
     ...(run.late > 0 ? [`late       ${whole(run.late)} were 2xx after the deadline`] : []),
     ...(failed.length > 0 ? [`failed     ${failed.map(([kind, count]) => `${whole(count)} ${kind}`).join(', ')}`] : []),
+    ...(run.wait.p50 > 0
+      ? ['waiting    most requests waited for a connection: --connections shows the server more']
+      : []),
     ...(run.unanswered > 0 ? [`unanswered ${whole(run.unanswered)} when the run ended`] : []),
   ];
 }
@@ -68,7 +72,7 @@ function generatorLines({ generator }: LoadFigures): string[] {
 }
 
 function serverLines({ server }: LoadFigures): string[] {
-  if (server === null) return ['server     shows no statistics'];
+  if (server === null) return ['server     no statistics of it'];
   const sizes = server.batches.map(([rows, count]) => `${rows} (${whole(count)}x)`).join(', ');
   return [
     `server     ${whole(server.inferences)} rows in ${whole(server.executions)} batches of ${plain(server.batchRows)}, ` +
@@ -105,10 +109,17 @@ export function reportText(report: Report): string {
   return `${lines.join('\n')}\n`;
 }
 
+const LIMITED_BY: Readonly<Record<Capacity['limitedBy'], string>> = {
+  deadline: '',
+  generator: ' (above it the generator gave out, not the server)',
+  search: ' or more (no higher rate was tried)',
+};
+
 function findings({ capacity, recovery, complete }: Report): string[] {
   const lines: string[] = [];
   if (capacity !== null) {
-    lines.push(`capacity   ${plain(capacity.rate)}/s with p99 within ${plain(capacity.heldDeadlineMs)} ms`);
+    const held = `${plain(capacity.rate)}/s with p99 within ${plain(capacity.heldDeadlineMs)} ms`;
+    lines.push(`capacity   ${held}${LIMITED_BY[capacity.limitedBy]}`);
   }
   if (recovery !== null) {
     const back =

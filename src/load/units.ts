@@ -49,6 +49,11 @@ export function refusals({ refused }: LoadFigures): number {
   return refused.reduce((sum, { count }) => sum + count, 0);
 }
 
+/** Requests that were due: each ended in one of these ways, or had not when the run did. */
+export function due(run: LoadFigures): number {
+  return run.ok + run.late + refusals(run) + failures(run) + run.unanswered;
+}
+
 /** How many connections, in words. */
 export function connectionsName({ connections }: LoadFigures): string {
   return `${whole(connections)} connection${connections === 1 ? '' : 's'}`;

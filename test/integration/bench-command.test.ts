@@ -7,10 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { holds } from '../../src/load/ramp.ts';
+import { makeRequests } from '../../src/load/inputs.ts';
+import { deadlineFor, holds } from '../../src/load/ramp.ts';
 import { readReport } from '../../src/load/report.ts';
+import { describeServer } from '../../src/load/target.ts';
 import { type RunningGateway, startGateway } from '../support/gateway.ts';
 
+const PLAIN = { deadlineMs: null, sendDeadline: null, token: null };
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
 const file = (name: string) => join(folder, name);
@@ -64,6 +67,18 @@ describe('penstock bench', () => {
     }
   });
 
+  test('the deadline of a ramp without one comes from a server that is asked one thing at a time', async () => {
+    const target = await describeServer(new URL(server.inferenceUrl), 'slow8', null, null);
+    const requests = makeRequests(target, { ...PLAIN, form: 'json', batch: 1, seed: 1 });
+    const never = new AbortController().signal;
+    const quiet = { onProgress: () => undefined, onRun: async () => undefined, signal: never, token: null };
+    const load = { connections: 64, durationS: 1, deadlineMs: null, arrivals: 'poisson', seed: 1 } as const;
+    const deadlineMs = await deadlineFor({ target, requests, ...load, ...quiet });
+    // Half a second of work, give or take the machine: 64 at once would take it 32 seconds.
+    expect(deadlineMs).toBeGreaterThan(500);
+    expect(deadlineMs).toBeLessThan(15_000);
+  }, 20_000);
+
   test('an open loop offers its rate, in binary with a deadline, and its page is written', async () => {
     const [report, page] = [file('open.json'), file('open.html')];
     const load = ['--rate', '100', '--duration', '1', '--binary', '--deadline', '2000', '--send-deadline', 'parameter'];
@@ -104,6 +119,8 @@ describe('penstock bench', () => {
     const over = ended(child);
     while ((await readReport(report).catch(() => null))?.runs.length !== 1)
       await new Promise((resolve) => setTimeout(resolve, 50));
+    // Twice, as a terminal and the launcher each send it.
+    child.kill('SIGINT');
     child.kill('SIGINT');
     expect((await over).code).toBe(130);
     const read = await readReport(report);
@@ -118,8 +135,12 @@ describe('penstock bench', () => {
     const { kind, complete, runs, capacity } = await readReport(report);
     expect({ kind, complete }).toEqual({ kind: 'ramp', complete: true });
     expect(out).toContain('capacity');
-    const held = runs.filter(holds).map(({ loop }) => (loop.kind === 'open' ? loop.rate : 0));
-    expect(capacity?.rate ?? 0).toBe(Math.max(0, ...held));
+    const rates = (which: typeof runs) => which.map(({ loop }) => (loop.kind === 'open' ? loop.rate : 0));
+    const capable = capacity?.rate ?? 0;
+    expect([0, ...rates(runs.filter(holds))]).toContain(capable);
+    const above = runs.filter(({ loop }) => loop.kind === 'open' && loop.rate > capable);
+    expect(above.filter(holds)).toEqual([]);
+    expect(above.length > 0 || capacity?.limitedBy === 'search').toBe(true);
   }, 60_000);
 });
 
@@ -136,6 +157,15 @@ describe('penstock bench refuses in one line', () => {
       '100000000',
     ],
     ['two loads at once', ['127.0.0.1:1', '--model', 'm', '--rate', '1', '--ramp'], 64, 'only one'],
+    [
+      'connections of a closed loop',
+      ['127.0.0.1:1', '--model', 'm', '--concurrency', '2', '--connections', '3'],
+      64,
+      'open loops',
+    ],
+    ['arrivals of a closed loop', ['127.0.0.1:1', '--model', 'm', '--arrivals', 'uniform'], 64, 'open loops'],
+    ['repeats of a ramp', ['127.0.0.1:1', '--model', 'm', '--ramp', '--repeat', '2'], 64, '--repeat'],
+    ['a host that does not exist', ['http://nowhere.invalid:1', '--model', 'm'], 69, 'nowhere.invalid'],
     ['an unknown flag', ['127.0.0.1:1', '--model', 'm', '--fast'], 64, '--fast'],
     [
       'a deadline form without a deadline',

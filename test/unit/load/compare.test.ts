@@ -32,7 +32,7 @@ describe('two reports', () => {
     expect(goodputOf(comparison.loads[0] as LoadComparison)).toMatchObject({ ratio: 1.5, interval: null });
     expect(comparisonText(comparison)).toMatch(/goodput +1\.500 +no interval: one run each$/m);
     const uneven = compareReports(reportOf(runs([100])), reportOf(runs([150, 151])));
-    expect(comparisonText(uneven)).toContain('no interval: one run of A');
+    expect(comparisonText(uneven)).toContain('no interval: fewer than 5 runs each');
   });
 
   test('that are the same show no difference; a better one is called so by what the figure means', () => {
@@ -54,9 +54,24 @@ describe('two reports', () => {
       ['8 at once, 64 connections', 1, 1],
       ['200/s poisson, 64 connections', 0, 1],
     ]);
-    const text = comparisonText({ loads, doubts: [] });
+    const text = comparisonText({ loads, capacity: null, doubts: [] });
     expect(text).toContain('100/s poisson, 64 connections: only in A');
     expect(text).toContain('200/s poisson, 64 connections: only in B');
+  });
+
+  test('of overloads meet at the multiples of their capacities, and these are compared too', () => {
+    const of = (rate: number) =>
+      reportOf([figures(open(0.5 * rate), 900), figures(open(2 * rate), 900)], {
+        kind: 'overload',
+        capacity: { rate, heldDeadlineMs: 50, limitedBy: 'deadline' },
+      });
+    const comparison = compareReports(of(100), of(130));
+    expect(comparison.capacity).toBeCloseTo(1.3);
+    expect(comparison.loads.map(({ load, runs: found }) => [load, ...found])).toEqual([
+      ['0.50 x capacity, 64 connections', 1, 1],
+      ['2.00 x capacity, 64 connections', 1, 1],
+    ]);
+    expect(comparisonText(comparison)).toMatch(/^capacity +1\.300/m);
   });
 
   test('leave void runs out, and say what makes them doubtful', () => {
@@ -78,7 +93,7 @@ describe('two reports', () => {
   });
 
   test('of which A is 0 have no ratio, and without runs there is nothing to say', () => {
-    const zero = compareReports(reportOf(runs([0, 0])), reportOf(runs([1, 1])));
+    const zero = compareReports(reportOf(runs([0, 0, 0, 0, 0])), reportOf(runs([1, 1, 1, 1, 1])));
     expect(goodputOf(zero.loads[0] as LoadComparison)).toMatchObject({ ratio: null, interval: null });
     expect(comparisonText(zero)).toMatch(/goodput +- +no interval: A is 0$/m);
     expect(comparisonText(compareReports(reportOf([]), reportOf([])))).toContain('neither has a run');

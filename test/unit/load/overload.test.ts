@@ -19,9 +19,11 @@ describe('goodput in windows', () => {
 });
 
 describe('recovery', () => {
-  test('is the time to the first window that is back at the rate', () => {
+  test('is the time to the first of two windows that are back at the rate', () => {
     expect(recoveredAfter([0, 20, 96, 100], 1, 100)).toBe(2);
     expect(recoveredAfter([95, 100], 1, 100)).toBe(0);
+    // One good window in the middle of bad ones is chance.
+    expect(recoveredAfter([0, 97, 40, 98, 99], 1, 100)).toBe(3);
   });
 
   test('is none where no window is', () => {

@@ -138,7 +138,13 @@ describe('the page of other reports', () => {
   test('of an overload has the capacity and the recovery', () => {
     const recovery = { burstRate: 500, rate: 80, windowS: 0.5, goodput: [1, 40, 80, 80], recoveredS: 1.5 };
     const found = read(
-      reportPage(reportOf(ramp.runs, { kind: 'overload', capacity: { rate: 250, heldDeadlineMs: 50 }, recovery })),
+      reportPage(
+        reportOf(ramp.runs, {
+          kind: 'overload',
+          capacity: { rate: 250, heldDeadlineMs: 50, limitedBy: 'deadline' },
+          recovery,
+        }),
+      ),
     );
     expect(found.plots['Recovery after the burst']).toEqual({ lines: [2, 4], dots: 4, bars: 0 });
     expect(found.text).toMatch(/Capacity\s*250/);

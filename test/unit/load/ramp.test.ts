@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { LoadFigures } from '../../../src/load/figures.ts';
-import { holds, search } from '../../../src/load/ramp.ts';
+import { holds, limitOf, search } from '../../../src/load/ramp.ts';
 import { figures, open } from '../../support/load-figures.ts';
 
 /** A server that holds every rate up to `capacity`. */
@@ -52,6 +52,26 @@ describe('the search for the highest rate', () => {
     };
     expect(await search(1000, stopping, stop.signal)).toBe(500);
     expect(asked).toEqual([250, 500]);
+  });
+});
+
+describe('what a search ran into', () => {
+  const at = (rate: number, ok: number, why = '') => {
+    const run = figures(open(rate), 1000, { ok, late: 1000 - ok });
+    return { ...run, generator: { ...run.generator, void: why } };
+  };
+
+  test.each([
+    ['the deadline, where the next rate was too much', [at(100, 1000), at(200, 1000), at(250, 500)], 'deadline'],
+    ['the generator, where it was late at the next rate', [at(200, 1000), at(250, 1000, 'late')], 'generator'],
+    [
+      'the deadline, where one try of the next rate was no run at all',
+      [at(200, 1000), at(250, 9, 'late'), at(250, 9)],
+      'deadline',
+    ],
+    ['nothing, where no higher rate was tried', [at(100, 1000), at(200, 1000)], 'search'],
+  ])('is %s', (_name, runs, limit) => {
+    expect(limitOf(200, runs)).toBe(limit);
   });
 });
 

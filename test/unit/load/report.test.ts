@@ -22,7 +22,7 @@ const full = reportOf(
     figures({ kind: 'closed', concurrency: 4 }, 400, { deadlineMs: null }),
   ],
   {
-    capacity: { rate: 200, heldDeadlineMs: 50 },
+    capacity: { rate: 200, heldDeadlineMs: 50, limitedBy: 'deadline' },
     recovery: { burstRate: 1000, rate: 160, windowS: 1, goodput: [10, 160], recoveredS: 1 },
   },
 );
