@@ -13,6 +13,8 @@ import { penstock } from './penstock.ts';
 import { type RunningPeer, startPeer } from './start.ts';
 import { loadCores, subjectOf, type Workload } from './subjects.ts';
 
+/** A rival without batching, on a busy machine, is slow and not wrong. */
+const ANSWER_S = 30;
 /** After a halt, before the measured slice, seconds. */
 const WARM_S = 0.3;
 /** From the end of a slice to the halt, so that what the generator left under way is done with. */
@@ -118,7 +120,7 @@ async function enter(peer: Peer, subject: Subject, workload: Workload, known: re
   const row = (known[0] as Known).row;
   const running = await startPeer(peer, subject, row);
   const load = peer.request(subject, row);
-  const wrk = new Wrk(load);
+  const wrk = new Wrk(load, ANSWER_S);
   const { connections } = workload;
   const dispose = async () => {
     wrk.dispose();

