@@ -23,6 +23,15 @@ export interface Slice {
   readonly p99Us: number;
 }
 
+/** The same, and what wrk took. */
+export interface WrkSlice extends Slice {
+  /** CPU that a request cost wrk itself. */
+  readonly cpuUs: number;
+}
+
+/** Runs a command in a shell, which then says what its children took. */
+const TIMED = '"$0" "$@"; code=$?; times; exit $code';
+
 /** A load as a script of wrk. */
 export class Wrk {
   readonly #folder = mkdtempSync(join(tmpdir(), 'penstock-wrk-'));
@@ -40,7 +49,7 @@ export class Wrk {
   }
 
   /** Load for `seconds`. @throws where an answer was no 2xx or a socket failed */
-  async slice(url: string, connections: number, seconds: number, core: number | string): Promise<Slice> {
+  async slice(url: string, connections: number, seconds: number, core: number | string): Promise<WrkSlice> {
     const args = [
       '-c',
       String(core),
@@ -53,10 +62,12 @@ export class Wrk {
       '-s',
       this.#script,
     ];
-    const { stdout } = await run('taskset', [...args, url + this.#path]);
+    const { stdout } = await run('bash', ['-c', TIMED, 'taskset', ...args, url + this.#path]);
     if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`the load was not answered well:\n${stdout}`);
+    const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
     return {
-      requests: Number(/(\d+) requests in/.exec(stdout)?.[1]),
+      requests,
+      cpuUs: childrenUs(stdout) / requests,
       perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
       p50Us: microseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
       p99Us: microseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(stdout)),
@@ -66,6 +77,12 @@ export class Wrk {
   dispose(): void {
     rmSync(this.#folder, { recursive: true });
   }
+}
+
+/** The last line of the shell's `times`: user and system time of its children, microseconds. */
+function childrenUs(output: string): number {
+  const line = output.trimEnd().split('\n').at(-1) ?? '';
+  return [...line.matchAll(/(\d+)m([\d.]+)s/g)].reduce((us, [, m, s]) => us + (Number(m) * 60 + Number(s)) * 1e6, 0);
 }
 
 /** Whether wrk is there. */

@@ -10,6 +10,7 @@ import { largeBody } from './bm-9-large-body.ts';
 import { soak } from './bm-11-soak.ts';
 import { handRolled } from './bm-12-fastify.ts';
 import { rivals } from './bm-12-rivals.ts';
+import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
 
@@ -26,6 +27,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'BM-11': soak,
   'BM-12': rivals,
   'BM-12-fastify': handRolled,
+  generator: generatorCost,
   idle: idleConnections,
   RSS: memoryGrowth,
 };
