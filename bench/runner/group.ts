@@ -73,7 +73,23 @@ async function endTree(child: ChildProcess): Promise<void> {
     await ended;
     clearTimeout(timer);
   }
-  signal([...tree, ...processTree(pid)], 'SIGKILL');
+  const rest = [...tree, ...processTree(pid)];
+  signal(rest, 'SIGKILL');
+  await untilGone(rest);
+}
+
+/** A killed process ends when the kernel has let go of its memory, not when the signal is sent. */
+async function untilGone(pids: readonly number[]): Promise<void> {
+  const deadlineMs = performance.now() + END_MS;
+  while (pids.some(lives)) {
+    if (performance.now() > deadlineMs) throw new Error(`processes outlive SIGKILL: ${pids.filter(lives).join()}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** Not one that waits for a parent to read its end. */
+function lives(pid: number): boolean {
+  return entryOf(pid).some(({ ended }) => !ended);
 }
 
 /** Sends a signal to every process of the tree. */
@@ -96,11 +112,13 @@ interface Entry {
   readonly parent: number;
   readonly session: number;
   readonly ticks: number;
+  /** Whether it is a zombie. */
+  readonly ended: boolean;
 }
 
-/** The process, all its descendants, and all of its session: children whose parent has ended belong to it. */
+/** The process, all its descendants, and all of its session: children whose parent has ended belong to it. Zombies do not. */
 export function processTree(root: number): number[] {
-  return treeOf(root).map(({ pid }) => pid);
+  return treeOf(root).flatMap(({ pid, ended }) => (ended ? [] : [pid]));
 }
 
 /** CPU microseconds of the tree, ended children that were waited for included. */
@@ -134,13 +152,11 @@ function treeOf(root: number): Entry[] {
 function entryOf(pid: number): Entry[] {
   // A name may hold anything, even brackets.
   const text = readOr(`/proc/${pid}/stat`);
-  const fields = text
-    .slice(text.lastIndexOf(') ') + 2)
-    .split(' ')
-    .map(Number);
+  const [state, ...rest] = text.slice(text.lastIndexOf(') ') + 2).split(' ');
+  const fields = [0, ...rest.map(Number)];
   if (fields.length < 15) return [];
   const ticks = [11, 12, 13, 14].reduce((sum, i) => sum + (fields[i] ?? 0), 0);
-  return [{ pid, parent: fields[1] ?? 0, session: fields[3] ?? 0, ticks }];
+  return [{ pid, parent: fields[1] ?? 0, session: fields[3] ?? 0, ticks, ended: state === 'Z' }];
 }
 
 function readOr(path: string): string {

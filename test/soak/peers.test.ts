@@ -7,7 +7,7 @@ import { subjectOf, WORKLOADS } from '../../bench/peers/subjects.ts';
 import { processTree } from '../../bench/runner/group.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 
-/** Fetches what is missing from PyPI, some 600 MB in all. */
+/** Fetches what is missing from PyPI, 1.4 GB on disk in all. */
 describe.each(PEERS.map((peer) => [peer.name, peer] as const))('%s', (_name, peer) => {
   test('is installed, answers as ONNX Runtime does wherever it takes part, and ends when it is stopped', async () => {
     await peer.install();
