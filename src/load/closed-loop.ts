@@ -57,7 +57,9 @@ interface Flight {
   sentUs: number;
   status: number;
   head: readonly string[];
-  /** Whether the server said that it would close behind its answer. */
+  /** Whether the answer that is read says that the server closes behind it. */
+  announced: boolean;
+  /** Whether the last whole answer on this connection did. */
   closing: boolean;
   malformed: boolean;
 }
@@ -169,6 +171,7 @@ class ClosedLoop {
       sentUs: 0,
       status: 0,
       head: [],
+      announced: false,
       closing: false,
       malformed: false,
     };
@@ -182,7 +185,7 @@ class ClosedLoop {
     client.on('headers', (head: Head) => {
       flight.status = head.statusCode;
       flight.head = head.headers;
-      flight.closing = !head.shouldKeepAlive;
+      flight.announced = !head.shouldKeepAlive;
     });
     client.on('response', () => this.#onResponse(flight));
     client.on('connError', (error: NodeJS.ErrnoException) => this.#onError(flight, error));
@@ -196,8 +199,11 @@ class ClosedLoop {
     if (flight.conn !== client.conn) {
       if (flight.conn !== null) forget(client, flight.conn);
       flight.conn = client.conn;
+      flight.announced = false;
       flight.closing = false;
       flight.malformed = false;
+      // autocannon does not tell its parser, and a body without a length ends there. Before its own listener: that connects anew.
+      client.conn.prependListener('end', () => client.parser.finish());
     }
     flight.waiting = true;
     flight.sentUs = nowUs();
@@ -234,6 +240,7 @@ class ClosedLoop {
   #onResponse(flight: Flight): void {
     const { status, head } = flight;
     flight.waiting = false;
+    flight.closing = flight.announced;
     this.#failuresInRow = 0;
     this.#lastUs = nowUs();
     const us = this.#lastUs - flight.sentUs;

@@ -167,6 +167,45 @@ describe('a closed loop', () => {
     expect(figures).toMatchObject({ ok: count, errors: NO_ERRORS, refused: [] });
   });
 
+  test('takes an answer that is cut for a reset, also where the end of the connection was announced', async () => {
+    let requests = 0;
+    const plan = await serveRaw((socket) => {
+      // Sent before the end was seen: it is sent once more.
+      if (socket.writableEnded) return;
+      const index = requests++;
+      const cut = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100\r\n\r\nhalf';
+      socket.end(index % 3 === 0 ? OK.replace('\r\n', '\r\nConnection: close\r\n') : cut);
+    });
+    const figures = balanced(await runClosedLoop({ ...plan, connections: 1 }));
+    const ok = Math.ceil(requests / 3);
+    expect(figures).toMatchObject({ sent: requests, ok, errors: { ...NO_ERRORS, reset: requests - ok } });
+    expect(ok).toBeGreaterThan(1);
+  });
+
+  test('reads chunked answers in pieces, and bodies that end with the connection', async () => {
+    let requests = 0;
+    const plan = await serveRaw((socket) => {
+      if (socket.writableEnded) return;
+      if (requests++ % 2 === 1) return void socket.end('HTTP/1.1 200 OK\r\n\r\nto the end');
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chu');
+      setTimeout(() => {
+        socket.write('nked\r\n\r\n5\r\nhel');
+        setTimeout(() => socket.write('lo\r\n0\r\n\r\n'), 5);
+      }, 5);
+    });
+    const figures = balanced(await runClosedLoop(plan));
+    expect(figures).toMatchObject({ sent: requests, ok: requests, errors: NO_ERRORS, refused: [], unanswered: 0 });
+    expect(requests).toBeGreaterThan(4);
+    expect(figures.latency.max).toBeGreaterThanOrEqual(9000);
+  });
+
+  test('times an answer whose first byte is slow from its request', async () => {
+    const plan = await serveRaw((socket) => void setTimeout(() => socket.write(OK), 50));
+    const figures = balanced(await runClosedLoop(plan));
+    expect(figures).toMatchObject({ ok: figures.sent, errors: NO_ERRORS });
+    expect(figures.latency.min).toBeGreaterThanOrEqual(49_000);
+  });
+
   test('counts what is no HTTP as malformed, and answers that never end as timeouts', async () => {
     let odd = 0;
     const noise = await serveRaw((socket, index) => {
