@@ -9,6 +9,7 @@ import type { ConnectionErrors, LoadFigures, LoadPlan, WireRequest } from './fig
 import { LatencyHistogram, NO_QUANTILES } from './histogram.ts';
 import type { Progress } from './progress.ts';
 import { Refusals } from './refusals.ts';
+import { busySince } from './turns.ts';
 
 /** Longest wait for a whole answer, unless the options say otherwise. */
 export const ANSWER_LIMIT_MS = 10_000;
@@ -70,6 +71,14 @@ interface Flight {
   malformed: boolean;
 }
 
+/** What there was when the sending ended: answers after it had more time, and are not in the rates. */
+interface Sending {
+  readonly seconds: number;
+  readonly answered: number;
+  readonly ok: number;
+  readonly busy: number;
+}
+
 class ClosedLoop {
   readonly done: Promise<unknown>;
   readonly #plan: LoadPlan;
@@ -79,6 +88,7 @@ class ClosedLoop {
   readonly #refusals = new Refusals();
   readonly #errors: Record<keyof ConnectionErrors, number> = { connect: 0, reset: 0, timeout: 0, malformed: 0 };
   readonly #cpuBefore = process.cpuUsage();
+  readonly #loopBefore = performance.eventLoopUtilization();
   readonly #startUs = nowUs();
   readonly #hopeless: number;
   #sent = 0;
@@ -86,8 +96,7 @@ class ClosedLoop {
   #late = 0;
   #failuresInRow = 0;
   #void = '';
-  /** What there was when the sending ended: answers after it had more time, and are not in the rates. */
-  #sending: { readonly seconds: number; readonly answered: number; readonly ok: number } | null = null;
+  #sending: Sending | null = null;
 
   constructor(plan: LoadPlan, limitMs: number) {
     this.#plan = plan;
@@ -115,8 +124,9 @@ class ClosedLoop {
     for (const client of this.#clients) client.responseMax = Math.max(1, client.reqsMade);
   }
 
-  #soFar() {
-    return { seconds: Math.max(nowUs() - this.#startUs, 1) / 1e6, answered: this.#answered, ok: this.#ok };
+  #soFar(): Sending {
+    const seconds = Math.max(nowUs() - this.#startUs, 1) / 1e6;
+    return { seconds, answered: this.#answered, ok: this.#ok, busy: busySince(this.#loopBefore) };
   }
 
   progress(): Progress {
@@ -148,7 +158,7 @@ class ClosedLoop {
 
   figures(): LoadFigures {
     const plan = this.#plan;
-    const { seconds, answered, ok } = this.#sending ?? this.#soFar();
+    const { seconds, answered, ok, busy } = this.#sending ?? this.#soFar();
     const { user, system } = process.cpuUsage(this.#cpuBefore);
     return {
       loop: plan.loop,
@@ -167,7 +177,12 @@ class ClosedLoop {
       latency: this.#latency.distribution(),
       wait: NO_QUANTILES,
       firstByte: null,
-      generator: { lag: NO_QUANTILES, cpuUsPerRequest: (user + system) / Math.max(this.#sent, 1), void: this.#void },
+      generator: {
+        lag: NO_QUANTILES,
+        cpuUsPerRequest: (user + system) / Math.max(this.#sent, 1),
+        busy,
+        void: this.#void,
+      },
       server: null,
     };
   }

@@ -18,6 +18,8 @@ export type Failure = 'connect' | 'reset' | 'timeout' | 'malformed';
 
 /** Who is told. Each call is about the request in hand, except `lost`. */
 export interface ConnectionOwner {
+  /** Something came; told before what it is. */
+  read(connection: Connection): void;
   /** First bytes of the answer are there. */
   began(connection: Connection): void;
   /** The answer is whole: `connection.answer` until the next request. `kept` is false where the connection is closed. */
@@ -117,6 +119,7 @@ export class Connection {
   /** @returns whether the socket reads on */
   #read(socket: Socket, bytes: number): boolean {
     if (socket !== this.#socket) return false;
+    this.#owner.read(this);
     if (this.#busy) this.#take(bytes);
     else this.#drop(true);
     return true;

@@ -65,6 +65,8 @@ export interface GeneratorFigures {
   readonly lag: Quantiles;
   /** CPU of the generator's process per request sent; in an open loop without the turns that found nothing to do. */
   readonly cpuUsPerRequest: number;
+  /** Share of the time it sent in which the generator's thread had work, 0 to 1; turns that found nothing are none. */
+  readonly busy: number;
   /** Why the run says nothing; empty where it is good. */
   readonly void: string;
 }

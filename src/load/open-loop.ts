@@ -11,7 +11,7 @@ import { Connection, type ConnectionOwner, encodeRequest, type Failure } from '.
 import type { LoadFigures, LoadPlan } from './figures.ts';
 import { DOWN, Schedule } from './schedule.ts';
 import { Tally } from './tally.ts';
-import { Turns } from './turns.ts';
+import { busySince, Turns } from './turns.ts';
 
 /** Most connections of a load. */
 export const MAX_CONNECTIONS = 10_000;
@@ -104,6 +104,9 @@ class OpenLoop implements ConnectionOwner {
   /** Arrivals of the run that were never given out. */
   #unsent = 0;
   #toldUs = 0;
+  #loopBefore = performance.eventLoopUtilization();
+  /** Over the sending; null before its end. */
+  #busy: number | null = null;
   #finish: () => void = () => undefined;
 
   constructor(plan: LoadPlan, options: OpenLoopOptions) {
@@ -146,6 +149,7 @@ class OpenLoop implements ConnectionOwner {
     const { signal } = this.#options;
     const stop = () => this.#stop();
     const cpu = process.cpuUsage();
+    this.#loopBefore = performance.eventLoopUtilization();
     this.#startUs = this.#clock.nowUs();
     signal?.addEventListener('abort', stop);
     const watch = setInterval(() => this.#watch(), WATCH_MS);
@@ -158,9 +162,14 @@ class OpenLoop implements ConnectionOwner {
     clearInterval(watch);
     signal?.removeEventListener('abort', stop);
     this.#turns.end();
-    const figures = this.#figures(user + system - this.#turns.idleUs);
+    // Turns are measured by another clock than CPU.
+    const figures = this.#figures(Math.max(user + system - this.#turns.idleUs, 0));
     for (const connection of this.#connections) connection.close();
     return figures;
+  }
+
+  read(): void {
+    this.#turns.worked();
   }
 
   began(connection: Connection): void {
@@ -215,6 +224,7 @@ class OpenLoop implements ConnectionOwner {
   /** What need not be punctual: answers that do not come, the end of patience, progress. */
   #watch(): void {
     const nowUs = this.#nowUs();
+    if (nowUs >= this.#endUs) this.#sendingEnded();
     const oldestUs = nowUs - this.#timeoutUs;
     for (let c = this.#schedule.givenUntil(oldestUs); c !== NONE; c = this.#schedule.givenUntil(oldestUs)) {
       (this.#connections[c] as Connection).giveUp();
@@ -228,7 +238,13 @@ class OpenLoop implements ConnectionOwner {
     this.#options.onProgress?.(this.#progress(nowUs));
   }
 
+  #sendingEnded(): number {
+    this.#busy ??= busySince(this.#loopBefore, this.#turns.idleUs);
+    return this.#busy;
+  }
+
   #stop(): void {
+    this.#sendingEnded();
     this.#endUs = Math.min(Math.max(this.#nowUs(), 1), this.#endUs);
     this.#tally.windowUs = this.#endUs;
     this.#unsent += this.#schedule.abandon(this.#endUs);
@@ -245,6 +261,7 @@ class OpenLoop implements ConnectionOwner {
   #figures(cpuUs: number): LoadFigures {
     const due = this.#schedule.given + this.#unsent;
     const unanswered = this.#unsent + this.#schedule.inFlight;
-    return this.#tally.figures(this.#plan, { durationS: this.#endUs / 1e6, due, unanswered, cpuUs });
+    const busy = this.#sendingEnded();
+    return this.#tally.figures(this.#plan, { durationS: this.#endUs / 1e6, due, unanswered, cpuUs, busy });
   }
 }

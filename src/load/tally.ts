@@ -6,6 +6,8 @@ import { LatencyHistogram } from './histogram.ts';
 
 /** Over this p99 of its own lag the generator disturbs what it measures, microseconds. */
 export const VOID_LAG_US = 500;
+/** Over this share of the time at work the generator may be what limits: late reading costs no lag while all connections wait. */
+export const VOID_BUSY = 0.95;
 
 /** Refusals told apart; a server that sends ever new codes gets one entry for the rest. */
 const MAX_REFUSAL_KINDS = 64;
@@ -35,6 +37,8 @@ export interface RunFacts {
   readonly due: number;
   readonly unanswered: number;
   readonly cpuUs: number;
+  /** Share of the time it sent in which the generator's thread had work. */
+  readonly busy: number;
 }
 
 interface RefusalTally {
@@ -108,7 +112,12 @@ export class Tally {
       latency: this.latency.distribution(),
       wait: this.#wait.quantiles(),
       firstByte: this.#firstByte.quantiles(),
-      generator: { lag, cpuUsPerRequest: facts.cpuUs / Math.max(this.sent, 1), void: reasonOfVoid(facts.due, lag.p99) },
+      generator: {
+        lag,
+        cpuUsPerRequest: facts.cpuUs / Math.max(this.sent, 1),
+        busy: facts.busy,
+        void: reasonOfVoid(facts, lag.p99),
+      },
       server: null,
     };
   }
@@ -156,8 +165,10 @@ export class Tally {
   }
 }
 
-function reasonOfVoid(due: number, lagP99Us: number): string {
+function reasonOfVoid({ due, busy }: RunFacts, lagP99Us: number): string {
   if (due === 0) return 'no request was due in this time';
-  if (lagP99Us <= VOID_LAG_US) return '';
-  return `the generator was late: the p99 of its lag is ${lagP99Us} us, over ${VOID_LAG_US} us`;
+  if (lagP99Us > VOID_LAG_US) {
+    return `the generator was late: the p99 of its lag is ${lagP99Us} us, over ${VOID_LAG_US} us`;
+  }
+  return busy > VOID_BUSY ? 'the generator had no idle time left: these are its own limits' : '';
 }

@@ -348,6 +348,8 @@ describe('a closed loop against Penstock', () => {
     expect(server?.inferences).toBe(2 * figures.ok);
     expect(server?.batches.reduce((sum, [rows, count]) => sum + rows * count, 0)).toBe(2 * figures.ok);
     expect(figures.generator.cpuUsPerRequest).toBeGreaterThan(0);
+    expect(figures.generator.busy).toBeGreaterThan(0);
+    expect(figures.generator.busy).toBeLessThanOrEqual(1);
   });
 
   test('that is overloaded counts its OVERLOADED with Retry-After', async () => {

@@ -68,7 +68,7 @@ describe('the text of a run', () => {
     unanswered: 6,
     wait: good.latency,
     firstByte: good.latency,
-    generator: { lag: good.latency, cpuUsPerRequest: 21.5, void: 'p99 lag of 0.9 ms' },
+    generator: { lag: good.latency, cpuUsPerRequest: 21.5, busy: 0.5, void: 'p99 lag of 0.9 ms' },
     server: { inferences: 30, executions: 10, batchRows: 3, queueUs: 12, computeUs: 1500, batches: [[1, 4], [4, 6]] }, // biome-ignore format: pairs
   });
 
@@ -80,7 +80,7 @@ describe('the text of a run', () => {
       'late       12 were',
       'failed     1 connect, 2 reset',
       'unanswered 6',
-      'generator  21.5 us of CPU per request, lag p50 903 us p99 9.01 ms',
+      'generator  21.5 us of CPU per request, busy 50.0 % of the time, lag p50 903 us p99 9.01 ms',
       '30 rows in 10 batches of 3.00, queue 12.0 us, compute 1.50 ms',
       'batches    1 (4x), 4 (6x)',
     ]) {
@@ -102,7 +102,7 @@ describe('the text of a run', () => {
 
 describe('the text of a report', () => {
   test('has a line for each run, what was found, and that it is incomplete', () => {
-    const runs = [figures(open(1000), 900), figures(open(2000), 900, { generator: { lag: figures(open(1), 1).wait, cpuUsPerRequest: 1, void: 'x' } })]; // biome-ignore format: one line
+    const runs = [figures(open(1000), 900), figures(open(2000), 900, { generator: { lag: figures(open(1), 1).wait, cpuUsPerRequest: 1, busy: 1, void: 'x' } })]; // biome-ignore format: one line
     const recovery = { burstRate: 5000, rate: 800, windowS: 1, goodput: [], recoveredS: 2 };
     const text = reportText(
       reportOf(runs, { complete: false, capacity: { rate: 1000, heldDeadlineMs: 50 }, recovery }),
