@@ -1,17 +1,14 @@
 /** What became of the requests of one run, counted as they end, and the figures made of it at the end. */
 
 import type { Failure } from './connection.ts';
-import type { ConnectionErrors, LoadFigures, LoadPlan, Refusal } from './figures.ts';
+import type { ConnectionErrors, LoadFigures, LoadPlan } from './figures.ts';
 import { LatencyHistogram } from './histogram.ts';
+import { Refusals } from './refusals.ts';
 
 /** Over this p99 of its own lag the generator disturbs what it measures, microseconds. */
 export const VOID_LAG_US = 500;
 /** Over this share of the time at work the generator may be what limits: late reading costs no lag while all connections wait. */
 export const VOID_BUSY = 0.95;
-
-/** Refusals told apart; a server that sends ever new codes gets one entry for the rest. */
-const MAX_REFUSAL_KINDS = 64;
-const OTHER_CODES = 'other codes';
 
 /** What is counted of an answer. */
 export interface Answer {
@@ -41,25 +38,17 @@ export interface RunFacts {
   readonly busy: number;
 }
 
-interface RefusalTally {
-  readonly code: string;
-  readonly status: number;
-  readonly timeToRefuse: LatencyHistogram;
-  retryAfter: number;
-}
-
 /** Counts of one run. */
 export class Tally {
   sent = 0;
   ok = 0;
   late = 0;
-  refused = 0;
   failed = 0;
   readonly latency = new LatencyHistogram();
   readonly lag = new LatencyHistogram();
   readonly #wait = new LatencyHistogram();
   readonly #firstByte = new LatencyHistogram();
-  readonly #refusals = new Map<string, RefusalTally>();
+  readonly #refusals = new Refusals();
   readonly #errors = { connect: 0, reset: 0, timeout: 0, malformed: 0 } satisfies ConnectionErrors;
   readonly #deadlineUs: number;
   /** End of the sending. Answers after it count, but not into what the server did per second: it had more time for them. */
@@ -72,6 +61,10 @@ export class Tally {
     this.windowUs = windowUs;
   }
 
+  get refused(): number {
+    return this.#refusals.count;
+  }
+
   /** A request was written, this long after it could have been. */
   wrote(lagUs: number): void {
     this.sent++;
@@ -82,8 +75,9 @@ export class Tally {
   answered(answer: Answer, times: RequestTimes): void {
     const inWindow = times.endUs <= this.windowUs;
     if (inWindow) this.#answeredInWindow++;
-    if (answer.status < 200 || answer.status > 299) this.#refuse(answer, times);
-    else this.#accept(times, inWindow);
+    const { status, errorCode, retryAfter } = answer;
+    if (status >= 200 && status <= 299) this.#accept(times, inWindow);
+    else this.#refusals.record(status, errorCode, retryAfter, times.endUs - times.intendedUs);
   }
 
   /** A request got none. */
@@ -106,7 +100,7 @@ export class Tally {
       sent: this.sent,
       ok: this.ok,
       late: this.late,
-      refused: this.#refused(),
+      refused: this.#refusals.figures(),
       errors: { ...this.#errors },
       unanswered: facts.unanswered,
       latency: this.latency.distribution(),
@@ -133,35 +127,6 @@ export class Tally {
     }
     this.ok++;
     if (inWindow) this.#okInWindow++;
-  }
-
-  #refuse(answer: Answer, times: RequestTimes): void {
-    this.refused++;
-    const refusal = this.#refusalOf(answer);
-    refusal.timeToRefuse.record(times.endUs - times.intendedUs);
-    if (answer.retryAfter) refusal.retryAfter++;
-  }
-
-  #refusalOf({ status, errorCode }: Answer): RefusalTally {
-    const key = `${status} ${errorCode}`;
-    const known = this.#refusals.get(key);
-    if (known !== undefined) return known;
-    if (this.#refusals.size >= MAX_REFUSAL_KINDS && errorCode !== OTHER_CODES) {
-      return this.#refusalOf({ status: 0, errorCode: OTHER_CODES, retryAfter: false });
-    }
-    const code = errorCode === '' ? `HTTP ${status}` : errorCode;
-    const made = { code, status, timeToRefuse: new LatencyHistogram(), retryAfter: 0 };
-    this.#refusals.set(key, made);
-    return made;
-  }
-
-  /** The most frequent first. */
-  #refused(): Refusal[] {
-    return [...this.#refusals.values()]
-      .map(({ code, status, timeToRefuse, retryAfter }) => {
-        return { code, status, count: timeToRefuse.count, timeToRefuse: timeToRefuse.quantiles(), retryAfter };
-      })
-      .sort((a, b) => b.count - a.count);
   }
 }
 

@@ -85,7 +85,7 @@ describe('an open loop', () => {
       whole('503 Busy', 'X-Error-Code: OVERLOADED\r\nRetry-After: 1\r\n', 'no'),
       whole('503 Busy', 'X-Error-Code: OVERLOADED\r\n'),
       whole('503 Busy', 'Retry-After: 5\r\n'),
-      whole('404 Not Found'),
+      whole('404 Not Found', 'X-Error-Code: <b>hostile</b>\r\n'),
       whole('302 Found'),
       whole('201 Created'),
     ];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LoadFigures, LoadPlan } from '../../../src/load/figures.ts';
+import { MAX_CODES, OTHER_CODES } from '../../../src/load/refusals.ts';
 import { Tally, VOID_BUSY, VOID_LAG_US } from '../../../src/load/tally.ts';
 
 const PLAN: LoadPlan = {
@@ -54,8 +55,8 @@ describe('a tally', () => {
     refuse(429, 'OVERLOADED');
     for (let i = 0; i < 1000; i++) refuse(500, `NEW_${i}`);
     const { refused } = figures(tally);
-    expect(refused.length).toBe(65);
-    expect(refused[0]).toMatchObject({ code: 'other codes', count: 1000 - 62 });
+    expect(refused.length).toBe(MAX_CODES + 1);
+    expect(refused[0]).toMatchObject({ code: OTHER_CODES, status: 0, count: 1000 - (MAX_CODES - 2) });
     expect(refused[1]).toMatchObject({ code: 'OVERLOADED', status: 429, count: 2, retryAfter: 0 });
     expect(refused.reduce((sum, { count }) => sum + count, 0)).toBe(1003);
     expect(refused.find(({ status }) => status === 503)).toMatchObject({ retryAfter: 1, timeToRefuse: { max: 100 } });
