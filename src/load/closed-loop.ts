@@ -138,6 +138,7 @@ class ClosedLoop {
       refused,
       failed: this.#failed,
       inFlight: this.#inFlight,
+      waitingUs: 0,
     };
     const elapsedS = (nowUs() - this.#startUs) / 1e6;
     return { elapsedS, ...counts, p50: this.#latency.at(0.5), p99: this.#latency.at(0.99) };

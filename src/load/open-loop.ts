@@ -9,6 +9,7 @@ import { arrivals } from './arrivals.ts';
 import { NONE } from './chains.ts';
 import { Connection, type ConnectionOwner, encodeRequest, type Failure } from './connection.ts';
 import type { LoadFigures, LoadPlan } from './figures.ts';
+import type { Progress } from './progress.ts';
 import { DOWN, Schedule } from './schedule.ts';
 import { Tally } from './tally.ts';
 import { busySince, Turns } from './turns.ts';
@@ -30,23 +31,6 @@ const WATCH_MS = 20;
 const PROGRESS_US = 1_000_000;
 /** One read of a socket: the more it takes, the fewer a large answer needs. */
 const READ_BUFFER_BYTES = 64 * 1024;
-
-/** How a run goes, once a second. Counts are since the start. */
-export interface Progress {
-  readonly elapsedS: number;
-  readonly sent: number;
-  readonly ok: number;
-  readonly late: number;
-  readonly refused: number;
-  /** Requests without a whole answer. */
-  readonly failed: number;
-  readonly inFlight: number;
-  /** How long the oldest of those that have no connection has waited, microseconds. */
-  readonly waitingUs: number;
-  /** Of 2xx so far, microseconds. */
-  readonly p50: number;
-  readonly p99: number;
-}
 
 /** What a run may be given besides its plan. */
 export interface OpenLoopOptions {

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { Connection, encodeRequest } from '../../src/load/connection.ts';
 import type { LoadFigures, LoadPlan, Origin } from '../../src/load/figures.ts';
-import { type OpenLoopOptions, type Progress, runOpenLoop } from '../../src/load/open-loop.ts';
+import { type OpenLoopOptions, runOpenLoop } from '../../src/load/open-loop.ts';
+import type { Progress } from '../../src/load/progress.ts';
 import { scriptedServer, whole } from '../support/scripted-server.ts';
 
 const BODY = Buffer.from('{"inputs":[]}');

@@ -42,6 +42,7 @@ describe('the progress line', () => {
     refused: 0,
     failed: 0,
     inFlight: 1,
+    waitingUs: 0,
     p50: 903,
     p99: 9010,
   };
@@ -54,7 +55,13 @@ describe('the progress line', () => {
     expect(worse).toContain('[##########] 10.0/10.0 s');
     expect(worse).toContain('good 417/s');
     expect(worse).toContain('late 3  refused 7  failed 10');
-    expect(worse.length).toBeLessThan(120);
+    expect(progressLine({ ...progress, late: 3, waitingUs: 2_340_000 }, open(1000), 10)).toMatch(
+      /late 3 {2}waiting 2.34 s$/,
+    );
+    const most = { ok: 1e8, late: 1e8, refused: 1e8, failed: 1e8, waitingUs: 6e8 };
+    for (const more of [{ failed: 10, refused: 7, late: 3, waitingUs: 2_340_000 }, most]) {
+      expect(progressLine({ ...progress, ...more }, open(100_000), 3600).length).toBeLessThan(120);
+    }
   });
 });
 
