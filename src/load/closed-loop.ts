@@ -9,6 +9,7 @@ import type { ConnectionErrors, LoadFigures, LoadPlan, WireRequest } from './fig
 import { LatencyHistogram, NO_QUANTILES } from './histogram.ts';
 import type { Progress } from './progress.ts';
 import { Refusals } from './refusals.ts';
+import { shortageOf, shortageReason } from './shortage.ts';
 import { busySince } from './turns.ts';
 
 /** Longest wait for a whole answer, unless the options say otherwise. */
@@ -214,7 +215,7 @@ class ClosedLoop {
       flight.announced = !head.shouldKeepAlive;
     });
     client.on('response', () => this.#onResponse(flight));
-    client.on('connError', () => this.#onError(flight));
+    client.on('connError', (error: Error) => this.#onError(flight, error));
     client.on('done', () => this.#onLost(flight));
     refuseMalformed(client, flight);
   }
@@ -250,7 +251,9 @@ class ClosedLoop {
     this.#onFailure(timedOut ? 'timeout' : 'reset', flight);
   }
 
-  #onError(flight: Flight): void {
+  #onError(flight: Flight, error: Error): void {
+    const shortage = shortageOf(error);
+    if (shortage !== '') this.#void = shortageReason(shortage);
     if (flight.waiting) this.#onFailure(flight.malformed ? 'malformed' : 'reset', flight);
   }
 
@@ -268,7 +271,7 @@ class ClosedLoop {
 
   #giveUp(): void {
     if (this.#sending !== null) return;
-    this.#void = `ended after ${this.#hopeless} failures in a row`;
+    this.#void ||= `ended after ${this.#hopeless} failures in a row`;
     this.stopSending();
   }
 

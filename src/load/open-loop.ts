@@ -88,6 +88,8 @@ class OpenLoop implements ConnectionOwner {
   /** Arrivals of the run that were never given out. */
   #unsent = 0;
   #toldUs = 0;
+  /** What this machine ran out of; empty for nothing. */
+  #shortage = '';
   #loopBefore = performance.eventLoopUtilization();
   /** Over the sending; null before its end. */
   #busy: number | null = null;
@@ -123,7 +125,9 @@ class OpenLoop implements ConnectionOwner {
       }
     };
     const timer = new AbortController();
-    const patience = delay(WARM_UP_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+    const { signal } = this.#options;
+    const ends = signal === undefined ? timer.signal : AbortSignal.any([timer.signal, signal]);
+    const patience = delay(WARM_UP_MS, undefined, { signal: ends }).catch(() => undefined);
     await Promise.race([Promise.all(Array.from({ length: WARM_UP_WIDTH }, opener)), patience]);
     over = true;
     timer.abort();
@@ -180,6 +184,10 @@ class OpenLoop implements ConnectionOwner {
 
   lost(connection: Connection): void {
     this.#schedule.lost(connection.index, this.#nowUs());
+  }
+
+  short(code: string): void {
+    this.#shortage = code;
   }
 
   #nowUs(): number {
@@ -246,6 +254,7 @@ class OpenLoop implements ConnectionOwner {
     const due = this.#schedule.given + this.#unsent;
     const unanswered = this.#unsent + this.#schedule.inFlight;
     const busy = this.#sendingEnded();
-    return this.#tally.figures(this.#plan, { durationS: this.#endUs / 1e6, due, unanswered, cpuUs, busy });
+    const facts = { durationS: this.#endUs / 1e6, due, unanswered, cpuUs, busy, shortage: this.#shortage };
+    return this.#tally.figures(this.#plan, facts);
   }
 }

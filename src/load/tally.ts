@@ -4,6 +4,7 @@ import type { Failure } from './connection.ts';
 import type { ConnectionErrors, LoadFigures, LoadPlan } from './figures.ts';
 import { LatencyHistogram } from './histogram.ts';
 import { Refusals } from './refusals.ts';
+import { shortageReason } from './shortage.ts';
 
 /** Over this p99 of its own lag the generator disturbs what it measures, microseconds. */
 export const VOID_LAG_US = 500;
@@ -36,6 +37,8 @@ export interface RunFacts {
   readonly cpuUs: number;
   /** Share of the time it sent in which the generator's thread had work. */
   readonly busy: number;
+  /** What this machine ran out of, by its code; empty for nothing. */
+  readonly shortage: string;
 }
 
 /** Counts of one run. */
@@ -130,8 +133,9 @@ export class Tally {
   }
 }
 
-function reasonOfVoid({ due, busy }: RunFacts, lagP99Us: number): string {
+function reasonOfVoid({ due, busy, shortage }: RunFacts, lagP99Us: number): string {
   if (due === 0) return 'no request was due in this time';
+  if (shortage !== '') return shortageReason(shortage);
   if (lagP99Us > VOID_LAG_US) {
     return `the generator was late: the p99 of its lag is ${lagP99Us} us, over ${VOID_LAG_US} us`;
   }

@@ -5,6 +5,7 @@ import { Connection, encodeRequest } from '../../src/load/connection.ts';
 import type { LoadFigures, LoadPlan, Origin } from '../../src/load/figures.ts';
 import { type OpenLoopOptions, runOpenLoop } from '../../src/load/open-loop.ts';
 import type { Progress } from '../../src/load/progress.ts';
+import { deafServer } from '../support/deaf-server.ts';
 import { scriptedServer, whole } from '../support/scripted-server.ts';
 
 const BODY = Buffer.from('{"inputs":[]}');
@@ -265,12 +266,22 @@ describe('an open loop', () => {
         answered: (_connection: Connection, keeps: boolean) => resolve(keeps),
         failed: (_connection: Connection, failure: string) => resolve(failure),
         lost: () => resolve('lost'),
+        short: resolve,
       };
       const connection = new Connection(0, server.origin, Buffer.alloc(64), owner);
       connection.send(encodeRequest(server.origin, { path: '/', headers: {}, body: BODY }));
       later(5000, () => connection.close());
     });
     expect([kept, began, read]).toEqual([true, 1, parts.length]);
+  });
+
+  it('ends when it is told to while it still opens connections', async () => {
+    await using deaf = await deafServer();
+    const before = performance.now();
+    const figures = await load(plan(deaf.origin, { connections: 20 }), { signal: AbortSignal.timeout(200) });
+    expect(figures.sent).toBe(0);
+    // The opening alone may take five seconds.
+    expect(performance.now() - before).toBeLessThan(4000);
   });
 
   it('shows a stall of a second to all that arrive in it, not only to those it holds', async () => {

@@ -15,7 +15,7 @@ const PLAN: LoadPlan = {
 const GOOD = { status: 200, errorCode: '', retryAfter: false };
 
 function figures(tally: Tally, due = 10, busy = 0.5): LoadFigures {
-  return tally.figures(PLAN, { durationS: 2, due, unanswered: 0, cpuUs: 900, busy });
+  return tally.figures(PLAN, { durationS: 2, due, unanswered: 0, cpuUs: 900, busy, shortage: '' });
 }
 
 /** An answer to a request intended at `intendedUs` that came after `tookUs`. */
