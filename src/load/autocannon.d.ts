@@ -36,6 +36,8 @@ declare module 'autocannon' {
 
   export interface Parser {
     execute(chunk: Buffer): number | Error;
+    /** The connection ended: a body without length is whole. */
+    finish(): Error | undefined;
     reinitialize(kind: 'RESPONSE'): void;
   }
 

@@ -9,11 +9,17 @@ import type { ConnectionErrors, LoadFigures, LoadPlan, WireRequest } from './fig
 import { LatencyHistogram, NO_QUANTILES } from './histogram.ts';
 import type { Progress } from './progress.ts';
 import { Refusals } from './refusals.ts';
+import { shortageOf, shortageReason } from './shortage.ts';
+import { busySince } from './turns.ts';
 
 /** Longest wait for a whole answer, unless the options say otherwise. */
 export const ANSWER_LIMIT_MS = 10_000;
-/** Failures in a row, without any answer in between, after which a run ends: nobody is there. */
+/**
+ * Failures in a row, without any answer in between, after which a run ends: nobody is there. Each connection has some, so
+ * that a wide run is not ended by one moment in which all of them failed.
+ */
 export const HOPELESS_FAILURES = 1000;
+const HOPELESS_PER_CONNECTION = 10;
 /** How often progress is told. */
 const PROGRESS_MS = 500;
 /** How often autocannon looks whether it is done. */
@@ -54,12 +60,24 @@ interface Flight {
   waiting: boolean;
   /** The socket that the last request was written to. */
   conn: Client['conn'] | null;
+  /** Whether that socket was ever open. */
+  connected: boolean;
   sentUs: number;
   status: number;
   head: readonly string[];
-  /** Whether the server said that it would close behind its answer. */
+  /** Whether the answer that is read says that the server closes behind it. */
+  announced: boolean;
+  /** Whether the last whole answer on this connection did. */
   closing: boolean;
   malformed: boolean;
+}
+
+/** What there was when the sending ended: answers after it had more time, and are not in the rates. */
+interface Sending {
+  readonly seconds: number;
+  readonly answered: number;
+  readonly ok: number;
+  readonly busy: number;
 }
 
 class ClosedLoop {
@@ -71,17 +89,20 @@ class ClosedLoop {
   readonly #refusals = new Refusals();
   readonly #errors: Record<keyof ConnectionErrors, number> = { connect: 0, reset: 0, timeout: 0, malformed: 0 };
   readonly #cpuBefore = process.cpuUsage();
+  readonly #loopBefore = performance.eventLoopUtilization();
   readonly #startUs = nowUs();
-  #lastUs = this.#startUs;
+  readonly #hopeless: number;
   #sent = 0;
   #ok = 0;
   #late = 0;
   #failuresInRow = 0;
-  #stopping = false;
+  #void = '';
+  #sending: Sending | null = null;
 
   constructor(plan: LoadPlan, limitMs: number) {
     this.#plan = plan;
     this.#limitMs = Math.max(1, Math.ceil(limitMs / 1000)) * 1000;
+    this.#hopeless = Math.max(HOPELESS_FAILURES, HOPELESS_PER_CONNECTION * plan.connections);
     const { host, port } = plan.origin;
     const requests = plan.requests.map(toRequest);
     this.done = Promise.resolve(
@@ -99,9 +120,14 @@ class ClosedLoop {
 
   /** Connections end when the answer they wait for is there. */
   stopSending(): void {
-    if (this.#stopping) return;
-    this.#stopping = true;
+    if (this.#sending !== null) return;
+    this.#sending = this.#soFar();
     for (const client of this.#clients) client.responseMax = Math.max(1, client.reqsMade);
+  }
+
+  #soFar(): Sending {
+    const seconds = Math.max(nowUs() - this.#startUs, 1) / 1e6;
+    return { seconds, answered: this.#answered, ok: this.#ok, busy: busySince(this.#loopBefore) };
   }
 
   progress(): Progress {
@@ -113,6 +139,7 @@ class ClosedLoop {
       refused,
       failed: this.#failed,
       inFlight: this.#inFlight,
+      waitingUs: 0,
     };
     const elapsedS = (nowUs() - this.#startUs) / 1e6;
     return { elapsedS, ...counts, p50: this.#latency.at(0.5), p99: this.#latency.at(0.99) };
@@ -133,7 +160,7 @@ class ClosedLoop {
 
   figures(): LoadFigures {
     const plan = this.#plan;
-    const seconds = Math.max(this.#lastUs - this.#startUs, 1) / 1e6;
+    const { seconds, answered, ok, busy } = this.#sending ?? this.#soFar();
     const { user, system } = process.cpuUsage(this.#cpuBefore);
     return {
       loop: plan.loop,
@@ -141,8 +168,8 @@ class ClosedLoop {
       durationS: seconds,
       deadlineMs: plan.deadlineMs,
       offered: this.#sent / seconds,
-      achieved: this.#answered / seconds,
-      goodput: this.#ok / seconds,
+      achieved: answered / seconds,
+      goodput: ok / seconds,
       sent: this.#sent,
       ok: this.#ok,
       late: this.#late,
@@ -152,13 +179,14 @@ class ClosedLoop {
       latency: this.#latency.distribution(),
       wait: NO_QUANTILES,
       firstByte: null,
-      generator: { lag: NO_QUANTILES, cpuUsPerRequest: (user + system) / Math.max(this.#sent, 1), void: this.#void() },
+      generator: {
+        lag: NO_QUANTILES,
+        cpuUsPerRequest: (user + system) / Math.max(this.#sent, 1),
+        busy,
+        void: this.#void,
+      },
       server: null,
     };
-  }
-
-  #void(): string {
-    return this.#failuresInRow >= HOPELESS_FAILURES ? `ended after ${HOPELESS_FAILURES} failures in a row` : '';
   }
 
   /** Called by autocannon before the client connects and sends. */
@@ -166,9 +194,11 @@ class ClosedLoop {
     const flight: Flight = {
       waiting: false,
       conn: null,
+      connected: false,
       sentUs: 0,
       status: 0,
       head: [],
+      announced: false,
       closing: false,
       malformed: false,
     };
@@ -182,10 +212,10 @@ class ClosedLoop {
     client.on('headers', (head: Head) => {
       flight.status = head.statusCode;
       flight.head = head.headers;
-      flight.closing = !head.shouldKeepAlive;
+      flight.announced = !head.shouldKeepAlive;
     });
     client.on('response', () => this.#onResponse(flight));
-    client.on('connError', (error: NodeJS.ErrnoException) => this.#onError(flight, error));
+    client.on('connError', (error: Error) => this.#onError(flight, error));
     client.on('done', () => this.#onLost(flight));
     refuseMalformed(client, flight);
   }
@@ -196,8 +226,15 @@ class ClosedLoop {
     if (flight.conn !== client.conn) {
       if (flight.conn !== null) forget(client, flight.conn);
       flight.conn = client.conn;
+      flight.connected = false;
+      client.conn.once('connect', () => {
+        flight.connected = true;
+      });
+      flight.announced = false;
       flight.closing = false;
       flight.malformed = false;
+      // autocannon does not tell its parser, and a body without a length ends there. Before its own listener: that connects anew.
+      client.conn.prependListener('end', () => client.parser.finish());
     }
     flight.waiting = true;
     flight.sentUs = nowUs();
@@ -214,9 +251,10 @@ class ClosedLoop {
     this.#onFailure(timedOut ? 'timeout' : 'reset', flight);
   }
 
-  #onError(flight: Flight, error: NodeJS.ErrnoException): void {
-    if (!flight.waiting) return;
-    this.#onFailure(flight.malformed ? 'malformed' : error.syscall === 'connect' ? 'connect' : 'reset', flight);
+  #onError(flight: Flight, error: Error): void {
+    const shortage = shortageOf(error);
+    if (shortage !== '') this.#void = shortageReason(shortage);
+    if (flight.waiting) this.#onFailure(flight.malformed ? 'malformed' : 'reset', flight);
   }
 
   #onFailure(kind: keyof ConnectionErrors, flight: Flight): void {
@@ -226,17 +264,23 @@ class ClosedLoop {
       this.#sent--;
       return;
     }
-    this.#errors[kind]++;
-    this.#lastUs = nowUs();
-    if (++this.#failuresInRow >= HOPELESS_FAILURES) this.stopSending();
+    // Errors of a connection that never was open have many shapes, those of a name with two addresses among them.
+    this.#errors[flight.connected ? kind : 'connect']++;
+    if (++this.#failuresInRow >= this.#hopeless) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    if (this.#sending !== null) return;
+    this.#void ||= `ended after ${this.#hopeless} failures in a row`;
+    this.stopSending();
   }
 
   #onResponse(flight: Flight): void {
     const { status, head } = flight;
     flight.waiting = false;
+    flight.closing = flight.announced;
     this.#failuresInRow = 0;
-    this.#lastUs = nowUs();
-    const us = this.#lastUs - flight.sentUs;
+    const us = nowUs() - flight.sentUs;
     if (status < 200 || status > 299) {
       this.#refusals.record(status, headerOf(head, 'x-error-code'), headerOf(head, 'retry-after') !== '', us);
       return;

@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Origin, WireRequest } from './figures.ts';
 import { HttpAnswer } from './http-answer.ts';
+import { shortageOf } from './shortage.ts';
 
 /** Headers that a request does not bring itself, because the bytes on the wire decide them. */
 const OWN_HEADERS = /^(host|content-length|transfer-encoding)$/i;
@@ -18,6 +19,8 @@ export type Failure = 'connect' | 'reset' | 'timeout' | 'malformed';
 
 /** Who is told. Each call is about the request in hand, except `lost`. */
 export interface ConnectionOwner {
+  /** Something came; told before what it is. */
+  read(connection: Connection): void;
   /** First bytes of the answer are there. */
   began(connection: Connection): void;
   /** The answer is whole: `connection.answer` until the next request. `kept` is false where the connection is closed. */
@@ -26,6 +29,8 @@ export interface ConnectionOwner {
   failed(connection: Connection, failure: Failure): void;
   /** A connection that carried no request was closed by the server. */
   lost(connection: Connection): void;
+  /** A connection could not be opened for want of something on this machine: the code of it. What became of it follows. */
+  short(code: string): void;
 }
 
 /**
@@ -103,9 +108,14 @@ export class Connection {
     this.#socket = socket;
     socket.on('connect', () => this.#opened(socket));
     // An error is always followed by 'close', which says the same of every way to end.
-    socket.on('error', () => undefined);
+    socket.on('error', (error) => this.#failing(error));
     socket.on('end', () => this.#ended(socket));
     socket.on('close', () => this.#ended(socket));
+  }
+
+  #failing(error: Error): void {
+    const code = shortageOf(error);
+    if (code !== '') this.#owner.short(code);
   }
 
   #opened(socket: Socket): void {
@@ -117,6 +127,7 @@ export class Connection {
   /** @returns whether the socket reads on */
   #read(socket: Socket, bytes: number): boolean {
     if (socket !== this.#socket) return false;
+    this.#owner.read(this);
     if (this.#busy) this.#take(bytes);
     else this.#drop(true);
     return true;

@@ -65,6 +65,8 @@ export interface GeneratorFigures {
   readonly lag: Quantiles;
   /** CPU of the generator's process per request sent; in an open loop without the turns that found nothing to do. */
   readonly cpuUsPerRequest: number;
+  /** Share of the time it sent in which the generator's thread had work, 0 to 1; turns that found nothing are none. */
+  readonly busy: number;
   /** Why the run says nothing; empty where it is good. */
   readonly void: string;
 }
@@ -82,14 +84,18 @@ export interface ServerFigures {
   readonly batches: readonly (readonly [rows: number, count: number])[];
 }
 
-/** One load at one rate or concurrency, from its first request to its last answer. */
+/** One load at one rate or concurrency. Counts and times are of all its requests, to the last answer. */
 export interface LoadFigures {
   readonly loop: Loop;
   readonly connections: number;
+  /** How long it sent. */
   readonly durationS: number;
   /** What a good answer must keep; null: any 2xx is good. */
   readonly deadlineMs: number | null;
-  /** Per second: what should have been sent, what was answered at all, and 2xx inside the deadline. */
+  /**
+   * Per second over the time that it sent: what should have been sent, what was answered at all in that time, and what of
+   * it was 2xx inside the deadline.
+   */
   readonly offered: number;
   readonly achieved: number;
   readonly goodput: number;

@@ -5,7 +5,7 @@
 
 /** Longest head (status line, headers, interim answers), and longest line of a chunked body with its trailers, bytes. */
 export const MAX_HEAD_BYTES = 16 * 1024;
-/** Longest `X-Error-Code` that is kept, characters: it becomes a label. */
+/** Longest `X-Error-Code` that is kept, characters: it becomes a label. A longer one is none. */
 export const MAX_CODE_LENGTH = 64;
 /** Digits of a length: more than any body, and exact as a number. */
 const MAX_DIGITS = 15;
@@ -182,7 +182,7 @@ export class HttpAnswer {
         if (named(bytes, start, RETRY_AFTER)) this.retryAfter = true;
         return true;
       case ERROR_CODE.length:
-        if (named(bytes, start, ERROR_CODE)) this.errorCode = value(bytes, colon, end).slice(0, MAX_CODE_LENGTH);
+        if (named(bytes, start, ERROR_CODE)) this.errorCode = code(bytes, colon, end);
         return true;
       case CONTENT_LENGTH.length:
         return !named(bytes, start, CONTENT_LENGTH) || this.#contentLength(bytes, colon + 1, end);
@@ -264,6 +264,11 @@ function named(bytes: Buffer, start: number, name: Buffer): boolean {
 
 function value(bytes: Buffer, colon: number, end: number): string {
   return bytes.toString('latin1', colon + 1, end).trim();
+}
+
+function code(bytes: Buffer, colon: number, end: number): string {
+  const found = value(bytes, colon, end);
+  return found.length > MAX_CODE_LENGTH ? '' : found;
 }
 
 /** A decimal number, or -1 where it is none. */

@@ -9,9 +9,10 @@ import { arrivals } from './arrivals.ts';
 import { NONE } from './chains.ts';
 import { Connection, type ConnectionOwner, encodeRequest, type Failure } from './connection.ts';
 import type { LoadFigures, LoadPlan } from './figures.ts';
+import type { Progress } from './progress.ts';
 import { DOWN, Schedule } from './schedule.ts';
 import { Tally } from './tally.ts';
-import { Turns } from './turns.ts';
+import { busySince, Turns } from './turns.ts';
 
 /** Most connections of a load. */
 export const MAX_CONNECTIONS = 10_000;
@@ -30,23 +31,6 @@ const WATCH_MS = 20;
 const PROGRESS_US = 1_000_000;
 /** One read of a socket: the more it takes, the fewer a large answer needs. */
 const READ_BUFFER_BYTES = 64 * 1024;
-
-/** How a run goes, once a second. Counts are since the start. */
-export interface Progress {
-  readonly elapsedS: number;
-  readonly sent: number;
-  readonly ok: number;
-  readonly late: number;
-  readonly refused: number;
-  /** Requests without a whole answer. */
-  readonly failed: number;
-  readonly inFlight: number;
-  /** How long the oldest of those that have no connection has waited, microseconds. */
-  readonly waitingUs: number;
-  /** Of 2xx so far, microseconds. */
-  readonly p50: number;
-  readonly p99: number;
-}
 
 /** What a run may be given besides its plan. */
 export interface OpenLoopOptions {
@@ -104,6 +88,11 @@ class OpenLoop implements ConnectionOwner {
   /** Arrivals of the run that were never given out. */
   #unsent = 0;
   #toldUs = 0;
+  /** What this machine ran out of; empty for nothing. */
+  #shortage = '';
+  #loopBefore = performance.eventLoopUtilization();
+  /** Over the sending; null before its end. */
+  #busy: number | null = null;
   #finish: () => void = () => undefined;
 
   constructor(plan: LoadPlan, options: OpenLoopOptions) {
@@ -136,7 +125,9 @@ class OpenLoop implements ConnectionOwner {
       }
     };
     const timer = new AbortController();
-    const patience = delay(WARM_UP_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+    const { signal } = this.#options;
+    const ends = signal === undefined ? timer.signal : AbortSignal.any([timer.signal, signal]);
+    const patience = delay(WARM_UP_MS, undefined, { signal: ends }).catch(() => undefined);
     await Promise.race([Promise.all(Array.from({ length: WARM_UP_WIDTH }, opener)), patience]);
     over = true;
     timer.abort();
@@ -146,6 +137,7 @@ class OpenLoop implements ConnectionOwner {
     const { signal } = this.#options;
     const stop = () => this.#stop();
     const cpu = process.cpuUsage();
+    this.#loopBefore = performance.eventLoopUtilization();
     this.#startUs = this.#clock.nowUs();
     signal?.addEventListener('abort', stop);
     const watch = setInterval(() => this.#watch(), WATCH_MS);
@@ -158,9 +150,14 @@ class OpenLoop implements ConnectionOwner {
     clearInterval(watch);
     signal?.removeEventListener('abort', stop);
     this.#turns.end();
-    const figures = this.#figures(user + system - this.#turns.idleUs);
+    // Turns are measured by another clock than CPU.
+    const figures = this.#figures(Math.max(user + system - this.#turns.idleUs, 0));
     for (const connection of this.#connections) connection.close();
     return figures;
+  }
+
+  read(): void {
+    this.#turns.worked();
   }
 
   began(connection: Connection): void {
@@ -189,6 +186,10 @@ class OpenLoop implements ConnectionOwner {
     this.#schedule.lost(connection.index, this.#nowUs());
   }
 
+  short(code: string): void {
+    this.#shortage = code;
+  }
+
   #nowUs(): number {
     return Math.max(this.#clock.nowUs() - this.#startUs, 0);
   }
@@ -215,6 +216,7 @@ class OpenLoop implements ConnectionOwner {
   /** What need not be punctual: answers that do not come, the end of patience, progress. */
   #watch(): void {
     const nowUs = this.#nowUs();
+    if (nowUs >= this.#endUs) this.#sendingEnded();
     const oldestUs = nowUs - this.#timeoutUs;
     for (let c = this.#schedule.givenUntil(oldestUs); c !== NONE; c = this.#schedule.givenUntil(oldestUs)) {
       (this.#connections[c] as Connection).giveUp();
@@ -228,7 +230,13 @@ class OpenLoop implements ConnectionOwner {
     this.#options.onProgress?.(this.#progress(nowUs));
   }
 
+  #sendingEnded(): number {
+    this.#busy ??= busySince(this.#loopBefore, this.#turns.idleUs);
+    return this.#busy;
+  }
+
   #stop(): void {
+    this.#sendingEnded();
     this.#endUs = Math.min(Math.max(this.#nowUs(), 1), this.#endUs);
     this.#tally.windowUs = this.#endUs;
     this.#unsent += this.#schedule.abandon(this.#endUs);
@@ -245,6 +253,8 @@ class OpenLoop implements ConnectionOwner {
   #figures(cpuUs: number): LoadFigures {
     const due = this.#schedule.given + this.#unsent;
     const unanswered = this.#unsent + this.#schedule.inFlight;
-    return this.#tally.figures(this.#plan, { durationS: this.#endUs / 1e6, due, unanswered, cpuUs });
+    const busy = this.#sendingEnded();
+    const facts = { durationS: this.#endUs / 1e6, due, unanswered, cpuUs, busy, shortage: this.#shortage };
+    return this.#tally.figures(this.#plan, facts);
   }
 }

@@ -3,8 +3,10 @@
 import type { Refusal } from './figures.ts';
 import { LatencyHistogram } from './histogram.ts';
 
-/** Most codes that are told apart; a server that invents more has the rest counted by status. */
-const MAX_CODES = 64;
+/** Most codes and statuses that are told apart; a server that invents more has the rest counted as one. */
+export const MAX_CODES = 64;
+/** Code of the rest, with status 0. */
+export const OTHER_CODES = 'other codes';
 /** A code as servers have it; anything else is passed over. */
 const CODE = /^[\w.-]{1,64}$/;
 
@@ -45,7 +47,7 @@ export class Refusals {
   #entry(status: number, code: string): Entry {
     const known = this.#entries.get(`${status} ${code}`);
     if (known !== undefined) return known;
-    if (this.#entries.size >= MAX_CODES && code !== `HTTP ${status}`) return this.#entry(status, `HTTP ${status}`);
+    if (this.#entries.size >= MAX_CODES && code !== OTHER_CODES) return this.#entry(0, OTHER_CODES);
     const entry = { code, status, count: 0, retryAfter: 0, times: new LatencyHistogram() };
     this.#entries.set(`${status} ${code}`, entry);
     return entry;

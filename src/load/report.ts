@@ -190,7 +190,7 @@ const run = object<LoadFigures>({
   latency: object<Distribution>({ count, ...TIMES, points: list(pair(share, amount), MAX_POINTS) }),
   wait: quantiles,
   firstByte: orNull(quantiles),
-  generator: object({ lag: quantiles, cpuUsPerRequest: amount, void: text() }),
+  generator: object({ lag: quantiles, cpuUsPerRequest: amount, busy: share, void: text() }),
   server: orNull(
     object<ServerFigures>({
       inferences: count,

@@ -1,15 +1,15 @@
 /** What became of the requests of one run, counted as they end, and the figures made of it at the end. */
 
 import type { Failure } from './connection.ts';
-import type { ConnectionErrors, LoadFigures, LoadPlan, Refusal } from './figures.ts';
+import type { ConnectionErrors, LoadFigures, LoadPlan } from './figures.ts';
 import { LatencyHistogram } from './histogram.ts';
+import { Refusals } from './refusals.ts';
+import { shortageReason } from './shortage.ts';
 
 /** Over this p99 of its own lag the generator disturbs what it measures, microseconds. */
 export const VOID_LAG_US = 500;
-
-/** Refusals told apart; a server that sends ever new codes gets one entry for the rest. */
-const MAX_REFUSAL_KINDS = 64;
-const OTHER_CODES = 'other codes';
+/** Over this share of the time at work the generator may be what limits: late reading costs no lag while all connections wait. */
+export const VOID_BUSY = 0.95;
 
 /** What is counted of an answer. */
 export interface Answer {
@@ -35,13 +35,10 @@ export interface RunFacts {
   readonly due: number;
   readonly unanswered: number;
   readonly cpuUs: number;
-}
-
-interface RefusalTally {
-  readonly code: string;
-  readonly status: number;
-  readonly timeToRefuse: LatencyHistogram;
-  retryAfter: number;
+  /** Share of the time it sent in which the generator's thread had work. */
+  readonly busy: number;
+  /** What this machine ran out of, by its code; empty for nothing. */
+  readonly shortage: string;
 }
 
 /** Counts of one run. */
@@ -49,13 +46,12 @@ export class Tally {
   sent = 0;
   ok = 0;
   late = 0;
-  refused = 0;
   failed = 0;
   readonly latency = new LatencyHistogram();
   readonly lag = new LatencyHistogram();
   readonly #wait = new LatencyHistogram();
   readonly #firstByte = new LatencyHistogram();
-  readonly #refusals = new Map<string, RefusalTally>();
+  readonly #refusals = new Refusals();
   readonly #errors = { connect: 0, reset: 0, timeout: 0, malformed: 0 } satisfies ConnectionErrors;
   readonly #deadlineUs: number;
   /** End of the sending. Answers after it count, but not into what the server did per second: it had more time for them. */
@@ -68,6 +64,10 @@ export class Tally {
     this.windowUs = windowUs;
   }
 
+  get refused(): number {
+    return this.#refusals.count;
+  }
+
   /** A request was written, this long after it could have been. */
   wrote(lagUs: number): void {
     this.sent++;
@@ -78,8 +78,9 @@ export class Tally {
   answered(answer: Answer, times: RequestTimes): void {
     const inWindow = times.endUs <= this.windowUs;
     if (inWindow) this.#answeredInWindow++;
-    if (answer.status < 200 || answer.status > 299) this.#refuse(answer, times);
-    else this.#accept(times, inWindow);
+    const { status, errorCode, retryAfter } = answer;
+    if (status >= 200 && status <= 299) this.#accept(times, inWindow);
+    else this.#refusals.record(status, errorCode, retryAfter, times.endUs - times.intendedUs);
   }
 
   /** A request got none. */
@@ -102,13 +103,18 @@ export class Tally {
       sent: this.sent,
       ok: this.ok,
       late: this.late,
-      refused: this.#refused(),
+      refused: this.#refusals.figures(),
       errors: { ...this.#errors },
       unanswered: facts.unanswered,
       latency: this.latency.distribution(),
       wait: this.#wait.quantiles(),
       firstByte: this.#firstByte.quantiles(),
-      generator: { lag, cpuUsPerRequest: facts.cpuUs / Math.max(this.sent, 1), void: reasonOfVoid(facts.due, lag.p99) },
+      generator: {
+        lag,
+        cpuUsPerRequest: facts.cpuUs / Math.max(this.sent, 1),
+        busy: facts.busy,
+        void: reasonOfVoid(facts, lag.p99),
+      },
       server: null,
     };
   }
@@ -125,39 +131,13 @@ export class Tally {
     this.ok++;
     if (inWindow) this.#okInWindow++;
   }
-
-  #refuse(answer: Answer, times: RequestTimes): void {
-    this.refused++;
-    const refusal = this.#refusalOf(answer);
-    refusal.timeToRefuse.record(times.endUs - times.intendedUs);
-    if (answer.retryAfter) refusal.retryAfter++;
-  }
-
-  #refusalOf({ status, errorCode }: Answer): RefusalTally {
-    const key = `${status} ${errorCode}`;
-    const known = this.#refusals.get(key);
-    if (known !== undefined) return known;
-    if (this.#refusals.size >= MAX_REFUSAL_KINDS && errorCode !== OTHER_CODES) {
-      return this.#refusalOf({ status: 0, errorCode: OTHER_CODES, retryAfter: false });
-    }
-    const code = errorCode === '' ? `HTTP ${status}` : errorCode;
-    const made = { code, status, timeToRefuse: new LatencyHistogram(), retryAfter: 0 };
-    this.#refusals.set(key, made);
-    return made;
-  }
-
-  /** The most frequent first. */
-  #refused(): Refusal[] {
-    return [...this.#refusals.values()]
-      .map(({ code, status, timeToRefuse, retryAfter }) => {
-        return { code, status, count: timeToRefuse.count, timeToRefuse: timeToRefuse.quantiles(), retryAfter };
-      })
-      .sort((a, b) => b.count - a.count);
-  }
 }
 
-function reasonOfVoid(due: number, lagP99Us: number): string {
+function reasonOfVoid({ due, busy, shortage }: RunFacts, lagP99Us: number): string {
   if (due === 0) return 'no request was due in this time';
-  if (lagP99Us <= VOID_LAG_US) return '';
-  return `the generator was late: the p99 of its lag is ${lagP99Us} us, over ${VOID_LAG_US} us`;
+  if (shortage !== '') return shortageReason(shortage);
+  if (lagP99Us > VOID_LAG_US) {
+    return `the generator was late: the p99 of its lag is ${lagP99Us} us, over ${VOID_LAG_US} us`;
+  }
+  return busy > VOID_BUSY ? 'the generator had no idle time left: these are its own limits' : '';
 }

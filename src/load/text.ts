@@ -66,9 +66,9 @@ function refusalTable({ refused }: LoadFigures): string[] {
 }
 
 function generatorLines({ generator }: LoadFigures): string[] {
-  const { lag, cpuUsPerRequest } = generator;
+  const { lag, cpuUsPerRequest, busy } = generator;
   const late = lag.count === 0 ? '' : `, lag p50 ${time(lag.p50)} p99 ${time(lag.p99)}`;
-  return [`generator  ${time(cpuUsPerRequest)} of CPU per request${late}`];
+  return [`generator  ${time(cpuUsPerRequest)} of CPU per request, busy ${percent(busy)} of the time${late}`];
 }
 
 function serverLines({ server }: LoadFigures): string[] {

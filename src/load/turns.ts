@@ -11,6 +11,20 @@ const NEAR_US = 2000;
 /** A turn that finds nothing takes a few microseconds; where it took longer, the thread was not running. */
 const LONGEST_IDLE_TURN_US = 20;
 
+/** What the event loop says of itself at some time. */
+export type LoopTime = ReturnType<typeof performance.eventLoopUtilization>;
+
+/**
+ * Share of the time since `before` in which this thread did not wait for anything, 0 to 1. Where others have the core it is
+ * not waiting either: it would go on if it could.
+ * @param idleTurnsUs turns since then that found nothing
+ */
+export function busySince(before: LoopTime, idleTurnsUs = 0): number {
+  const { active, idle } = performance.eventLoopUtilization(before);
+  const busy = (active - idleTurnsUs / 1000) / Math.max(active + idle, Number.MIN_VALUE);
+  return Math.min(Math.max(busy, 0), 1);
+}
+
 /** Calls back at a time that may be changed at any moment, and counts what the turning cost. */
 export class Turns {
   /** CPU spent on turns that found nothing, microseconds. */

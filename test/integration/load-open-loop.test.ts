@@ -1,7 +1,11 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { Connection, encodeRequest } from '../../src/load/connection.ts';
 import type { LoadFigures, LoadPlan, Origin } from '../../src/load/figures.ts';
-import { type OpenLoopOptions, type Progress, runOpenLoop } from '../../src/load/open-loop.ts';
+import { type OpenLoopOptions, runOpenLoop } from '../../src/load/open-loop.ts';
+import type { Progress } from '../../src/load/progress.ts';
+import { deafServer } from '../support/deaf-server.ts';
 import { scriptedServer, whole } from '../support/scripted-server.ts';
 
 const BODY = Buffer.from('{"inputs":[]}');
@@ -83,7 +87,7 @@ describe('an open loop', () => {
       whole('503 Busy', 'X-Error-Code: OVERLOADED\r\nRetry-After: 1\r\n', 'no'),
       whole('503 Busy', 'X-Error-Code: OVERLOADED\r\n'),
       whole('503 Busy', 'Retry-After: 5\r\n'),
-      whole('404 Not Found'),
+      whole('404 Not Found', 'X-Error-Code: <b>hostile</b>\r\n'),
       whole('302 Found'),
       whole('201 Created'),
     ];
@@ -219,6 +223,65 @@ describe('an open loop', () => {
     expect(figures.ok).toBeGreaterThan(0);
     const never = await load(plan(server.origin), { signal: AbortSignal.abort() });
     expect(never).toMatchObject({ sent: 0, generator: { void: 'no request was due in this time' } });
+  });
+
+  it('is void where it had no idle time left, though no request was late by itself', async () => {
+    await using server = await scriptedServer((socket) => socket.write(whole('200 OK')));
+    const loop = { kind: 'open', rate: 500_000, arrivals: 'uniform' } as const;
+    const figures = await load(plan(server.origin, { loop, connections: 2 }), { drainMs: 0 });
+    expect(figures.generator.busy).toBeGreaterThan(0.95);
+    expect(figures.generator.void).not.toBe('');
+    const seldom = { kind: 'open', rate: 20, arrivals: 'uniform' } as const;
+    const idle = await load(plan(server.origin, { loop: seldom }));
+    expect(idle.generator.busy).toBeGreaterThan(0);
+    expect(idle.generator.busy).toBeLessThan(0.8);
+  });
+
+  it('has no CPU of less than nothing, however long its clock says that turns took', async () => {
+    await using server = await scriptedServer((socket) => socket.write(whole('200 OK')));
+    const clock = { nowUs: () => systemClock.nowUs() * 5 };
+    const loop = { kind: 'open', rate: 510, arrivals: 'uniform' } as const;
+    const figures = await load(plan(server.origin, { loop, durationS: 2 }), { clock });
+    expect(figures.ok).toBe(figures.sent);
+    expect(figures.generator.cpuUsPerRequest).toBeGreaterThanOrEqual(0);
+  });
+
+  it('tells of every part of an answer that it read: each is work', async () => {
+    const parts = [...whole('200 OK', '', 'abc')];
+    let written = 0;
+    let write: () => void = () => undefined;
+    await using server = await scriptedServer((socket) => {
+      write = () => void (written < parts.length && socket.write(parts[written++] as string));
+      write();
+    });
+    let read = 0;
+    let began = 0;
+    const kept = await new Promise((resolve) => {
+      const owner = {
+        read: () => {
+          read++;
+          write();
+        },
+        began: () => began++,
+        answered: (_connection: Connection, keeps: boolean) => resolve(keeps),
+        failed: (_connection: Connection, failure: string) => resolve(failure),
+        lost: () => resolve('lost'),
+        short: resolve,
+      };
+      const connection = new Connection(0, server.origin, Buffer.alloc(64), owner);
+      connection.send(encodeRequest(server.origin, { path: '/', headers: {}, body: BODY }));
+      later(5000, () => connection.close());
+    });
+    expect([kept, began, read]).toEqual([true, 1, parts.length]);
+  });
+
+  it('ends when it is told to while it still opens connections', async () => {
+    await using deaf = await deafServer();
+    const before = performance.now();
+    const figures = await load(plan(deaf.origin, { connections: 20 }), { signal: AbortSignal.timeout(200) });
+    expect(figures.sent).toBe(0);
+    // The opening alone may take five seconds.
+    expect(performance.now() - before).toBeLessThan(4000);
   });
 
   it('shows a stall of a second to all that arrive in it, not only to those it holds', async () => {

@@ -32,7 +32,7 @@ export function figures(loop: Loop, baseUs: number, more: Partial<LoadFigures> =
     latency: times.distribution(),
     wait: NO_QUANTILES,
     firstByte: null,
-    generator: { lag: NO_QUANTILES, cpuUsPerRequest: 20, void: '' },
+    generator: { lag: NO_QUANTILES, cpuUsPerRequest: 20, busy: 0.25, void: '' },
     server: null,
     ...more,
   };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LoadFigures, LoadPlan } from '../../../src/load/figures.ts';
-import { Tally, VOID_LAG_US } from '../../../src/load/tally.ts';
+import { MAX_CODES, OTHER_CODES } from '../../../src/load/refusals.ts';
+import { Tally, VOID_BUSY, VOID_LAG_US } from '../../../src/load/tally.ts';
 
 const PLAN: LoadPlan = {
   origin: { host: '127.0.0.1', port: 1 },
@@ -13,8 +14,8 @@ const PLAN: LoadPlan = {
 };
 const GOOD = { status: 200, errorCode: '', retryAfter: false };
 
-function figures(tally: Tally, due = 10): LoadFigures {
-  return tally.figures(PLAN, { durationS: 2, due, unanswered: 0, cpuUs: 900 });
+function figures(tally: Tally, due = 10, busy = 0.5): LoadFigures {
+  return tally.figures(PLAN, { durationS: 2, due, unanswered: 0, cpuUs: 900, busy, shortage: '' });
 }
 
 /** An answer to a request intended at `intendedUs` that came after `tookUs`. */
@@ -54,18 +55,20 @@ describe('a tally', () => {
     refuse(429, 'OVERLOADED');
     for (let i = 0; i < 1000; i++) refuse(500, `NEW_${i}`);
     const { refused } = figures(tally);
-    expect(refused.length).toBe(65);
-    expect(refused[0]).toMatchObject({ code: 'other codes', count: 1000 - 62 });
+    expect(refused.length).toBe(MAX_CODES + 1);
+    expect(refused[0]).toMatchObject({ code: OTHER_CODES, status: 0, count: 1000 - (MAX_CODES - 2) });
     expect(refused[1]).toMatchObject({ code: 'OVERLOADED', status: 429, count: 2, retryAfter: 0 });
     expect(refused.reduce((sum, { count }) => sum + count, 0)).toBe(1003);
     expect(refused.find(({ status }) => status === 503)).toMatchObject({ retryAfter: 1, timeToRefuse: { max: 100 } });
   });
 
-  it('calls a run void where its own lag is over the limit, and one in which nothing was due', () => {
+  it('calls a run void where its own lag is over the limit, one without idle time, and one in which nothing was due', () => {
     const tally = new Tally(null, 2e6);
     for (let i = 0; i < 980; i++) tally.wrote(3);
     for (let i = 0; i < 10; i++) tally.wrote(VOID_LAG_US);
-    expect(figures(tally).generator).toMatchObject({ void: '', cpuUsPerRequest: 900 / 990 });
+    expect(figures(tally).generator).toMatchObject({ void: '', cpuUsPerRequest: 900 / 990, busy: 0.5 });
+    expect(figures(tally, 10, VOID_BUSY).generator.void).toBe('');
+    expect(figures(tally, 10, VOID_BUSY + 0.01).generator.void).toMatch(/no idle time left/);
     expect(figures(tally, 0).generator.void).toMatch(/no request/);
     for (let i = 0; i < 11; i++) tally.wrote(VOID_LAG_US + 10);
     expect(figures(tally).generator.void).toMatch(/p99 of its lag is 51\d us, over 500 us/);

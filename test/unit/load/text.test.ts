@@ -42,6 +42,7 @@ describe('the progress line', () => {
     refused: 0,
     failed: 0,
     inFlight: 1,
+    waitingUs: 0,
     p50: 903,
     p99: 9010,
   };
@@ -54,7 +55,13 @@ describe('the progress line', () => {
     expect(worse).toContain('[##########] 10.0/10.0 s');
     expect(worse).toContain('good 417/s');
     expect(worse).toContain('late 3  refused 7  failed 10');
-    expect(worse.length).toBeLessThan(120);
+    expect(progressLine({ ...progress, late: 3, waitingUs: 2_340_000 }, open(1000), 10)).toMatch(
+      /late 3 {2}waiting 2.34 s$/,
+    );
+    const most = { ok: 1e8, late: 1e8, refused: 1e8, failed: 1e8, waitingUs: 6e8 };
+    for (const more of [{ failed: 10, refused: 7, late: 3, waitingUs: 2_340_000 }, most]) {
+      expect(progressLine({ ...progress, ...more }, open(100_000), 3600).length).toBeLessThan(120);
+    }
   });
 });
 
@@ -68,7 +75,7 @@ describe('the text of a run', () => {
     unanswered: 6,
     wait: good.latency,
     firstByte: good.latency,
-    generator: { lag: good.latency, cpuUsPerRequest: 21.5, void: 'p99 lag of 0.9 ms' },
+    generator: { lag: good.latency, cpuUsPerRequest: 21.5, busy: 0.5, void: 'p99 lag of 0.9 ms' },
     server: { inferences: 30, executions: 10, batchRows: 3, queueUs: 12, computeUs: 1500, batches: [[1, 4], [4, 6]] }, // biome-ignore format: pairs
   });
 
@@ -80,7 +87,7 @@ describe('the text of a run', () => {
       'late       12 were',
       'failed     1 connect, 2 reset',
       'unanswered 6',
-      'generator  21.5 us of CPU per request, lag p50 903 us p99 9.01 ms',
+      'generator  21.5 us of CPU per request, busy 50.0 % of the time, lag p50 903 us p99 9.01 ms',
       '30 rows in 10 batches of 3.00, queue 12.0 us, compute 1.50 ms',
       'batches    1 (4x), 4 (6x)',
     ]) {
@@ -102,7 +109,7 @@ describe('the text of a run', () => {
 
 describe('the text of a report', () => {
   test('has a line for each run, what was found, and that it is incomplete', () => {
-    const runs = [figures(open(1000), 900), figures(open(2000), 900, { generator: { lag: figures(open(1), 1).wait, cpuUsPerRequest: 1, void: 'x' } })]; // biome-ignore format: one line
+    const runs = [figures(open(1000), 900), figures(open(2000), 900, { generator: { lag: figures(open(1), 1).wait, cpuUsPerRequest: 1, busy: 1, void: 'x' } })]; // biome-ignore format: one line
     const recovery = { burstRate: 5000, rate: 800, windowS: 1, goodput: [], recoveredS: 2 };
     const text = reportText(
       reportOf(runs, {
