@@ -1,5 +1,5 @@
 /**
- * One HTTP/1.1 answer, read from pieces as they come: what a load counts of it is kept, its body is counted and dropped.
+ * One HTTP/1.1 answer, read from pieces as they come: what a load counts of it is kept, its body is dropped.
  * How the bytes are cut never changes what is found. Whatever a server sends, memory stays within the limit for heads.
  */
 
@@ -46,8 +46,6 @@ export class HttpAnswer {
   errorCode = '';
   /** Whether `Retry-After` came. */
   retryAfter = false;
-  /** Bytes of the body so far, without the framing of chunks. */
-  bodyBytes = 0;
   /** Whether the connection carries no other answer after this one. */
   closing = false;
   #state = STATUS;
@@ -63,7 +61,6 @@ export class HttpAnswer {
     this.#state = STATUS;
     this.#partial = null;
     this.#lineBytes = 0;
-    this.bodyBytes = 0;
     this.#beginHead();
   }
 
@@ -102,12 +99,8 @@ export class HttpAnswer {
 
   /** Bytes that only count. @returns where the reading goes on */
   #count(at: number, end: number): number {
-    if (this.#state === UNTIL_CLOSE) {
-      this.bodyBytes += end - at;
-      return end;
-    }
+    if (this.#state === UNTIL_CLOSE) return end;
     const taken = Math.min(this.#left, end - at);
-    this.bodyBytes += taken;
     this.#left -= taken;
     if (this.#left === 0) this.#state = this.#state === CHUNK ? CHUNK_END : DONE;
     return at + taken;

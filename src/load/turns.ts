@@ -25,7 +25,7 @@ export function busySince(before: LoopTime, idleTurnsUs = 0): number {
   return Math.min(Math.max(busy, 0), 1);
 }
 
-/** Calls back at a time that may be changed at any moment, and counts what the turning cost. */
+/** Calls back at a time that may be changed at any moment, never before it, and counts what the turning cost. */
 export class Turns {
   /** CPU spent on turns that found nothing, microseconds. */
   idleUs = 0;
@@ -91,6 +91,8 @@ export class Turns {
   #waken(): void {
     this.#timerUs = Number.POSITIVE_INFINITY;
     this.worked();
-    this.#wake();
+    const leftUs = this.#nextUs - this.#clock.nowUs();
+    if (leftUs <= 0) this.#wake();
+    else this.until(leftUs);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareUndisturbed, QueueUnderLoad, WITHIN } from '../support/lindley.ts';
+import { compareUndisturbed, QueueUnderLoad, STRETCHED, WITHIN } from '../support/lindley.ts';
 
 const SEED = 41;
 /** So long that what else runs on the machine is small against it; test/soak has the short ones. */
@@ -13,6 +13,7 @@ describe('a load at a real server with one queue', () => {
       await using queue = await QueueUnderLoad.start(SEED, SERVICE_US);
       const found = await compareUndisturbed(queue, load, DURATION_S);
       expect(found.requests).toBeGreaterThan(25);
+      expect(found.stretch).toBeLessThan(STRETCHED);
       expect(Math.abs(found.meanWaitRatio - 1), JSON.stringify(found)).toBeLessThan(WITHIN);
       expect(Math.abs(found.p90Ratio - 1), JSON.stringify(found)).toBeLessThan(WITHIN);
     },

@@ -16,8 +16,8 @@ function read(bytes: Buffer, cuts: readonly number[] = [], closed = false, answe
     shared.fill(0x7f);
   }
   if (closed) answer.close();
-  const { status, errorCode, retryAfter, bodyBytes, closing, done, malformed } = answer;
-  return malformed ? { malformed } : { status, errorCode, retryAfter, bodyBytes, closing, done, malformed };
+  const { status, errorCode, retryAfter, closing, done, malformed } = answer;
+  return malformed ? { malformed } : { status, errorCode, retryAfter, closing, done, malformed };
 }
 
 const text = (answer: string) => read(Buffer.from(answer, 'latin1'));
@@ -96,19 +96,19 @@ describe('an HTTP answer', () => {
   });
 
   test.each([
-    ['a length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', { status: 200, bodyBytes: 5, closing: false }],
-    ['no body', 'HTTP/1.1 204 No Content\r\n\r\n', { status: 204, bodyBytes: 0, closing: false }],
+    ['a length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello', { status: 200, closing: false }],
+    ['no body', 'HTTP/1.1 204 No Content\r\n\r\n', { status: 204, closing: false }],
     [
       'chunks',
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\nA;n=v\r\n0123456789\r\n1\r\nx\r\n0\r\nT: v\r\n\r\n',
-      { status: 200, bodyBytes: 11 },
+      { status: 200 },
     ],
     [
       'chunks before a length',
       'HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      { bodyBytes: 0 },
+      { status: 200 },
     ],
-    ['bare line ends', 'HTTP/1.1 200 OK\ncontent-length: 1\n\nx', { status: 200, bodyBytes: 1 }],
+    ['bare line ends', 'HTTP/1.1 200 OK\ncontent-length: 1\n\nx', { status: 200 }],
     [
       'interim answers before',
       'HTTP/1.1 100 Continue\r\nX-Error-Code: NO\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
@@ -126,15 +126,21 @@ describe('an HTTP answer', () => {
       { closing: false },
     ],
     ['one that closes', 'HTTP/1.1 200 OK\r\nConnection: x, close\r\nContent-Length: 0\r\n\r\n', { closing: true }],
-    ['bytes behind it', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP', { bodyBytes: 1, closing: true }],
-  ])('is whole with %s', (_what, bytes, expected) => {
+  ])('is whole with its last byte, with %s', (_what, bytes, expected) => {
     expect(text(bytes)).toMatchObject({ done: true, ...expected });
+    expect(text(bytes.slice(0, -1))).toMatchObject({ done: false });
+  });
+
+  test('is the last on its connection where bytes come behind it', () => {
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx';
+    expect(text(answer)).toMatchObject({ done: true, closing: false });
+    expect(text(`${answer}HTTP`)).toMatchObject({ done: true, closing: true });
   });
 
   test('without a length is whole when the connection ends, and with one is not', () => {
     const open = Buffer.from('HTTP/1.1 200 OK\r\n\r\nanything');
     expect(read(open)).toMatchObject({ done: false });
-    expect(read(open, [], true)).toMatchObject({ done: true, bodyBytes: 8, closing: true });
+    expect(read(open, [], true)).toMatchObject({ done: true, closing: true });
     expect(read(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nanything'), [], true)).toMatchObject({
       done: false,
     });
@@ -168,7 +174,6 @@ describe('an HTTP answer', () => {
     expect(text(`${chunked}0\r\n${'a: b\r\n'.repeat(MAX_HEAD_BYTES / 5)}`)).toEqual({ malformed: true });
     expect(text(`${chunked}${'1\r\nx\r\n'.repeat(MAX_HEAD_BYTES)}0\r\n\r\n`)).toMatchObject({
       done: true,
-      bodyBytes: MAX_HEAD_BYTES,
     });
     const longest = 'C'.repeat(MAX_CODE_LENGTH);
     const coded = (errorCode: string) => `${ok}X-Error-Code: ${errorCode}\r\nContent-Length: 0\r\n\r\n`;

@@ -12,12 +12,14 @@ import { runOpenLoop } from '../../src/load/open-loop.ts';
 import type { QueueServerFacts } from './queue-server.ts';
 
 const SERVER = fileURLToPath(new URL('./queue-server.ts', import.meta.url));
-/** More requests than that wait at the generator: a wait like any other. Opening many would keep both sides busy. */
-const CONNECTIONS = 32;
+/** So few that most requests wait at the generator: a time that counts from the sending would not have their wait. */
+const CONNECTIONS = 4;
 /** The first requests compile the code of both processes, and are not looked at. */
 const WARM_UP_S = 1;
-/** Over this mean lateness of the generator, as a share of the service time, the machine was too busy to compare anything. */
+/** Mean lateness of the generator, or what the machine added to a service, as a share of the service time: more disturbs. */
 const DISTURBED = 0.01;
+/** Mean service taken over mean service drawn: a server that took longer did not serve what was to be looked at. */
+export const STRETCHED = 1.05;
 
 /** How near measured waits must come to those of the recursion. */
 export const WITHIN = 0.05;
@@ -108,17 +110,24 @@ export class QueueUnderLoad implements AsyncDisposable {
 }
 
 /**
- * Compares until the generator was not disturbed.
- * @throws Error where the machine gave no such run
+ * Compares until neither the generator nor the server was disturbed; where that does not happen, what was disturbed least.
+ * Which comparison it is never depends on what it found.
+ * @throws Error where the machine gave no run that says anything
  */
 export async function compareUndisturbed(queue: QueueUnderLoad, load: number, durationS: number): Promise<Comparison> {
-  const disturbed: Comparison[] = [];
+  const all: Comparison[] = [];
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const comparison = await queue.compare(load, durationS);
-    if (comparison.lateness <= DISTURBED) return comparison;
-    disturbed.push(comparison);
+    all.push(comparison);
+    if (usable(comparison) && comparison.stretch <= 1 + DISTURBED) return comparison;
   }
-  throw new Error(`the machine was too busy to compare anything: ${JSON.stringify(disturbed)}`);
+  const [best] = all.filter(usable).sort((a, b) => a.stretch - b.stretch);
+  if (best === undefined) throw new Error(`the machine was too busy to compare anything: ${JSON.stringify(all)}`);
+  return best;
+}
+
+function usable({ lateness, stretch }: Comparison): boolean {
+  return lateness <= DISTURBED && stretch < STRETCHED;
 }
 
 function lindley(arrivalsUs: readonly number[], services: readonly number[]): number[] {
