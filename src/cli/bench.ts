@@ -231,7 +231,7 @@ const showProgress: Bench['onProgress'] = (progress, loop, totalS) => {
 function showRun(run: LoadFigures): void {
   clearProgress();
   const times = `p50 ${time(run.latency.p50)}, p99 ${time(run.latency.p99)}`;
-  const what = run.generator.void === '' ? (holds(run) ? 'held' : 'not held') : 'void';
+  const what = holds(run) ? 'held' : run.generator.void === '' ? 'not held' : 'void';
   process.stderr.write(`${loadName(run.loop)}: goodput ${plain(run.goodput)}/s, ${times}: ${what}\n`);
 }
 
