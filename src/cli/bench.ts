@@ -11,13 +11,13 @@ import { makeRequests } from '../load/inputs.ts';
 import { overload } from '../load/overload.ts';
 import { reportPage } from '../load/page.ts';
 import { progressLine } from '../load/progress.ts';
-import { deadlineFor, holds, ramp } from '../load/ramp.ts';
+import { deadlineFor, ramp } from '../load/ramp.ts';
 import { type Capacity, type Report, readReport, thisMachine, writeReport, writeWhole } from '../load/report.ts';
 import { readRequestFile } from '../load/request-file.ts';
 import { type Bench, openLoop, runLoad } from '../load/run.ts';
 import { describeServer, type Target } from '../load/target.ts';
 import { headText, reportText, runText } from '../load/text.ts';
-import { loadName, plain, time } from '../load/units.ts';
+import { holds, loadName, plain, time } from '../load/units.ts';
 import { type BenchOptions, mustBeLoopback, UsageError, understandBench } from './bench-options.ts';
 import { EXIT, SAME_SIGNAL_MS } from './exit.ts';
 

@@ -9,7 +9,7 @@ import { batchPlots, goodputPlot, latencyPlot, percentilePlot, recoveryPlot } fr
 import type { Report } from './report.ts';
 import { STYLE } from './style.ts';
 import { costTable, outcomeTable, troubleTable } from './tables.ts';
-import { due, failures, loadName, percent, plain, refusals, time } from './units.ts';
+import { due, failures, holds, loadName, percent, plain, refusals, time } from './units.ts';
 
 /** The page: HTML that is well-formed XML as well. */
 export function reportPage(report: Report): string {
@@ -64,7 +64,9 @@ function tiles({ capacity, recovery, runs }: Report): Markup {
   if (capacity !== null) {
     found.push(['Capacity', plain(capacity.rate), `/s with p99 in ${time(capacity.heldDeadlineMs * 1000)}`]);
   }
-  const best = runs.filter((run) => run.generator.void === '').toSorted((a, b) => b.goodput - a.goodput)[0];
+  const best = runs
+    .filter((run) => run.generator.void === '' || holds(run))
+    .toSorted((a, b) => b.goodput - a.goodput)[0];
   if (best !== undefined) found.push(...runTiles(best, runs.length > 1));
   if (recovery !== null) {
     const back = recovery.recoveredS === null ? ['not', 'while watched'] : [plain(recovery.recoveredS), 's'];

@@ -52,8 +52,9 @@ const DOT = 4;
 const BARS_WIDTH = 320;
 const BARS_HEIGHT = 150;
 const BARS_INNER = 104;
-/** Most names that stand under the bars of one plot. */
-const BAR_NAMES = 8;
+/** Width of a character of a bar's name, and the space between two names. */
+const NAME_CHARACTER = 6.5;
+const NAME_SPACE = 10;
 
 /** Lines over two axes, with their legend. */
 export function linePlot(caption: Caption, x: Axis, y: Axis, series: readonly Series[]): Markup {
@@ -66,7 +67,8 @@ ${svg(caption, WIDTH, HEIGHT, body)}`;
 export function barPlot(caption: Caption, bars: readonly Bar[]): Markup {
   const most = Math.max(...bars.map(({ share }) => share), 1e-9);
   const width = BARS_WIDTH / bars.length;
-  const every = Math.ceil(bars.length / BAR_NAMES);
+  const longest = Math.max(...bars.map(({ name }) => name.length)) * NAME_CHARACTER + NAME_SPACE;
+  const every = Math.ceil(longest / width);
   const body = bars.map(({ name, share, label }, i) => {
     const height = Math.max((BARS_INNER * share) / most, share > 0 ? 1 : 0);
     const middle = width * (i + 0.5);

@@ -7,7 +7,7 @@ import { LoadError } from './error.ts';
 import type { LoadFigures } from './figures.ts';
 import type { Capacity } from './report.ts';
 import { type Bench, openLoop, runLoad } from './run.ts';
-import { due } from './units.ts';
+import { holds } from './units.ts';
 
 /** Requests at once that fill a server, and for how long: the throughput that they find is only where the search begins. */
 const PROBE_CONCURRENCY = 64;
@@ -17,8 +17,6 @@ const CLIMB = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5];
 /** How close the answer is to be, and the most runs that may take after the climb. */
 const CLOSE = 0.05;
 const MOST_HALVINGS = 8;
-/** Requests of all due that must be good: the deadline is kept at p99. */
-const GOOD_SHARE = 0.99;
 /** Deadline where none is given: so many p99 of a server that is asked one thing at a time, and at least so long. */
 const DEADLINE_P99S = 5;
 const LEAST_DEADLINE_MS = 50;
@@ -38,14 +36,6 @@ export async function deadlineFor(bench: Bench): Promise<number> {
   if (bench.deadlineMs !== null) return bench.deadlineMs;
   const { latency } = await runLoad(bench, { kind: 'closed', concurrency: 1 }, { durationS: UNLOADED_S });
   return Math.max(LEAST_DEADLINE_MS, Math.ceil((DEADLINE_P99S * latency.p99) / 1000));
-}
-
-/**
- * Whether a rate is held: 99 of 100 requests due were answered well and in time. That a generator was late does not matter
- * then: times count from when requests were to be sent, so its lateness is in them, and the server was quicker than they say.
- */
-export function holds(run: LoadFigures): boolean {
-  return due(run) > 0 && run.ok >= GOOD_SHARE * due(run);
 }
 
 /** What a search that ended at `rate` ran into, by its runs. */

@@ -1,6 +1,9 @@
-/** Figures as people read them: three significant digits, a unit where one helps. For texts and pages alike. */
+/** Figures as people read them: three significant digits, a unit where one helps; and what they add up to. For texts and pages alike. */
 
 import type { LoadFigures, Loop } from './figures.ts';
+
+/** Requests of all due that must be good: the deadline is kept at p99. */
+const GOOD_SHARE = 0.99;
 
 /** Three significant digits, without an exponent; thousands apart by a comma. */
 export function plain(value: number): string {
@@ -52,6 +55,14 @@ export function refusals({ refused }: LoadFigures): number {
 /** Requests that were due: each ended in one of these ways, or had not when the run did. */
 export function due(run: LoadFigures): number {
   return run.ok + run.late + refusals(run) + failures(run) + run.unanswered;
+}
+
+/**
+ * Whether a rate is held: 99 of 100 requests due were answered well and in time. That a generator was late does not matter
+ * then: times count from when requests were to be sent, so its lateness is in them, and the server was quicker than they say.
+ */
+export function holds(run: LoadFigures): boolean {
+  return due(run) > 0 && run.ok >= GOOD_SHARE * due(run);
 }
 
 /** How many connections, in words. */

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeRequests } from '../../src/load/inputs.ts';
-import { deadlineFor, holds } from '../../src/load/ramp.ts';
+import { deadlineFor } from '../../src/load/ramp.ts';
 import { readReport } from '../../src/load/report.ts';
 import { describeServer } from '../../src/load/target.ts';
+import { holds } from '../../src/load/units.ts';
 import { type RunningGateway, startGateway } from '../support/gateway.ts';
 
 const PLAIN = { deadlineMs: null, sendDeadline: null, token: null };

@@ -135,6 +135,14 @@ describe('the page of other reports', () => {
     expect(found.text).not.toContain('Refusals and failures');
   });
 
+  test('names the best goodput among runs that held, late generator or not, and those that are not void', () => {
+    const late = { ...figures(open(1), 1).generator, void: 'late' };
+    const held = figures(open(300), 900, { goodput: 300, generator: late });
+    const failed = figures(open(900), 900, { goodput: 800, ok: 100, late: 8900, generator: late });
+    const collapsed = figures(open(600), 900, { goodput: 7, ok: 70, late: 5930 });
+    expect(read(reportPage(reportOf([held, failed, collapsed]))).text).toMatch(/Best goodput\s*300/);
+  });
+
   test('of an overload has the capacity and the recovery', () => {
     const recovery = { burstRate: 500, rate: 80, windowS: 0.5, goodput: [1, 40, 80, 80], recoveredS: 1.5 };
     const found = read(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LoadFigures } from '../../../src/load/figures.ts';
-import { holds, limitOf, search } from '../../../src/load/ramp.ts';
+import { limitOf, search } from '../../../src/load/ramp.ts';
+import { holds } from '../../../src/load/units.ts';
 import { figures, open } from '../../support/load-figures.ts';
 
 /** A server that holds every rate up to `capacity`. */
