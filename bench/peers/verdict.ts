@@ -1,7 +1,8 @@
 /** What the slices of a contest say: medians, ratios with their intervals, and whether the targets are held. */
 
+import { median } from '../../src/load/compare.ts';
 import type { Table } from '../runner/scenario.ts';
-import { interval, median } from '../runner/statistics.ts';
+import { interval } from '../runner/statistics.ts';
 import type { Meeting, Sample, Standing } from './contest.ts';
 
 /** A quantity in which two servers are compared, as ours over theirs. */

@@ -1,7 +1,8 @@
 /** Interleaving: what drifts during a round weighs on both sides alike, and what differs between our two slices is noise. */
 
+import { median } from '../../src/load/compare.ts';
 import type { Outcome } from './scenario.ts';
-import { interval, median } from './statistics.ts';
+import { interval } from './statistics.ts';
 
 /** What a round brought. */
 export interface Round {

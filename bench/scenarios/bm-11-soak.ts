@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { median } from '../../src/load/compare.ts';
 import { answerBytes, type mlpBinary } from '../http/loads.ts';
 import { mixed, writeMixed } from '../http/mix.ts';
 import { LOAD_CORE, SERVER_CORE } from '../runner/compare.ts';
@@ -10,7 +11,6 @@ import { type Server, startServer } from '../runner/process.ts';
 import { FULL_SOAK } from '../runner/report.ts';
 import type { Effort, Outcome, Scenario } from '../runner/scenario.ts';
 import { slopeOf } from '../runner/slope.ts';
-import { median } from '../runner/statistics.ts';
 
 /** Part of the capacity that is used, and connections that share the pauses. */
 const SHARE = 0.8;

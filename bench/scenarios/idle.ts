@@ -1,12 +1,13 @@
 /** What an idle keep-alive connection costs the server in resident memory. */
 
 import { connect, type Socket } from 'node:net';
+import { median } from '../../src/load/compare.ts';
 import { answerBytes, mlpBinary } from '../http/loads.ts';
 import { ourServer, writeMlp } from '../http/models.ts';
 import { SERVER_CORE } from '../runner/compare.ts';
 import { openFiles, residentBytes, type Server, startServer } from '../runner/process.ts';
 import type { Outcome, Scenario } from '../runner/scenario.ts';
-import { interval, median } from '../runner/statistics.ts';
+import { interval } from '../runner/statistics.ts';
 
 const CONNECTIONS = 2_000;
 /** Opened before the counting: what the first ones make the server take is no cost of theirs. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { portHolder } from '../../src/cli/port-holder.ts';
+import { cosines } from '../support/fixtures/models.ts';
 import { constant, type Graph, node, onnx } from '../support/fixtures/onnx.ts';
 import { I, post } from '../support/gateway.ts';
 import { type Served, startProcess, untilListening, untilReady } from '../support/server-process.ts';
@@ -28,22 +29,10 @@ afterEach(async () => {
 
 /** A loop of as many rounds as the input says: quick when it is measured, endless when somebody wants it so. */
 function rounds(): Graph {
-  const body: Graph = {
-    inputs: [
-      ['i', 'INT64', []],
-      ['more', 'BOOL', []],
-      ['state', 'FP32', [1]],
-    ],
-    outputs: [
-      ['again', 'BOOL', []],
-      ['next', 'FP32', [1]],
-    ],
-    nodes: [node('Identity', ['more'], ['again']), node('Cos', ['state'], ['next'])],
-  };
   return {
     inputs: [['INPUT0', 'INT64', [1]]],
     outputs: [['OUTPUT0', 'FP32', [1]]],
-    nodes: [node('Loop', ['INPUT0', 'yes', 'start'], ['OUTPUT0'], { body })],
+    nodes: [node('Loop', ['INPUT0', 'yes', 'start'], ['OUTPUT0'], { body: cosines() })],
     constants: [constant('yes', 'BOOL', [], Uint8Array.of(1)), constant('start', 'FP32', [1], Float32Array.of(1))],
   };
 }
