@@ -32,9 +32,31 @@ const labelFile = z
   .regex(/^[^/\\\0][^\\\0]*$/, 'a file inside the folder of the model')
   .refine((path) => !path.split('/').includes('..'), 'a file inside the folder of the model');
 
+/** A number is that many, neither more nor less. */
+const instances = z
+  .union(
+    [
+      z
+        .int()
+        .min(1)
+        .transform((count) => ({ min: count, max: count as number | null })),
+      z
+        .strictObject({ min: z.int().min(1).default(1), max: z.int().min(1).nullable().default(null) })
+        .refine(({ min, max }) => max === null || max >= min),
+    ],
+    'a number of at least 1, or { min: 1, max: 4 } with min not above max',
+  )
+  .default({ min: 1, max: null });
+
+/** An hour: what takes longer is no request. */
+const MOST_TARGET_MS = 3_600_000;
+
+const slo = z.strictObject({ p99Ms: z.number().positive().max(MOST_TARGET_MS) });
+
 const modelSchema = z.strictObject({
+  slo: slo.nullable().default(null),
   maxBatchRows: z.int().min(0).nullable().default(null),
-  instances: z.int().min(1).nullable().default(null),
+  instances,
   queueRows: z.int().min(0).nullable().default(null),
   queueBytes: z.int().min(0).nullable().default(null),
   session: session.prefault({}),

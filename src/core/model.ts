@@ -13,8 +13,10 @@ export type Placement = 'inline' | 'worker';
 export interface ModelPolicy {
   /** Most rows of a batch; 0 = never batched; null = not stated. */
   readonly maxBatchRows: number | null;
-  /** How many workers hold it; null = all of them. */
-  readonly instances: number | null;
+  /** The latency target: `p99Ms` milliseconds from a request's first byte. null = none stated. */
+  readonly slo: { readonly p99Ms: number } | null;
+  /** Fewest and most workers that run it; `max` null = as many as there are. */
+  readonly instances: { readonly min: number; readonly max: number | null };
   readonly queueRows: number | null;
   readonly queueBytes: number | null;
   readonly session: SessionOptions;

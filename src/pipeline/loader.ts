@@ -83,7 +83,7 @@ export class ModelLoader implements Loader {
     const { policy, files } = found;
     this.#checkRefused(model, version, files);
     const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
-    const lanes = this.#workerLanes(policy.instances, spec.session);
+    const lanes = this.#workerLanes(policy.instances.max, spec.session);
     this.#parts.marks.name({ session: spec.session, model, version, files });
     const info = await explained(() => this.#lane(lanes[0]).load(spec));
     this.#parts.timeline.markModel(model, version, 'loaded');

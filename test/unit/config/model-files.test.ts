@@ -23,7 +23,8 @@ describe('model.yaml', () => {
   it('gives every default for an empty file', () => {
     expect(parseModelPolicy('', 'model.yaml')).toEqual({
       maxBatchRows: null,
-      instances: null,
+      slo: null,
+      instances: { min: 1, max: null },
       queueRows: null,
       queueBytes: null,
       session: {
@@ -52,7 +53,11 @@ describe('model.yaml', () => {
   it.each([
     ['maxBatchRow: 1', "m.yaml:1:1: unknown key 'maxBatchRow'; expected one of maxBatchRows"],
     ['maxBatchRows: -1', 'm.yaml:1:1: maxBatchRows: expected at least 0, found -1'],
-    ['instances: 0', 'expected at least 1, found 0'],
+    ['instances: 0', 'a number of at least 1, or { min: 1, max: 4 }'],
+    ['instances: { min: 3, max: 2 }', 'with min not above max'],
+    ['slo: { p99Ms: 0 }', 'slo.p99Ms'],
+    ['slo: { p99Ms: .nan }', 'slo.p99Ms'],
+    ['slo: 50', 'slo'],
     ['session: { executionProviders: [tpu] }', 'expected cpu or cuda, found'],
     ['session: { executionProviders: [] }', 'expected a length of at least 1'],
     ['labels: { y: ../secret }', 'a file inside the folder of the model'],

@@ -218,8 +218,8 @@ describe('writing fixtures', () => {
 
   test('gives the slow models one instance, and a queue of one and of eight', () => {
     const policy = (name: string) => parseModelPolicy(FIXTURES[name]?.policy ?? '', 'model.yaml');
-    expect(policy('slow')).toMatchObject({ instances: 1, queueRows: 1 });
-    expect(policy('slow8')).toMatchObject({ instances: 1, queueRows: 8 });
+    expect(policy('slow')).toMatchObject({ instances: { min: 1, max: 1 }, queueRows: 1 });
+    expect(policy('slow8')).toMatchObject({ instances: { min: 1, max: 1 }, queueRows: 8 });
   });
 
   test('gives cls a label for each class', async () => {
