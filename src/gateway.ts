@@ -3,10 +3,11 @@
  * pipeline/infer.ts. start() resolves as soon as the ports answer; models go on loading behind them.
  */
 
+import { availableParallelism } from 'node:os';
 import type { Config } from './config/schema.ts';
 import type { Supervision } from './config/supervision.ts';
 import { packageVersion } from './config/version.ts';
-import { systemClock } from './core/clock.ts';
+import { type Clock, systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
@@ -24,6 +25,7 @@ import { CrashMarks } from './native/crash-marks.ts';
 import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
+import { Places } from './pipeline/places.ts';
 import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
@@ -37,6 +39,8 @@ const UPLOADS_SHARE = 0.75;
 export interface GatewayOptions {
   /** What the supervisor knows, where there is one. */
   readonly supervision?: Supervision | null;
+  /** Time by which instances come and go. */
+  readonly placesClock?: Clock;
   /** Forces where models run. */
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
@@ -83,6 +87,7 @@ export class Gateway {
   readonly #timeline: Timeline;
   readonly #pool: WorkerPool;
   readonly #road: InferRoad;
+  readonly #places: Places;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
   readonly #inference: HttpServer;
@@ -118,10 +123,21 @@ export class Gateway {
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
     this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
+    this.#places = new Places({
+      clock: options.placesClock ?? systemClock,
+      driver: this.#road.driver,
+      lanes,
+      usage: this.#road.usage,
+      onMoved: (target, reason) => this.#placeChanged(target, reason),
+      onFailed: ({ model, version }, lane, error) =>
+        log.warn({ model, version, lane, err: error }, 'a model could not be loaded on another lane'),
+    });
     const loader = new ModelLoader({
       binding,
       arena,
       driver: this.#road.driver,
+      places: this.#places,
+      cores: availableParallelism(),
       lanes,
       metrics: this.#metrics,
       timeline: this.#timeline,
@@ -163,6 +179,7 @@ export class Gateway {
       throw new PortTakenError(adminHost, adminPort);
     }
     this.#timeline.mark('ports');
+    this.#places.start();
     this.#settled = this.#registry.start();
     this.#settled.then(
       () => this.#started(),
@@ -188,6 +205,7 @@ export class Gateway {
     const uploads = setTimeout(() => this.#inference.refuseUploads(), deadlineMs * UPLOADS_SHARE);
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
+      await this.#places.stop();
       await this.#road.drain();
       await this.#inference.settled();
       await this.#pool.close();
@@ -286,6 +304,12 @@ export class Gateway {
     this.#road.driver.laneChanged(lane, up);
     if (!up) this.#metrics.laneLost();
     this.#log.warn({ lane, up, reason }, up ? 'a lane is back' : 'a lane lost its thread');
+  }
+
+  #placeChanged({ model, version, session, facts }: Target, reason: string): void {
+    this.#registry.setFacts(session, facts);
+    const { placement, instances, batchRows } = facts;
+    this.#log.info({ model, version, placement, instances, batchRows, reason }, 'model runs elsewhere');
   }
 
   #runFailed(target: Target, rows: number, error: RunError): void {

@@ -31,11 +31,11 @@ export interface Traveller {
   next: this | null;
 }
 
-/** What a queue is made from. Fixed while the model version serves. */
+/** What a queue is made from. */
 export interface QueueSpec {
   /** Most rows of one batch; 0 where requests of this model never share one. */
   readonly maxBatchRows: number;
-  /** Lanes that hold an instance. */
+  /** Lanes that hold an instance at first. */
   readonly lanes: readonly number[];
   /** Bound on rows waiting beyond what free instances take at once: stops a flood from becoming latency. */
   readonly queueRows: number;
@@ -46,6 +46,9 @@ export interface QueueSpec {
 /** The requests of one model version that wait for an instance. */
 export interface Queue<T> {
   readonly spec: QueueSpec;
+  /** Lanes that take its batches now, and most rows of one there. */
+  lanes: readonly number[];
+  batchRows: number;
   head: T | null;
   tail: T | null;
   rows: number;
@@ -82,7 +85,9 @@ export function createBatcher<T>(lanes: number): Batcher<T> {
 
 /** A model version comes into service. */
 export function addQueue<T>(batcher: Batcher<T>, spec: QueueSpec): Queue<T> {
-  const queue: Queue<T> = { spec, head: null, tail: null, rows: 0, bytes: 0, length: 0, retries: 0, lost: false };
+  const { lanes, maxBatchRows: batchRows } = spec;
+  const empty = { head: null, tail: null, rows: 0, bytes: 0, length: 0, retries: 0, lost: false };
+  const queue: Queue<T> = { spec, lanes, batchRows, ...empty };
   batcher.queues.push(queue);
   return queue;
 }
@@ -97,7 +102,7 @@ export function removeQueue<T>(batcher: Batcher<T>, queue: Queue<T>): void {
 /** Lanes of the queue that could start a batch now. */
 export function freeLanes<T>(batcher: Batcher<T>, queue: Queue<T>): number {
   let free = 0;
-  for (const lane of queue.spec.lanes) if (batcher.up[lane] && batcher.lanes[lane] === null) free++;
+  for (const lane of queue.lanes) if (batcher.up[lane] && batcher.lanes[lane] === null) free++;
   return free;
 }
 
@@ -109,7 +114,7 @@ export function hasRoom<T>(batcher: Batcher<T>, queue: Queue<T>, rows: number, b
   if (queue.lost) return false;
   const free = freeLanes(batcher, queue);
   if (free > 0 && queue.length === 0) return true;
-  const atOnce = free * Math.max(1, queue.spec.maxBatchRows);
+  const atOnce = free * Math.max(1, queue.batchRows);
   return (
     queue.rows + Math.max(1, rows) <= queue.spec.queueRows + atOnce && queue.bytes + bytes <= queue.spec.queueBytes
   );
@@ -182,7 +187,7 @@ function oldestFor<T extends Traveller>(
 ): Queue<T> | null {
   let best: Queue<T> | null = null;
   for (const queue of batcher.queues) {
-    if (!queue.spec.lanes.includes(lane)) continue;
+    if (!queue.lanes.includes(lane)) continue;
     while (queue.head !== null && queue.head.deadlineUs <= nowUs) expire(queue.head, expired);
     if (queue.head === null) continue;
     if (best === null || queue.head.arrivalUs < (best.head as T).arrivalUs) best = queue;
@@ -192,7 +197,7 @@ function oldestFor<T extends Traveller>(
 
 /** Rows for one of several free lanes: none stands idle while another takes everything. */
 function fairShare<T>(batcher: Batcher<T>, queue: Queue<T>): number {
-  return Math.min(queue.spec.maxBatchRows, Math.ceil(queue.rows / freeLanes(batcher, queue)));
+  return Math.min(queue.batchRows, Math.ceil(queue.rows / freeLanes(batcher, queue)));
 }
 
 function take<T extends Traveller>(

@@ -97,6 +97,14 @@ export class Driver<T extends Traveller & { attempts: number }> {
     this.#losable.delete(queue);
   }
 
+  /** The lanes that take its batches from now on, of so many rows at most; what runs elsewhere is finished there. */
+  setLanes(queue: Queue<T>, lanes: readonly number[], batchRows: number): void {
+    queue.lanes = lanes;
+    queue.batchRows = batchRows;
+    this.#watchLanes(queue);
+    if (queue.length > 0) this.#wake();
+  }
+
   /** Whether a request of that size would be taken now. */
   hasRoom(queue: Queue<T>, rows: number, bytes: number): boolean {
     return hasRoom(this.#batcher, queue, rows, bytes);
@@ -119,7 +127,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
   /** A lane lost its thread, or has it again. */
   laneChanged(lane: number, up: boolean): void {
     this.#batcher.up[lane] = up;
-    for (const queue of this.#losable.keys()) if (queue.spec.lanes.includes(lane)) this.#watchLanes(queue);
+    for (const queue of this.#losable.keys()) if (queue.lanes.includes(lane)) this.#watchLanes(queue);
     if (up) this.#wake();
   }
 
@@ -131,7 +139,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
 
   #watchLanes(queue: Queue<T>): void {
     const watch = this.#losable.get(queue) as { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null };
-    if (!queue.spec.lanes.some((lane) => this.#batcher.up[lane])) {
+    if (!queue.lanes.some((lane) => this.#batcher.up[lane])) {
       watch.timer ??= setTimeout(() => this.#lose(queue, watch.onLost), LOST_MS).unref();
       return;
     }

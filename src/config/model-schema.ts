@@ -22,7 +22,7 @@ const session = z.strictObject({
     .array(providerEntry)
     .min(1)
     .default([{ name: 'cpu', deviceId: 0 }]),
-  intraOpThreads: z.int().min(0).max(1024).default(1),
+  intraOpThreads: z.int().min(0).max(1024).nullable().default(null),
   graphOptimization: z.enum(['disabled', 'basic', 'extended', 'all']).default('all'),
   extra: z.record(z.string(), z.union([scalar, z.record(z.string(), z.unknown())])).default({}),
 });

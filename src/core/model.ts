@@ -19,12 +19,13 @@ export interface ModelPolicy {
   readonly instances: { readonly min: number; readonly max: number | null };
   readonly queueRows: number | null;
   readonly queueBytes: number | null;
-  readonly session: SessionOptions;
+  /** `intraOpThreads` null = chosen from measurement. */
+  readonly session: Omit<SessionOptions, 'intraOpThreads'> & { readonly intraOpThreads: number | null };
   /** Output name to the file (relative to the model's folder) with one label a line. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What is known of a version once it serves. */
+/** What is known of a version while it serves: what its files say, and where it runs now. */
 export interface ServedFacts {
   readonly signature: Signature;
   /** `max_batch_size` on the wire: 0 where the model has no batch dimension or is never batched. */
@@ -35,7 +36,12 @@ export interface ServedFacts {
   /** Time of a batch of `measuredRows` rows, measured at load, microseconds. */
   readonly measuredRows: number;
   readonly measuredUs: number;
+  /** Instances that run now, and between which bounds their number is kept. */
   readonly instances: number;
+  readonly instancesMin: number;
+  readonly instancesMax: number;
+  /** Threads of ONNX Runtime in each instance; 0 = as many as there are cores. */
+  readonly intraOpThreads: number;
   readonly provider: string;
   /** Why the provider that the file prefers did not take it; empty where it did. */
   readonly passedOver: string;

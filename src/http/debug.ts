@@ -89,9 +89,9 @@ function versionPicture({ model, version, state, reason, facts, target: id }: Mo
 function serving(target: Target, nowUs: number): unknown & object {
   const { queue, metrics } = target;
   const { ring, headHits, headMisses, retries } = target.gauges();
-  const { queueRows, queueBytes, lanes } = queue.spec;
+  const { queueRows, queueBytes } = queue.spec;
   return {
-    lanes,
+    lanes: queue.lanes,
     queue: {
       requests: queue.length,
       rows: queue.rows,

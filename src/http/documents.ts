@@ -61,6 +61,9 @@ export function modelConfig(version: ModelVersion): unknown {
       batch_rows: { string_value: String(known.batchRows) },
       measured_rows: { string_value: String(known.measuredRows) },
       measured_us: { string_value: String(known.measuredUs) },
+      instances_min: { string_value: String(known.instancesMin) },
+      instances_max: { string_value: String(known.instancesMax) },
+      intra_op_threads: { string_value: String(known.intraOpThreads) },
     },
   };
 }

@@ -79,7 +79,9 @@ export const FAMILIES: readonly Family[] = [
   histogram('penstock_batch_rows', 'Rows of a batch', 1, (m) => m.batchRows),
   gauge('penstock_queue_rows', 'Rows waiting for an instance', (g) => g.queueRows),
   gauge('penstock_queue_bytes', 'Bytes of input waiting for an instance', (g) => g.queueBytes),
-  gauge('penstock_instances', 'Lanes that hold the model', (g) => g.instances),
+  gauge('penstock_instances', 'Lanes that take batches of the model', (g) => g.instances),
+  gauge('penstock_instances_min', 'Fewest instances that it may have', (g) => g.instancesMin),
+  gauge('penstock_instances_max', 'Most instances that it may have', (g) => g.instancesMax),
   gauge('penstock_ring_rows', 'Rows of the ring in use, for models whose rows are of fixed size', (g) => ringOf(g, 0)),
   gauge('penstock_ring_capacity_rows', 'Rows that the ring has', (g) => ringOf(g, 1)),
   family(

@@ -81,8 +81,10 @@ export interface TargetGauges {
   readonly queueBytes: number;
   /** Requests run again after a failed batch, so far. */
   readonly retries: number;
-  /** Lanes that hold it. */
+  /** Lanes that take its batches, and between which bounds that number is kept. */
   readonly instances: number;
+  readonly instancesMin: number;
+  readonly instancesMax: number;
   /** null where its rows are of no fixed size. */
   readonly ring: { readonly heldRows: number; readonly capacityRows: number } | null;
   readonly headHits: number;

@@ -26,6 +26,7 @@ import { Manifest } from './manifest.ts';
 import { PoisonTable } from './poison.ts';
 import { InferRequest, type Reply } from './request.ts';
 import type { Target } from './target.ts';
+import { Usage } from './usage.ts';
 
 /** Said to a request that killed two workers, when it comes again. */
 const REFUSED = 'this request ended two workers within the last 10 minutes and is not run again';
@@ -43,6 +44,8 @@ export interface RoadParts {
 /** Carries requests from their first byte to their answer. */
 export class InferRoad implements Passage<InferRequest> {
   readonly driver: Driver<InferRequest>;
+  /** How busy each lane is, by its number. */
+  readonly usage: readonly Usage[];
   readonly #clock: Clock;
   readonly #intake: Intake;
   readonly #manifests: Manifest;
@@ -58,6 +61,7 @@ export class InferRoad implements Passage<InferRequest> {
     this.#intake = new Intake(parts.binding, parts.arena);
     this.#manifests = new Manifest(parts.binding, parts.arena);
     this.#poison = new PoisonTable(parts.arena.bytes);
+    this.usage = parts.lanes.map(() => new Usage());
     this.driver = new Driver(parts.clock, parts.lanes, this, (batch, error) => {
       parts.onFailedRun((batch.requests[0] as InferRequest).target, batch.rows, error);
     });
@@ -168,6 +172,8 @@ export class InferRoad implements Passage<InferRequest> {
   /** Step 7: what the lane is given. */
   board(batch: Batch<InferRequest>): RunRequest {
     const nowUs = this.#clock.nowUs();
+    this.usage[batch.lane].began(batch.startedUs);
+    batch.requests[0].target.usage.began(batch.startedUs);
     for (const request of batch.requests) {
       request.boarded = batch;
       request.queueUs = nowUs - request.arrivalUs;
@@ -220,6 +226,7 @@ export class InferRoad implements Passage<InferRequest> {
 
   /** The lane has let go of the batch's memory. */
   left(batch: Batch<InferRequest>): void {
+    this.#countUse(batch);
     const boarded = this.#boarded.get(batch);
     if (boarded !== undefined) this.#manifests.release(boarded);
     this.#boarded.delete(batch);
@@ -227,6 +234,13 @@ export class InferRoad implements Passage<InferRequest> {
       request.boarded = null;
       if (request.state === 'ENDED') this.#intake.release(request);
     }
+  }
+
+  #countUse({ lane, queue, requests, startedUs }: Batch<InferRequest>): void {
+    const nowUs = this.#clock.nowUs();
+    const { usage } = requests[0].target;
+    this.usage[lane].ended(startedUs, nowUs, false);
+    usage.ended(startedUs, nowUs, queue.length > 0 && usage.running >= queue.lanes.length);
   }
 
   #answer(

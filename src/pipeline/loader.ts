@@ -1,6 +1,6 @@
 /**
- * Brings a model version into service: loads its sessions, learns its interface, measures it, decides where it runs, and
- * makes its target. The decision is taken once, at load.
+ * Brings a model version into service: loads its sessions, learns its interface, measures it, decides where it runs at
+ * first, and makes its target. Where it runs later is for the places to say.
  */
 
 import type { Driver } from '../batching/driver.ts';
@@ -25,8 +25,11 @@ import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { measureRun } from '../workers/measure.ts';
 import { MOST_MODEL_INPUTS } from './intake.ts';
+import { firstPlacement, inlineRows } from './placement.ts';
+import type { Places } from './places.ts';
 import type { InferRequest } from './request.ts';
 import { Target } from './target.ts';
+import { type InstanceBounds, instanceBounds, settleThreads } from './threads.ts';
 
 /** Batch cap of a model that states none, rows (Triton clients see it as `max_batch_size`). */
 const DEFAULT_BATCH_ROWS = 1024;
@@ -34,20 +37,14 @@ const DEFAULT_BATCH_ROWS = 1024;
 /** Rows of the batch that is measured, where the cap allows. */
 const MEASURED_ROWS = 32;
 
-/**
- * A batch that takes less runs on the front thread: the way to a worker and back would cost as much. About 200 us on a
- * quiet machine; what is measured on a shared one is rather more, and so is the way to a worker.
- */
-const INLINE_US = 250;
-
-/** Inline batches are cut at this length, so that the loop is never held for longer. */
-const INLINE_BATCH_US = 500;
-
 /** What the loader works with. */
 export interface LoaderParts {
   readonly binding: Binding;
   readonly arena: Arena;
   readonly driver: Driver<InferRequest>;
+  readonly places: Places;
+  /** Cores for threads of ONNX Runtime. */
+  readonly cores: number;
   /** Worker lanes first, the inline lane last: positions are the driver's lane numbers. */
   readonly lanes: readonly Lane[];
   readonly metrics: Metrics;
@@ -82,10 +79,11 @@ export class ModelLoader implements Loader {
   async load(model: string, version: string, found: FoundVersion): Promise<{ target: number; facts: ServedFacts }> {
     const { policy, files } = found;
     this.#checkRefused(model, version, files);
-    const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
-    const lanes = this.#workerLanes(policy.instances.max, spec.session);
+    const options = { ...policy.session, intraOpThreads: policy.session.intraOpThreads ?? 1 };
+    const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options };
+    const lanes = this.#workerLanes(policy.instances.min, spec.session);
     this.#parts.marks.name({ session: spec.session, model, version, files });
-    const info = await explained(() => this.#lane(lanes[0]).load(spec));
+    const info = await explained(() => this.#parts.places.load(lanes[0] as number, spec));
     this.#parts.timeline.markModel(model, version, 'loaded');
     try {
       return await this.#serve(model, version, found, spec, lanes, info);
@@ -108,23 +106,26 @@ export class ModelLoader implements Loader {
     model: string,
     version: string,
     found: FoundVersion,
-    spec: SessionSpec,
+    loaded: SessionSpec,
     lanes: readonly number[],
     info: SessionInfo,
   ): Promise<{ target: number; facts: ServedFacts }> {
     const { binding, arena, driver, metrics, jsonDepth, queueRows, queueBytes } = this.#parts;
     checkSignature(info.signature, found);
-    const maxBatchSize = await this.#maxBatchSize(info.signature, found.policy, lanes[0], spec.session);
-    const rows = maxBatchSize === 0 ? 1 : Math.min(MEASURED_ROWS, maxBatchSize);
-    const measuredUs = await measureRun(async () => {
-      const result = await this.#tryRun(info.signature, rows, maxBatchSize > 0, lanes[0], spec.session);
+    const maxBatchSize = await this.#maxBatchSize(info.signature, found.policy, lanes[0], loaded.session);
+    const timed = async (count: number, lane: number | undefined) => {
+      const result = await this.#tryRun(info.signature, count, maxBatchSize > 0, lane, loaded.session);
       return result?.runUs ?? Number.POSITIVE_INFINITY;
-    });
+    };
+    const spec = await this.#settleThreads(found.policy, loaded, lanes[0], () => timed(1, lanes[0]));
+    const rows = maxBatchSize === 0 ? 1 : Math.min(MEASURED_ROWS, maxBatchSize);
+    const measuredUs = await measureRun(() => timed(rows, lanes[0]));
     this.#parts.timeline.markModel(model, version, 'measured');
-    const placement = this.#parts.placement ?? (measuredUs < INLINE_US ? 'inline' : 'worker');
+    const placement = this.#parts.placement ?? firstPlacement(measuredUs);
     const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
     await this.#settle(spec, lanes, homes);
     const batchRows = placement === 'inline' ? inlineRows(maxBatchSize, rows, measuredUs) : maxBatchSize;
+    const bounds = this.#bounds(found.policy, spec);
     const facts: ServedFacts = {
       signature: info.signature,
       maxBatchSize,
@@ -133,30 +134,55 @@ export class ModelLoader implements Loader {
       measuredRows: rows,
       measuredUs: Math.round(measuredUs),
       instances: homes.length,
+      instancesMin: placement === 'inline' ? 1 : bounds.min,
+      instancesMax: placement === 'inline' ? 1 : bounds.max,
+      intraOpThreads: spec.options.intraOpThreads,
       provider: info.provider,
       passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
     };
     const { session } = spec;
-    const bounds = {
+    const room = {
       queueRows: found.policy.queueRows ?? queueRows,
       queueBytes: found.policy.queueBytes ?? queueBytes,
     };
     const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
-    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds }, onLost);
+    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...room }, onLost);
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);
+    const warm = (lane: number) => timed(rows, lane);
+    this.#parts.places.add({ target, spec, homes, ...bounds, curve: null, warm });
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
     this.#parts.timeline.markModel(model, version, 'placed');
     return { target: session, facts };
   }
 
-  /** As many worker lanes as asked for, spread so that single-instance models do not all share the first. */
-  #workerLanes(instances: number | null, session: number): number[] {
+  /** More threads than one only where the target asks for them and model.yaml does not say. */
+  async #settleThreads(
+    policy: ModelPolicy,
+    loaded: SessionSpec,
+    lane: number | undefined,
+    run: () => Promise<number>,
+  ): Promise<SessionSpec> {
+    if (policy.session.intraOpThreads !== null || policy.slo === null) return loaded;
+    const measure = () => measureRun(run);
+    const need = { rowUs: await measure(), sloUs: policy.slo.p99Ms * 1000, cores: this.#parts.cores };
+    return settleThreads(this.#lane(lane), loaded, need, measure);
+  }
+
+  /** Fewest and most instances of it on workers. */
+  #bounds({ instances, session }: ModelPolicy, { options }: SessionSpec): InstanceBounds {
     const workers = this.#parts.lanes.length - 1;
-    const count = Math.min(instances ?? workers, workers);
+    const chosen = session.intraOpThreads === null && options.intraOpThreads > 1;
+    return instanceBounds(instances, workers, chosen ? this.#parts.cores / options.intraOpThreads : workers);
+  }
+
+  /** As many worker lanes as asked for, spread so that single-instance models do not all share the first. */
+  #workerLanes(instances: number, session: number): number[] {
+    const workers = this.#parts.lanes.length - 1;
+    const count = Math.min(instances, workers);
     return Array.from({ length: count }, (_, i) => (session + i) % workers);
   }
 
@@ -166,7 +192,8 @@ export class ModelLoader implements Loader {
 
   /** Loads the session where it will live, and drops it from the lane it was measured on if that is elsewhere. */
   async #settle(spec: SessionSpec, measuredOn: readonly number[], homes: readonly number[]): Promise<void> {
-    for (const home of homes) if (home !== measuredOn[0]) await explained(() => this.#lane(home).load(spec));
+    const { places } = this.#parts;
+    for (const home of homes) if (home !== measuredOn[0]) await explained(() => places.load(home, spec));
     if (!homes.includes(measuredOn[0] as number)) await this.#lane(measuredOn[0]).unload(spec.session);
   }
 
@@ -227,12 +254,6 @@ export class ModelLoader implements Loader {
     });
     return { run: { session, inputs, outputs: signature.outputs.map(() => null) }, block };
   }
-}
-
-function inlineRows(maxBatchSize: number, rows: number, measuredUs: number): number {
-  if (maxBatchSize === 0) return 0;
-  const perRowUs = Math.max(0.1, measuredUs / rows);
-  return Math.max(1, Math.min(maxBatchSize, Math.floor(INLINE_BATCH_US / perRowUs)));
 }
 
 function checkSignature(signature: Signature, found: FoundVersion): void {

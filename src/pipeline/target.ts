@@ -10,6 +10,7 @@ import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import { RowRing } from '../native/row-ring.ts';
 import type { InferRequest } from './request.ts';
+import { Usage } from './usage.ts';
 
 /** What a target is made from. */
 export interface TargetParts {
@@ -34,9 +35,12 @@ export class Target {
   readonly model: string;
   readonly version: string;
   readonly session: number;
-  readonly facts: ServedFacts;
+  /** Replaced where the version moves or is given instances; its signature and batch cap never change. */
+  facts: ServedFacts;
   readonly queue: Queue<InferRequest>;
   readonly metrics: TargetMetrics;
+  /** How busy it is, on all lanes. */
+  readonly usage = new Usage();
   readonly heads: HeadReader;
   readonly answers: AnswerWriter;
   readonly batched: boolean;
@@ -68,12 +72,14 @@ export class Target {
 
   /** What stands in it now. */
   gauges(): TargetGauges {
-    const { queue, ring, heads } = this;
+    const { queue, ring, heads, facts } = this;
     return {
       queueRows: queue.rows,
       queueBytes: queue.bytes,
       retries: queue.retries,
-      instances: queue.spec.lanes.length,
+      instances: facts.instances,
+      instancesMin: facts.instancesMin,
+      instancesMax: facts.instancesMax,
       ring: ring === null ? null : { heldRows: ring.heldRows, capacityRows: ring.capacity },
       headHits: heads.hits,
       headMisses: heads.misses,

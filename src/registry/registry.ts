@@ -68,12 +68,21 @@ export class Registry {
 
   /** A READY version has no worker any more, or has one again. @param target the loader's handle */
   setLost(target: number, lost: boolean): void {
-    const versions = [...this.#snapshot.models.values()].flatMap((model) => model.versions);
-    const found = versions.find((v) => v.target === target);
+    const found = this.#served(target);
     if (found === undefined || found.state !== (lost ? 'READY' : 'LOST')) return;
     const changed: ModelVersion = { ...found, state: lost ? 'LOST' : 'READY', reason: lost ? LOST : '' };
     this.#replace(changed, this.#snapshot.settled);
     this.#events.onLost(changed);
+  }
+
+  /** A version that serves runs elsewhere, or on more or fewer lanes. @param target the loader's handle */
+  setFacts(target: number, facts: ServedFacts): void {
+    const found = this.#served(target);
+    if (found !== undefined) this.#replace({ ...found, facts }, this.#snapshot.settled);
+  }
+
+  #served(target: number): ModelVersion | undefined {
+    return [...this.#snapshot.models.values()].flatMap((model) => model.versions).find((v) => v.target === target);
   }
 
   async #load(model: string, version: string): Promise<ModelVersion> {

@@ -130,17 +130,26 @@ export class WorkerLane implements Lane {
 
   /** Loads what the lane had before, on its new thread. */
   async #comeUp(thread: number): Promise<void> {
-    const tasks = [...this.#loaded.values()].map((spec): Task => ({ kind: 'load', spec, lane: this.id }));
-    for (const task of [GREETING, ...tasks]) {
-      try {
-        await this.#inTurn(task);
-      } catch {
-        // Its runs will fail with INSTANCE_LOST and name the session; the other sessions of the lane go on.
-      }
+    await this.#inTurn(GREETING).catch(() => undefined);
+    for (const spec of [...this.#loaded.values()]) {
       if (this.#thread !== thread) return;
+      await this.#loadAgain(spec);
     }
+    if (this.#thread !== thread) return;
     this.ready = true;
     for (const { resume } of this.#waitingUp.splice(0)) resume();
+  }
+
+  /** What is unloaded while the lane has no thread is not there afterwards either. */
+  async #loadAgain(spec: SessionSpec): Promise<void> {
+    const { session } = spec;
+    if (!this.#loaded.has(session)) return;
+    try {
+      await this.#inTurn({ kind: 'load', spec, lane: this.id });
+      if (!this.#loaded.has(session)) await this.#inTurn({ kind: 'unload', session });
+    } catch {
+      // Its runs will fail with INSTANCE_LOST and name the session; the other sessions of the lane go on.
+    }
   }
 
   /**

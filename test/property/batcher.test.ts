@@ -131,7 +131,7 @@ class World {
 
   check(batch: Batch<Request>): void {
     const cap = CAPS[this.queues.indexOf(batch.queue)] as number;
-    expect(batch.queue.spec.lanes).toContain(batch.lane);
+    expect(batch.queue.lanes).toContain(batch.lane);
     expect(batch.rows).toBe(batch.requests.reduce((sum, r) => sum + r.rows, 0));
     if (batch.requests.length > 1) expect(batch.rows).toBeLessThanOrEqual(cap);
     expect(new Set(batch.requests.map((r) => r.shapeKey)).size).toBe(1);
@@ -146,7 +146,7 @@ class World {
 
   invariants(): void {
     for (const queue of this.queues) {
-      const free = queue.spec.lanes.some((lane) => this.batcher.lanes[lane] === null);
+      const free = queue.lanes.some((lane) => this.batcher.lanes[lane] === null);
       if (free) expect(queue.length).toBe(0);
       const waiting = this.accepted.filter((r) => r.queue === queue && r.state === 'WAITING');
       expect(queue.length).toBe(waiting.length);

@@ -59,6 +59,8 @@ const GAUGES: TargetGauges = {
   queueBytes: 12,
   retries: 4,
   instances: 2,
+  instancesMin: 1,
+  instancesMax: 4,
   ring: { heldRows: 8, capacityRows: 64 },
   headHits: 100,
   headMisses: 9,

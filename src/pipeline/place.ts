@@ -1,0 +1,133 @@
+/** One model version and the lanes that hold it: what was seen of it since the last look, and what it tells of its place. */
+
+import type { SessionSpec } from '../core/instance.ts';
+import type { Placement, ServedFacts } from '../core/model.ts';
+import type { Curve } from '../core/scheduling.ts';
+import { type BatchTimes, inlineRows, Placing } from './placement.ts';
+import { type Look, Scaling } from './scaling.ts';
+import type { Target } from './target.ts';
+import type { InstanceBounds } from './threads.ts';
+
+/** Pause after a move that failed, microseconds: doubles while they keep failing. */
+const FIRST_PAUSE_US = 1_000_000;
+const MOST_PAUSE_US = 60_000_000;
+
+/** What a place is made from: a version whose session is loaded and warm on `homes`. */
+export interface PlaceParts {
+  readonly target: Target;
+  readonly spec: SessionSpec;
+  readonly homes: readonly number[];
+  /** Bounds of its instances on workers, 1 <= min <= max. */
+  readonly min: number;
+  readonly max: number;
+  /** What is known of its batches; null where it is to stay where it is, inline or on workers. */
+  readonly curve: Curve | null;
+  /** A real run there; resolves with the microseconds in ONNX Runtime, NaN where nothing valid is known to be run. */
+  readonly warm: (lane: number) => Promise<number>;
+}
+
+/** Where one version runs. Its fields are changed by whoever moves it. */
+export class Place {
+  readonly parts: PlaceParts;
+  /** Lanes that hold it, warm. */
+  homes: readonly number[];
+  placement: Placement;
+  readonly placing: Placing;
+  readonly scaling = new Scaling();
+  /** The move under way; never rejects. */
+  moving: Promise<void> | null = null;
+  /** Time between a batch and its run that the way to a worker costs, microseconds. */
+  hopUs = 0;
+  /** When the time since the last look began. */
+  sinceUs = 0;
+  /** No move is tried before. */
+  restsUntilUs = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #busyUs = 0;
+  #waits = 0;
+  #refused = 0;
+
+  constructor(parts: PlaceParts, nowUs: number) {
+    const { facts } = parts.target;
+    this.parts = parts;
+    this.homes = parts.homes;
+    this.placement = facts.placement;
+    this.placing = new Placing(facts.placement);
+    this.forget(nowUs);
+  }
+
+  /** Bounds of its instances where it is now. */
+  get bounds(): InstanceBounds {
+    return this.placement === 'inline' ? { min: 1, max: 1 } : this.parts;
+  }
+
+  /** Whether somebody waited since the last look. */
+  get waited(): boolean {
+    return this.parts.target.usage.waits > this.#waits;
+  }
+
+  /** What was seen since the last look. @param stuck whether somebody waits now with no lane free */
+  look(nowUs: number, running: number, stuck: boolean): Look {
+    const { target } = this.parts;
+    const { sinceUs, waited } = this;
+    const busyUs = target.usage.busyUs(nowUs) - this.#busyUs;
+    const refused = refusals(target) - this.#refused;
+    const peak = target.usage.takePeak();
+    this.forget(nowUs);
+    return { nowUs, sinceUs, running, ...this.bounds, busyUs, peak, waited: waited || stuck, refused };
+  }
+
+  /** What happened until now is nobody's reason for anything. */
+  forget(nowUs: number): void {
+    const { target } = this.parts;
+    this.sinceUs = nowUs;
+    this.#busyUs = target.usage.busyUs(nowUs);
+    this.#waits = target.usage.waits;
+    this.#refused = refusals(target);
+  }
+
+  /** How long its batches take now; null where it stays where it is. */
+  times(): BatchTimes | null {
+    const { curve, target } = this.parts;
+    if (curve === null) return null;
+    const us = curve.at(target.facts.measuredRows);
+    const hopUs = this.placement === 'worker' ? this.hopUs : 0;
+    return { us: us - hopUs, slowUs: us * (1 + curve.spread) - hopUs };
+  }
+
+  /** Most rows of a batch where it is now. */
+  batchRows(): number {
+    const { curve, target } = this.parts;
+    const { maxBatchSize, batchRows, measuredRows, placement } = target.facts;
+    if (this.placement === 'worker') return maxBatchSize;
+    if (placement === 'inline' || curve === null) return batchRows;
+    return inlineRows(maxBatchSize, measuredRows, curve.at(measuredRows) - this.hopUs);
+  }
+
+  /** It runs there now. */
+  settled(placement: Placement, homes: readonly number[], nowUs: number): void {
+    this.#failures = 0;
+    this.homes = homes;
+    if (placement !== this.placement) this.placing.moved(placement);
+    this.placement = placement;
+    this.forget(nowUs);
+  }
+
+  /** A move failed: the next is tried after a while. */
+  failed(nowUs: number): void {
+    const pauseUs = Math.min(MOST_PAUSE_US, FIRST_PAUSE_US * 2 ** this.#failures++);
+    this.restsUntilUs = nowUs + pauseUs;
+  }
+
+  /** What is known of the version, with where it runs now. */
+  facts(batchRows: number): ServedFacts {
+    const { placement, homes, bounds } = this;
+    const { facts } = this.parts.target;
+    const instances = homes.length;
+    return { ...facts, placement, batchRows, instances, instancesMin: bounds.min, instancesMax: bounds.max };
+  }
+}
+
+function refusals({ metrics }: Target): number {
+  return metrics.failures.get('OVERLOADED') ?? 0;
+}

@@ -1,0 +1,76 @@
+/**
+ * Where a model version runs, on the front thread or on workers: a pure decision over how long its batches take, with a wide
+ * band between there and back, so that what is as quick as the border stays where it is.
+ */
+
+import type { Placement } from '../core/model.ts';
+
+/**
+ * A batch that takes less runs on the front thread: the way to a worker and back would cost as much. About 200 us on a
+ * quiet machine; what is measured on a shared one is rather more, and so is the way to a worker.
+ */
+export const INLINE_US = 250;
+
+/** Inline batches are cut at this length, so that the loop is never held for longer. */
+const INLINE_BATCH_US = 500;
+
+/** Never inline where one batch in a hundred takes longer. */
+const MOST_SLOW_US = 1_000;
+
+/** How far beyond the border it must have moved, and for how long, microseconds. */
+const BAND = 2;
+const CERTAIN_AFTER_US = 1_000_000;
+
+/** How long batches take inside ONNX Runtime now, microseconds. */
+export interface BatchTimes {
+  /** Of the batch that is measured at load. */
+  readonly us: number;
+  /** Of a slow one among them. */
+  readonly slowUs: number;
+}
+
+/** Where a version goes at load, when its time was measured and little is known of slow batches. */
+export function firstPlacement(measuredUs: number): Placement {
+  return measuredUs < INLINE_US ? 'inline' : 'worker';
+}
+
+/** Rows at which inline batches are cut, from the time that `rows` of them take; 0 where it is never batched. */
+export function inlineRows(maxBatchSize: number, rows: number, us: number): number {
+  if (maxBatchSize === 0) return 0;
+  const perRowUs = Math.max(0.1, us / rows);
+  return Math.max(1, Math.min(maxBatchSize, Math.floor(INLINE_BATCH_US / perRowUs)));
+}
+
+/** The place of one model version, over time. */
+export class Placing {
+  #now: Placement;
+  /** Since when its times have spoken for the other place; NaN while they do not. */
+  #sinceUs = Number.NaN;
+
+  constructor(now: Placement) {
+    this.#now = now;
+  }
+
+  /** Where it should be. Whoever asks carries it out and says so by `moved`, or asks again. */
+  decide(times: BatchTimes, nowUs: number): Placement {
+    if (!speaksForOther(this.#now, times)) {
+      this.#sinceUs = Number.NaN;
+      return this.#now;
+    }
+    if (Number.isNaN(this.#sinceUs)) this.#sinceUs = nowUs;
+    if (nowUs - this.#sinceUs < CERTAIN_AFTER_US) return this.#now;
+    return this.#now === 'inline' ? 'worker' : 'inline';
+  }
+
+  /** It is there now. */
+  moved(placement: Placement): void {
+    this.#now = placement;
+    this.#sinceUs = Number.NaN;
+  }
+}
+
+/** Figures that are none (NaN) speak for nothing. */
+function speaksForOther(now: Placement, { us, slowUs }: BatchTimes): boolean {
+  if (now === 'inline') return us > BAND * INLINE_US || slowUs > MOST_SLOW_US;
+  return us < INLINE_US / BAND && slowUs < MOST_SLOW_US / BAND;
+}

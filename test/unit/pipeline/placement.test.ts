@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Placement } from '../../../src/core/model.ts';
+import { firstPlacement, inlineRows, Placing } from '../../../src/pipeline/placement.ts';
+
+const SECOND_US = 1_000_000;
+
+/** A version that is moved whenever that is decided. */
+class Moved {
+  readonly #placing: Placing;
+  now: Placement;
+  moves = 0;
+
+  constructor(now: Placement) {
+    this.now = now;
+    this.#placing = new Placing(now);
+  }
+
+  look(us: number, slowUs: number, nowUs: number): void {
+    const next = this.#placing.decide({ us, slowUs }, nowUs);
+    if (next === this.now) return;
+    this.moves++;
+    this.now = next;
+    this.#placing.moved(next);
+  }
+
+  /** Where it is after five seconds of the same times. */
+  after(us: number, slowUs: number, fromS: number): Placement {
+    for (let i = 0; i <= 50; i++) this.look(us, slowUs, fromS * SECOND_US + i * 100_000);
+    return this.now;
+  }
+}
+
+describe('where batches run', () => {
+  test('is the front thread at first where they are quicker than the way to a worker and back', () => {
+    expect([15, 249, 250, 10_000, Number.POSITIVE_INFINITY].map(firstPlacement)).toEqual([
+      'inline',
+      'inline',
+      'worker',
+      'worker',
+      'worker',
+    ]);
+  });
+
+  test.each([
+    ['inline', 400, 500, 'inline'],
+    ['inline', 501, 600, 'worker'],
+    ['inline', 100, 1_001, 'worker'],
+    ['worker', 130, 150, 'worker'],
+    ['worker', 124, 150, 'inline'],
+    ['worker', 100, 501, 'worker'],
+    ['worker', Number.NaN, Number.NaN, 'worker'],
+    ['inline', Number.NaN, Number.NaN, 'inline'],
+  ] as const)('is decided with a band: %s with batches of %i us, slow ones %i us: %s', (from, us, slowUs, to) => {
+    expect(new Placing(from).decide({ us, slowUs }, 0)).toBe(from);
+    const placing = new Placing(from);
+    placing.decide({ us, slowUs }, 0);
+    expect(placing.decide({ us, slowUs }, SECOND_US)).toBe(to);
+  });
+
+  test('does not change for what lasted less than a second', () => {
+    const placing = new Placing('inline');
+    const slow = { us: 5_000, slowUs: 9_000 };
+    for (const nowUs of [0, 300_000, 900_000]) expect(placing.decide(slow, nowUs)).toBe('inline');
+    expect(placing.decide({ us: 100, slowUs: 150 }, 950_000)).toBe('inline');
+    expect(placing.decide(slow, 1_000_000)).toBe('inline');
+    expect(placing.decide(slow, 1_900_000)).toBe('inline');
+    expect(placing.decide(slow, 2_000_000)).toBe('worker');
+  });
+
+  test('changes once at most for times that keep within a factor of four', () => {
+    const times = fc.array(fc.double({ min: 0.5, max: 2, noNaN: true }), { minLength: 50, maxLength: 200 });
+    const middle = fc.double({ min: 1, max: 100_000, noNaN: true });
+    fc.assert(
+      fc.property(middle, times, fc.constantFrom('inline' as const, 'worker' as const), (around, factors, from) => {
+        const moved = new Moved(from);
+        factors.forEach((factor, i) => {
+          moved.look(around * factor, around * factor, i * 500_000);
+        });
+        expect(moved.moves).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('goes there and back as the machine slows down and recovers', () => {
+    const moved = new Moved('inline');
+    expect(moved.after(100, 150, 0)).toBe('inline');
+    expect(moved.after(600, 900, 10)).toBe('worker');
+    expect(moved.after(200, 300, 20)).toBe('worker');
+    expect(moved.after(100, 150, 30)).toBe('inline');
+  });
+});
+
+test('inline batches are cut at half a millisecond, within the cap of the model', () => {
+  expect(inlineRows(0, 1, 100)).toBe(0);
+  expect(inlineRows(1024, 32, 64)).toBe(250);
+  expect(inlineRows(100, 32, 64)).toBe(100);
+  expect(inlineRows(1024, 1, 5_000)).toBe(1);
+  expect(inlineRows(1024, 32, 0)).toBe(1024);
+});
