@@ -112,7 +112,15 @@ function errorResponse(): unknown {
   const code = { description: 'Stable code of the error', schema: { type: 'string', enum: Object.keys(ERRORS) } };
   return {
     description: 'Any failure: one sentence, its code in a header',
-    headers: { 'X-Error-Code': code, 'X-Request-Id': { schema: { type: 'string' } } },
+    headers: {
+      'X-Error-Code': code,
+      'X-Request-Id': { schema: { type: 'string' } },
+      'Retry-After': { description: 'Whole seconds, with 408, 429 and 503', schema: { type: 'integer', minimum: 1 } },
+      'retry-after-ms': {
+        description: 'The same moment in milliseconds, where it was computed',
+        schema: { type: 'integer', minimum: 1 },
+      },
+    },
     content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
   };
 }
