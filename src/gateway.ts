@@ -10,6 +10,7 @@ import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
 import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import type { Identify } from './core/principal.ts';
 import { Timeline } from './core/timeline.ts';
 import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
@@ -41,6 +42,8 @@ export interface GatewayOptions {
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
   readonly inlineLane?: (arena: Arena) => Lane;
+  /** Tells who is calling; without it nobody has a name. */
+  readonly principal?: Identify;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -139,7 +142,7 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
-    const parts = this.#serverParts();
+    const parts = this.#serverParts(options.principal ?? null);
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
   }
@@ -204,7 +207,7 @@ export class Gateway {
     return inTime;
   }
 
-  #serverParts(): ServerParts {
+  #serverParts(identify: Identify | null): ServerParts {
     const config = this.#config;
     return {
       clock: systemClock,
@@ -218,6 +221,7 @@ export class Gateway {
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
       draining: () => this.#draining,
+      identify,
       metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
       debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),

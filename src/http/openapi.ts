@@ -41,8 +41,10 @@ const INFER_HEADERS: readonly (readonly [string, object, string])[] = [
   [
     'X-Request-Timeout-Ms',
     { type: 'integer', minimum: 0 },
-    'Deadline from the first byte; the shortest one given holds',
+    'Deadline from the first byte; the shortest one given holds, a malformed one is passed over',
   ],
+  ['x-envoy-expected-rq-timeout-ms', { type: 'integer', minimum: 0 }, 'The same, as Envoy says it'],
+  ['grpc-timeout', { type: 'string', pattern: '^[0-9]{1,8}[HMSmun]$' }, 'The same, as gRPC says it'],
   ['X-Request-Id', { type: 'string', maxLength: 128 }, 'Given back, and in the log'],
   ['traceparent', { type: 'string' }, 'W3C Trace Context, continued in the answer'],
 ];

@@ -10,6 +10,21 @@ const parameters = {
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
 };
 
+/** Those of a request that mean something here. */
+const requestParameters = {
+  timeout: {
+    type: ['integer', 'null'],
+    minimum: 0,
+    description: 'Deadline, microseconds from the first byte; 0 = none',
+  },
+  priority: {
+    type: ['integer', 'null'],
+    minimum: 0,
+    description: 'Class: 1 is served first, 2 is normal (so are 0 and none), 3 and above comes last',
+  },
+  binary_data_output: { type: ['boolean', 'null'], description: 'Outputs are binary where the request lists none' },
+};
+
 /** An object of these members: all of them required, or those named. */
 function object(properties: Readonly<Record<string, object>>, required = Object.keys(properties)): object {
   return { type: 'object', properties, required };
@@ -88,7 +103,7 @@ export const SCHEMAS = {
   InferenceRequest: object(
     {
       id: { type: ['string', 'null'] },
-      parameters,
+      parameters: { ...parameters, properties: requestParameters },
       inputs: listOf(ref('RequestInput')),
       outputs: { type: ['array', 'null'], items: ref('RequestOutput') },
     },
