@@ -9,8 +9,9 @@ import { packageVersion } from './config/version.ts';
 import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
-import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import type { ModelVersion, Placement, ServedFacts, Snapshot } from './core/model.ts';
 import type { Identify } from './core/principal.ts';
+import type { SchedulerView } from './core/scheduling.ts';
 import { Timeline } from './core/timeline.ts';
 import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
@@ -44,6 +45,8 @@ export interface GatewayOptions {
   readonly inlineLane?: (arena: Arena) => Lane;
   /** Tells who is calling; without it nobody has a name. */
   readonly principal?: Identify;
+  /** Pictures of schedulers. */
+  readonly view?: (target: Target) => SchedulerView | null;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -88,6 +91,7 @@ export class Gateway {
   readonly #road: InferRoad;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
+  readonly #view: (target: Target) => SchedulerView | null;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -142,6 +146,7 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
+    this.#view = options.view ?? (() => null);
     const parts = this.#serverParts(options.principal ?? null);
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
@@ -220,6 +225,7 @@ export class Gateway {
       gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
+      view: (version) => this.#viewOf(version),
       draining: () => this.#draining,
       identify,
       metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
@@ -249,6 +255,10 @@ export class Gateway {
       requestsInFlight: this.#road.inFlight,
       lanes: lanes.map(({ up, batch }, i) => ({ placement: this.#placementOf(i), up, busy: batch !== null })),
       models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
+      schedulers: versions.flatMap((version) => {
+        const view = this.#viewOf(version);
+        return view === null ? [] : [{ model: version.model, version: version.version, view }];
+      }),
       logLinesDropped: this.#log.dropped,
       restarts: this.#supervision?.restarts ?? 0,
       lastRestartCause: this.#supervision?.lastCause ?? '',
@@ -266,6 +276,12 @@ export class Gateway {
       target: this.#target,
       startMs: this.#timeline.times,
     });
+  }
+
+  /** What is known of the scheduler of a version; null where it is not in service. */
+  #viewOf({ state, target: id }: ModelVersion): SchedulerView | null {
+    const target = state === 'READY' ? this.#target(id) : null;
+    return target === null ? null : this.#view(target);
   }
 
   /** The inline lane is the last one. */
@@ -300,10 +316,10 @@ export class Gateway {
   #versionSettled(version: ModelVersion, cause: unknown): void {
     const { model, version: name, state, reason, facts } = version;
     if (state === 'READY') {
-      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as NonNullable<
-        typeof facts
-      >;
-      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize };
+      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as ServedFacts;
+      const view = this.#viewOf(version);
+      const target = view === null ? {} : { targetMs: view.targetUs / 1000, targetSource: view.targetSource };
+      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize, ...target };
       if (passedOver === '') this.#log.info(line, 'model ready');
       else this.#log.warn({ ...line, reason: passedOver }, 'model ready, not on the provider it prefers');
     } else this.#log.error({ model, version: name, reason, err: cause }, 'model unavailable');

@@ -28,6 +28,8 @@ const CONTENTS: Readonly<Record<RouteName, Content>> = {
   modelReady: { answer: 'ModelReady' },
   modelConfig: { answer: 'ModelConfig' },
   modelStatistics: { answer: 'Statistics' },
+  scheduler: { answer: 'Scheduler' },
+  capacity: { answer: 'Capacity' },
   infer: { answer: 'InferenceResponse', request: 'InferenceRequest', required: true },
   systemSharedMemory: { answer: 'SharedMemoryStatus' },
   cudaSharedMemory: { answer: 'SharedMemoryStatus' },

@@ -4,6 +4,7 @@ import { DATATYPES } from '../core/datatype.ts';
 
 const text = { type: 'string' };
 const whole = { type: 'integer', minimum: 0 };
+const amount = { type: 'number', minimum: 0 };
 const dims = { type: 'array', items: { type: 'integer' } };
 const parameters = {
   type: ['object', 'null'],
@@ -46,6 +47,9 @@ function ref(name: string): object {
 const DURATIONS = ['compute_input', 'compute_infer', 'compute_output'];
 const durations = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, ref('Duration')]));
 
+const target = { targetMs: amount, targetSource: { enum: ['slo', 'callers', 'measured'] } };
+const rates = { capacityRowsPerS: amount, offeredRowsPerS: amount, servedRowsPerS: amount };
+
 /** All of them by name. */
 export const SCHEMAS = {
   Error: exactly({ error: text }),
@@ -87,6 +91,31 @@ export const SCHEMAS = {
         memory_usage: { type: 'array' },
       }),
     ),
+  }),
+  Scheduler: exactly({
+    name: text,
+    version: text,
+    ...target,
+    batchRows: { ...whole, description: 'Most rows of a batch now' },
+    kneeRows: { ...whole, description: 'Smallest batch beyond which rows per second hardly grow, whatever the target' },
+    guardRatio: { ...amount, description: 'What predictions are stretched by: 0.1 is a tenth longer' },
+    guardSaturated: { type: 'boolean', description: 'Whether that is at its bound' },
+    ...rates,
+    placement: { enum: ['inline', 'worker'] },
+    instances: exactly({ min: whole, max: whole, running: whole }),
+    lanes: listOf(whole),
+    queue: exactly({
+      requests: whole,
+      rows: whole,
+      waiting: listOf(exactly({ priority: whole, tenant: text, requests: whole, rows: whole, oldestMs: amount })),
+    }),
+    requests: exactly({ admitted: whole, refused: whole, impossible: whole, late: whole }),
+    speedShifts: { ...whole, description: 'Sudden changes of speed noticed so far' },
+    curve: listOf(exactly({ rows: whole, ms: amount, batches: whole })),
+    decisions: listOf(exactly({ agoMs: amount, what: text })),
+  }),
+  Capacity: exactly({
+    models: listOf(exactly({ name: text, version: text, ...target, ...rates, headroomRowsPerS: amount })),
   }),
   RepositoryIndexRequest: object({ ready: { type: ['boolean', 'null'] } }, []),
   RepositoryIndex: listOf(

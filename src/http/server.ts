@@ -18,8 +18,9 @@ import {
 } from 'uWebSockets.js';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError, invalid } from '../core/error.ts';
-import type { Snapshot } from '../core/model.ts';
+import type { ModelVersion, Snapshot } from '../core/model.ts';
 import { ANONYMOUS, type Identify, MOST_TENANT_CHARACTERS, type Principal } from '../core/principal.ts';
+import type { SchedulerView } from '../core/scheduling.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
 import { resolve } from '../routing/resolve.ts';
@@ -58,6 +59,8 @@ export interface ServerParts extends UploadLimits {
   readonly snapshot: () => Snapshot;
   /** The data plane's object of a READY version. */
   readonly target: (id: number) => Target | null;
+  /** What the scheduler knows of a version; null where that is not in service. */
+  readonly view: (version: ModelVersion) => SchedulerView | null;
   readonly draining: () => boolean;
   /** Who is calling; null = nobody has a name. */
   readonly identify: Identify | null;
