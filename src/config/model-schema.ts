@@ -32,6 +32,10 @@ const labelFile = z
   .regex(/^[^/\\\0][^\\\0]*$/, 'a file inside the folder of the model')
   .refine((path) => !path.split('/').includes('..'), 'a file inside the folder of the model');
 
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 const INSTANCES = 'a number of at least 1, or { min: 1, max: 4 } with min not above max';
 
 const instanceRange = z.strictObject({ min: z.int().min(1).default(1), max: z.int().min(1).nullable().default(null) });
@@ -41,7 +45,7 @@ const instances = z
   .preprocess(
     (value, context) => {
       if (Number.isSafeInteger(value) && (value as number) > 0) return { min: value, max: value };
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+      if (isMapping(value)) return value;
       context.addIssue({ code: 'custom', message: INSTANCES });
       return z.NEVER;
     },
@@ -57,7 +61,9 @@ const targetMs = z.custom<number>(
   `a number of milliseconds above 0 and at most ${MOST_TARGET_MS}`,
 );
 
-const slo = z.strictObject({ p99Ms: targetMs });
+const target = z.strictObject({ p99Ms: targetMs });
+
+const slo = z.custom(isMapping, 'a mapping like { p99Ms: 50 }').pipe(target);
 
 const modelSchema = z.strictObject({
   maxBatchRows: z.int().min(0).nullable().default(null),
@@ -70,7 +76,7 @@ const modelSchema = z.strictObject({
 });
 
 /** The mappings inside it whose keys are known. */
-const INNER: Readonly<Record<string, z.ZodObject>> = { instances: instanceRange, slo, session };
+const INNER: Readonly<Record<string, z.ZodObject>> = { instances: instanceRange, slo: target, session };
 
 /**
  * The policy that a model.yaml states, defaults filled in, deeply frozen. An empty text gives all defaults.

@@ -47,7 +47,7 @@ export type ErrorCode = keyof typeof ERRORS;
 export interface ErrorDetails {
   /** What went wrong underneath: logged, never sent. */
   readonly cause?: unknown;
-  /** Time after which the same request may succeed, milliseconds: for `Retry-After` and `retry-after-ms`. */
+  /** Time after which the same request may succeed, milliseconds, Infinity too: for `Retry-After` and `retry-after-ms`. */
   readonly retryAfterMs?: number;
   /** For `Allow`, with METHOD_NOT_ALLOWED. */
   readonly allow?: string;
@@ -55,13 +55,16 @@ export interface ErrorDetails {
   readonly limit?: Limit;
 }
 
+/** Longest time to come back after that is ever named, milliseconds. */
+const MOST_RETRY_MS = 60_000;
+
 /**
  * Every failure a caller may see. `message` is the sentence on the wire: it names the tensor, what was expected and what
  * was found, and never a path, a stack or another caller's data.
  */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
-  /** Whole milliseconds; 0 where nobody knows a time. */
+  /** Whole milliseconds, at most a minute; 0 where nobody knows a time. */
   readonly retryAfterMs: number;
   readonly allow: string;
   readonly limit: Limit | null;
@@ -70,7 +73,7 @@ export class GatewayError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'GatewayError';
     this.code = code;
-    this.retryAfterMs = Math.ceil(details.retryAfterMs ?? 0);
+    this.retryAfterMs = Math.min(MOST_RETRY_MS, Math.ceil(details.retryAfterMs ?? 0));
     this.allow = details.allow ?? '';
     this.limit = details.limit ?? null;
   }

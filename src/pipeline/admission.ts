@@ -5,9 +5,6 @@ import { GatewayError, instanceLost } from '../core/error.ts';
 import type { InferRequest } from './request.ts';
 import type { Target } from './target.ts';
 
-/** Longest time to come back after that is ever named, milliseconds. */
-const MOST_RETRY_MS = 60_000;
-
 /**
  * Whether a request may go on to be decoded: its queue has room for it.
  * @throws {GatewayError} OVERLOADED with the time after which the queue will have drained; INSTANCE_LOST
@@ -37,5 +34,5 @@ export function drainMs(target: Target): number {
   const { measuredUs, measuredRows, instances } = target.facts;
   const perRowUs = measuredUs / Math.max(1, measuredRows);
   const drainUs = (target.queue.rows * perRowUs) / Math.max(1, instances);
-  return Math.min(MOST_RETRY_MS, Math.max(1, drainUs / 1000));
+  return Math.max(1, drainUs / 1000);
 }

@@ -44,6 +44,11 @@ describe('model.yaml', () => {
     ['instances: { min: 2, max: 2 }', { min: 2, max: 2 }],
   ])('takes %s', (text, expected) => expect(parseModelPolicy(text, 'f').instances).toEqual(expected));
 
+  it('takes a target that is not stated for none', () => {
+    expect(parseModelPolicy('slo: null', 'f').slo).toBeNull();
+    expect(parseModelPolicy('slo:', 'f').slo).toBeNull();
+  });
+
   it('takes a target of a part of a millisecond', () => {
     expect(parseModelPolicy('slo: { p99Ms: 0.5 }', 'f').slo).toEqual({ p99Ms: 0.5 });
   });
@@ -82,7 +87,8 @@ describe('model.yaml', () => {
     ['slo: { p99Ms: "50" }', 'slo.p99Ms: expected a number of milliseconds above 0 and at most 3600000, found "50"'],
     ['slo: {}', 'slo.p99Ms: expected a number of milliseconds above 0 and at most 3600000, found nothing'],
     ['slo: { p99: 50, p99Ms: 50 }', "m.yaml:1:8: unknown key 'p99'; expected one of p99Ms"],
-    ['slo: 50', 'm.yaml:1:1: slo: expected a mapping, found 50'],
+    ['slo: 50', 'm.yaml:1:1: slo: expected a mapping like { p99Ms: 50 }, found 50'],
+    ['slo: [50]', 'm.yaml:1:1: slo: expected a mapping like { p99Ms: 50 }, found [50]'],
     ['maxDelayMs: 5', "unknown key 'maxDelayMs'"],
     ['session: { executionProviders: [tpu] }', 'expected cpu or cuda, found'],
     ['session: { executionProviders: [] }', 'expected a length of at least 1'],
