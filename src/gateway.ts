@@ -10,7 +10,9 @@ import { packageVersion } from './config/version.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
-import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import type { ModelVersion, Placement, ServedFacts, Snapshot } from './core/model.ts';
+import type { Identify } from './core/principal.ts';
+import type { Curve, SchedulerView } from './core/scheduling.ts';
 import { Timeline } from './core/timeline.ts';
 import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
@@ -39,12 +41,18 @@ const UPLOADS_SHARE = 0.75;
 export interface GatewayOptions {
   /** What the supervisor knows, where there is one. */
   readonly supervision?: Supervision | null;
-  /** Time by which instances come and go. */
-  readonly placesClock?: Clock;
+  /** The time; the process's own where none is given. */
+  readonly clock?: Clock;
+  /** What is known of how long a model's batches take. */
+  readonly curve?: (model: string) => Curve;
   /** Forces where models run. */
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
   readonly inlineLane?: (arena: Arena) => Lane;
+  /** Tells who is calling; without it nobody has a name. */
+  readonly principal?: Identify;
+  /** Pictures of schedulers. */
+  readonly view?: (target: Target) => SchedulerView | null;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -79,6 +87,7 @@ const HUNG_AFTER_MS = 1_000;
 export class Gateway {
   readonly #config: Config;
   readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #arena: Arena;
   readonly #gathered: GatherLedger;
   readonly #metrics: Metrics;
@@ -90,6 +99,7 @@ export class Gateway {
   readonly #places: Places;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
+  readonly #view: (target: Target) => SchedulerView | null;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -100,6 +110,7 @@ export class Gateway {
     this.#config = config;
     this.#gathered = new GatherLedger(config.limits.gatherBytes);
     this.#log = log;
+    this.#clock = options.clock ?? systemClock;
     this.#supervision = options.supervision ?? null;
     this.#timeline = options.timeline ?? new Timeline(systemClock);
     const binding = loadBinding();
@@ -122,9 +133,9 @@ export class Gateway {
     const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
-    this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
+    this.#road = new InferRoad({ binding, arena, clock: this.#clock, lanes, onFailedRun });
     this.#places = new Places({
-      clock: options.placesClock ?? systemClock,
+      clock: this.#clock,
       driver: this.#road.driver,
       lanes,
       usage: this.#road.usage,
@@ -145,6 +156,7 @@ export class Gateway {
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
       placement: options.placement ?? null,
+      curve: options.curve ?? null,
       marks,
       refused: options.supervision?.refused ?? [],
       onLost: (target, lost) => this.#registry.setLost(target, lost),
@@ -155,7 +167,8 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
-    const parts = this.#serverParts();
+    this.#view = options.view ?? (() => null);
+    const parts = this.#serverParts(options.principal ?? null);
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
   }
@@ -222,10 +235,10 @@ export class Gateway {
     return inTime;
   }
 
-  #serverParts(): ServerParts {
+  #serverParts(identify: Identify | null): ServerParts {
     const config = this.#config;
     return {
-      clock: systemClock,
+      clock: this.#clock,
       road: this.#road,
       guard: new HostGuard(config.allowedHosts, config.allowedOrigins),
       version: this.#version,
@@ -235,7 +248,9 @@ export class Gateway {
       gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
+      view: (version) => this.#viewOf(version),
       draining: () => this.#draining,
+      identify,
       metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
       debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
@@ -263,6 +278,10 @@ export class Gateway {
       requestsInFlight: this.#road.inFlight,
       lanes: lanes.map(({ up, batch }, i) => ({ placement: this.#placementOf(i), up, busy: batch !== null })),
       models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
+      schedulers: versions.flatMap((version) => {
+        const view = this.#viewOf(version);
+        return view === null ? [] : [{ model: version.model, version: version.version, view }];
+      }),
       logLinesDropped: this.#log.dropped,
       restarts: this.#supervision?.restarts ?? 0,
       lastRestartCause: this.#supervision?.lastCause ?? '',
@@ -271,7 +290,7 @@ export class Gateway {
 
   #picture(): unknown {
     return debugDocument({
-      nowUs: systemClock.nowUs(),
+      nowUs: this.#clock.nowUs(),
       draining: this.#draining,
       config: this.#config,
       readings: this.#readings(),
@@ -280,6 +299,12 @@ export class Gateway {
       target: this.#target,
       startMs: this.#timeline.times,
     });
+  }
+
+  /** What is known of the scheduler of a version; null where it is not in service. */
+  #viewOf({ state, target: id }: ModelVersion): SchedulerView | null {
+    const target = state === 'READY' ? this.#target(id) : null;
+    return target === null ? null : this.#view(target);
   }
 
   /** The inline lane is the last one. */
@@ -292,7 +317,7 @@ export class Gateway {
     const { infer } = exchange;
     // Whoever was answered has its time already; a reading of the clock is for the others.
     const known = infer !== null && error === null;
-    this.#log.request(exchange, status, error, known ? infer.totalUs : systemClock.nowUs() - exchange.startedUs);
+    this.#log.request(exchange, status, error, known ? infer.totalUs : this.#clock.nowUs() - exchange.startedUs);
   }
 
   #laneChanged(lane: number, up: boolean, reason: string): void {
@@ -320,10 +345,10 @@ export class Gateway {
   #versionSettled(version: ModelVersion, cause: unknown): void {
     const { model, version: name, state, reason, facts } = version;
     if (state === 'READY') {
-      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as NonNullable<
-        typeof facts
-      >;
-      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize };
+      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as ServedFacts;
+      const view = this.#viewOf(version);
+      const target = view === null ? {} : { targetMs: view.targetUs / 1000, targetSource: view.targetSource };
+      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize, ...target };
       if (passedOver === '') this.#log.info(line, 'model ready');
       else this.#log.warn({ ...line, reason: passedOver }, 'model ready, not on the provider it prefers');
     } else this.#log.error({ model, version: name, reason, err: cause }, 'model unavailable');

@@ -9,6 +9,8 @@
  *   waiting:  head <-> r <-> r <-> tail      an intrusive list, so that a cancel in the middle is constant time
  */
 
+import type { Curve } from '../core/scheduling.ts';
+
 /** Where a request stands. It is WAITING once, RUNNING at most twice (a retry), ENDED once. */
 export type TravelState = 'NEW' | 'WAITING' | 'RUNNING' | 'ENDED';
 
@@ -41,6 +43,8 @@ export interface QueueSpec {
   readonly queueRows: number;
   /** The same in arena bytes: stops few huge requests from taking the arena. */
   readonly queueBytes: number;
+  /** How long its batches take: learned by whoever runs them. */
+  readonly curve?: Curve;
 }
 
 /** The requests of one model version that wait for an instance. */

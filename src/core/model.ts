@@ -36,10 +36,10 @@ export interface ServedFacts {
   /** Time of a batch of `measuredRows` rows, measured at load, microseconds. */
   readonly measuredRows: number;
   readonly measuredUs: number;
-  /** Instances that run now, and between which bounds their number is kept. */
+  /** Instances that run now. */
   readonly instances: number;
-  readonly instancesMin: number;
-  readonly instancesMax: number;
+  /** Fewest and most of them that may run it, as load wants. */
+  readonly instanceRange: { readonly min: number; readonly max: number };
   /** Threads of ONNX Runtime in each instance; 0 = as many as there are cores. */
   readonly intraOpThreads: number;
   readonly provider: string;

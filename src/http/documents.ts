@@ -61,8 +61,8 @@ export function modelConfig(version: ModelVersion): unknown {
       batch_rows: { string_value: String(known.batchRows) },
       measured_rows: { string_value: String(known.measuredRows) },
       measured_us: { string_value: String(known.measuredUs) },
-      instances_min: { string_value: String(known.instancesMin) },
-      instances_max: { string_value: String(known.instancesMax) },
+      instances_min: { string_value: String(known.instanceRange.min) },
+      instances_max: { string_value: String(known.instanceRange.max) },
       intra_op_threads: { string_value: String(known.intraOpThreads) },
     },
   };

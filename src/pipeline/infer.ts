@@ -71,9 +71,10 @@ export class InferRoad implements Passage<InferRequest> {
    * Steps 2 to 4: a request for `target` is announced.
    * @param arrivalUs when its first byte was read: what deadlines count from.
    * @param timeoutUs the time its headers give it; 0 where they give none.
+   * @param tenant of the caller; empty where it has no name.
    * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED
    */
-  open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number): InferRequest {
+  open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number, tenant: string): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     try {
       admit(this.driver, target, 1, 0);
@@ -83,6 +84,7 @@ export class InferRoad implements Passage<InferRequest> {
     }
     this.#open++;
     const request = new InferRequest(target, reply, arrivalUs);
+    request.tenant = tenant;
     if (timeoutUs > 0) request.deadlineUs = arrivalUs + timeoutUs;
     return request;
   }
@@ -189,6 +191,7 @@ export class InferRoad implements Passage<InferRequest> {
   arrived(batch: Batch<InferRequest>, result: RunResult): void {
     const { metrics } = (batch.requests[0] as InferRequest).target;
     const nowUs = this.#clock.nowUs();
+    batch.queue.spec.curve?.observe(batch.rows, nowUs - batch.startedUs);
     const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
     let row = 0;
     for (const request of batch.requests) {

@@ -3,6 +3,7 @@
  * first, and makes its target. Where it runs later is for the places to say.
  */
 
+import { LatencyCurve } from '../batching/curve.ts';
 import type { Driver } from '../batching/driver.ts';
 import type { RefusedVersion } from '../config/supervision.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type SessionSpec,
 } from '../core/instance.ts';
 import type { ModelPolicy, Placement, ServedFacts } from '../core/model.ts';
+import type { Curve } from '../core/scheduling.ts';
 import { elementCount, type Signature } from '../core/tensor.ts';
 import type { Timeline } from '../core/timeline.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -29,7 +31,7 @@ import { firstPlacement, inlineRows } from './placement.ts';
 import type { Places } from './places.ts';
 import type { InferRequest } from './request.ts';
 import { Target } from './target.ts';
-import { type InstanceBounds, instanceBounds, settleThreads } from './threads.ts';
+import { INLINE_RANGE, type InstanceBounds, instanceBounds, settleThreads } from './threads.ts';
 
 /** Batch cap of a model that states none, rows (Triton clients see it as `max_batch_size`). */
 const DEFAULT_BATCH_ROWS = 1024;
@@ -54,6 +56,8 @@ export interface LoaderParts {
   readonly queueBytes: number;
   /** Tests and benches force a placement by this seam; null = decide by measurement. */
   readonly placement: Placement | null;
+  /** What is known of a model's batches, where tests know better than what was measured. */
+  readonly curve: ((model: string) => Curve) | null;
   readonly marks: CrashMarks;
   /** Told when a target has had no lane for too long, and has one again. */
   readonly onLost: (target: number, lost: boolean) => void;
@@ -134,8 +138,7 @@ export class ModelLoader implements Loader {
       measuredRows: rows,
       measuredUs: Math.round(measuredUs),
       instances: homes.length,
-      instancesMin: placement === 'inline' ? 1 : bounds.min,
-      instancesMax: placement === 'inline' ? 1 : bounds.max,
+      instanceRange: placement === 'inline' ? INLINE_RANGE : bounds,
       intraOpThreads: spec.options.intraOpThreads,
       provider: info.provider,
       passedOver: info.passedOver,
@@ -147,12 +150,21 @@ export class ModelLoader implements Loader {
       queueBytes: found.policy.queueBytes ?? queueBytes,
     };
     const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
-    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...room }, onLost);
+    const prior = Number.isFinite(measuredUs) ? [{ rows, us: measuredUs }] : [];
+    const curve = this.#parts.curve?.(model) ?? new LatencyCurve(Math.max(1, maxBatchSize), prior);
+    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, curve, ...room }, onLost);
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);
     const warm = (lane: number) => timed(rows, lane);
-    this.#parts.places.add({ target, spec, homes, ...bounds, curve: null, warm });
+    this.#parts.places.add({
+      target,
+      spec,
+      homes,
+      range: bounds,
+      curve: this.#parts.placement === null ? curve : null,
+      warm,
+    });
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
     this.#parts.timeline.markModel(model, version, 'placed');

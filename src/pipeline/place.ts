@@ -6,7 +6,7 @@ import type { Curve } from '../core/scheduling.ts';
 import { type BatchTimes, inlineRows, Placing } from './placement.ts';
 import { type Look, Scaling } from './scaling.ts';
 import type { Target } from './target.ts';
-import type { InstanceBounds } from './threads.ts';
+import { INLINE_RANGE, type InstanceBounds } from './threads.ts';
 
 /** Pause after a move that failed, microseconds: doubles while they keep failing. */
 const FIRST_PAUSE_US = 1_000_000;
@@ -17,9 +17,8 @@ export interface PlaceParts {
   readonly target: Target;
   readonly spec: SessionSpec;
   readonly homes: readonly number[];
-  /** Bounds of its instances on workers, 1 <= min <= max. */
-  readonly min: number;
-  readonly max: number;
+  /** Bounds of its instances on workers. */
+  readonly range: InstanceBounds;
   /** What is known of its batches; null where it is to stay where it is, inline or on workers. */
   readonly curve: Curve | null;
   /** A real run there; resolves with the microseconds in ONNX Runtime, NaN where nothing valid is known to be run. */
@@ -58,7 +57,7 @@ export class Place {
 
   /** Bounds of its instances where it is now. */
   get bounds(): InstanceBounds {
-    return this.placement === 'inline' ? { min: 1, max: 1 } : this.parts;
+    return this.placement === 'inline' ? INLINE_RANGE : this.parts.range;
   }
 
   /** Whether somebody waited since the last look. */
@@ -123,8 +122,7 @@ export class Place {
   facts(batchRows: number): ServedFacts {
     const { placement, homes, bounds } = this;
     const { facts } = this.parts.target;
-    const instances = homes.length;
-    return { ...facts, placement, batchRows, instances, instancesMin: bounds.min, instancesMax: bounds.max };
+    return { ...facts, placement, batchRows, instances: homes.length, instanceRange: bounds };
   }
 }
 

@@ -183,7 +183,7 @@ export class Places {
   async #move(place: Place, placement: Placement): Promise<void> {
     const old = place.homes;
     const inline = this.#parts.lanes.length - 1;
-    const lanes = placement === 'inline' ? [inline] : idlest(this.#workers(), place.parts.min);
+    const lanes = placement === 'inline' ? [inline] : idlest(this.#workers(), place.parts.range.min);
     const there = await Promise.all(lanes.map((lane) => this.#tried(place, lane)));
     const homes = lanes.filter((_, i) => there[i]);
     if (homes.length === 0) {

@@ -38,6 +38,9 @@ export interface InstanceBounds {
   readonly max: number;
 }
 
+/** On the front thread there is one. */
+export const INLINE_RANGE: InstanceBounds = Object.freeze({ min: 1, max: 1 });
+
 /**
  * The bounds that model.yaml states, as far as there are workers. A `max` of null is as many as there are workers.
  * @param carried how many instances of so many threads the cores carry: more are never taken unasked

@@ -66,8 +66,8 @@ class Served {
 
   #end(nowUs: number): void {
     const index = this.#running.findIndex(({ endsUs }) => endsUs === nowUs);
-    const [{ startedUs }] = this.#running.splice(index, 1) as [{ startedUs: number }];
-    this.usage.ended(startedUs, nowUs, this.#waiting.length > 0);
+    const [ended] = this.#running.splice(index, 1);
+    this.usage.ended(ended.startedUs, nowUs, this.#waiting.length > 0);
   }
 
   #look(): void {
