@@ -35,7 +35,7 @@ export class Place {
   readonly scaling = new Scaling();
   /** The move under way; never rejects. */
   moving: Promise<void> | null = null;
-  /** Time between a batch and its run that the way to a worker costs, microseconds. */
+  /** What the way to a worker and back adds to a batch, microseconds. */
   hopUs = 0;
   /** When the time since the last look began. */
   sinceUs = 0;
@@ -90,8 +90,8 @@ export class Place {
     const { curve, target } = this.parts;
     if (curve === null) return null;
     const us = curve.at(target.facts.measuredRows);
-    const hopUs = this.placement === 'worker' ? this.hopUs : 0;
-    return { us: us - hopUs, slowUs: us * (1 + curve.spread) - hopUs };
+    const runUs = this.placement === 'worker' ? this.#withoutHop(us) : us;
+    return { us: runUs, slowUs: runUs + us * curve.spread };
   }
 
   /** Most rows of a batch where it is now. */
@@ -100,7 +100,12 @@ export class Place {
     const { maxBatchSize, batchRows, measuredRows, placement } = target.facts;
     if (this.placement === 'worker') return maxBatchSize;
     if (placement === 'inline' || curve === null) return batchRows;
-    return inlineRows(maxBatchSize, measuredRows, curve.at(measuredRows) - this.hopUs);
+    return inlineRows(maxBatchSize, measuredRows, this.#withoutHop(curve.at(measuredRows)));
+  }
+
+  /** A way that took long when it was measured must not make a long batch look short. */
+  #withoutHop(us: number): number {
+    return us - Math.min(this.hopUs, us / 2);
   }
 
   /** It runs there now. */
