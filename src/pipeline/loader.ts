@@ -27,6 +27,7 @@ import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { measureRun } from '../workers/measure.ts';
 import { MOST_MODEL_INPUTS } from './intake.ts';
+import type { Loadable } from './lane-sessions.ts';
 import { firstPlacement, inlineRows } from './placement.ts';
 import type { Places } from './places.ts';
 import type { InferRequest } from './request.ts';
@@ -127,7 +128,8 @@ export class ModelLoader implements Loader {
     this.#parts.timeline.markModel(model, version, 'measured');
     const placement = this.#parts.placement ?? firstPlacement(measuredUs);
     const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
-    await this.#settle(spec, lanes, homes);
+    const warm = (lane: number) => timed(1, lane);
+    await this.#settle({ spec, warm }, lanes, homes);
     const batchRows = placement === 'inline' ? inlineRows(maxBatchSize, rows, measuredUs) : maxBatchSize;
     const bounds = this.#bounds(found.policy, spec);
     const facts: ServedFacts = {
@@ -156,15 +158,8 @@ export class ModelLoader implements Loader {
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);
-    const warm = (lane: number) => timed(rows, lane);
-    this.#parts.places.add({
-      target,
-      spec,
-      homes,
-      range: bounds,
-      curve: this.#parts.placement === null ? curve : null,
-      warm,
-    });
+    const movable = this.#parts.placement === null ? curve : null;
+    this.#parts.places.add({ target, spec, homes, range: bounds, curve: movable, warm });
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
     this.#parts.timeline.markModel(model, version, 'placed');
@@ -203,10 +198,10 @@ export class ModelLoader implements Loader {
   }
 
   /** Loads the session where it will live, and drops it from the lane it was measured on if that is elsewhere. */
-  async #settle(spec: SessionSpec, measuredOn: readonly number[], homes: readonly number[]): Promise<void> {
+  async #settle(session: Loadable, measuredOn: readonly number[], homes: readonly number[]): Promise<void> {
     const { places } = this.#parts;
-    for (const home of homes) if (home !== measuredOn[0]) await explained(() => places.load(home, spec));
-    if (!homes.includes(measuredOn[0] as number)) await this.#lane(measuredOn[0]).unload(spec.session);
+    for (const home of homes) if (home !== measuredOn[0]) await explained(() => places.prepare(home, session));
+    if (!homes.includes(measuredOn[0] as number)) await this.#lane(measuredOn[0]).unload(session.spec.session);
   }
 
   async #maxBatchSize(
@@ -287,7 +282,7 @@ function describe(signature: Signature): string {
 }
 
 /** Failures of a load in words that may be shown; ONNX Runtime's own stay in the log. */
-async function explained(load: () => Promise<SessionInfo>): Promise<SessionInfo> {
+async function explained<R>(load: () => Promise<R>): Promise<R> {
   try {
     return await load();
   } catch (error) {

@@ -1,8 +1,8 @@
 /** One model version and the lanes that hold it: what was seen of it since the last look, and what it tells of its place. */
 
-import type { SessionSpec } from '../core/instance.ts';
 import type { Placement, ServedFacts } from '../core/model.ts';
 import type { Curve } from '../core/scheduling.ts';
+import type { Loadable } from './lane-sessions.ts';
 import { type BatchTimes, inlineRows, Placing } from './placement.ts';
 import { type Look, Scaling } from './scaling.ts';
 import type { Target } from './target.ts';
@@ -13,16 +13,13 @@ const FIRST_PAUSE_US = 1_000_000;
 const MOST_PAUSE_US = 60_000_000;
 
 /** What a place is made from: a version whose session is loaded and warm on `homes`. */
-export interface PlaceParts {
+export interface PlaceParts extends Loadable {
   readonly target: Target;
-  readonly spec: SessionSpec;
   readonly homes: readonly number[];
   /** Bounds of its instances on workers. */
   readonly range: InstanceBounds;
   /** What is known of its batches; null where it is to stay where it is, inline or on workers. */
   readonly curve: Curve | null;
-  /** A real run there; resolves with the microseconds in ONNX Runtime, NaN where nothing valid is known to be run. */
-  readonly warm: (lane: number) => Promise<number>;
 }
 
 /** Where one version runs. Its fields are changed by whoever moves it. */

@@ -9,6 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Lane, SessionInfo, SessionSpec } from '../core/instance.ts';
 import type { Placement } from '../core/model.ts';
 import { busiest, idlest, type LaneState } from './lane-choice.ts';
+import { LaneSessions, type Loadable } from './lane-sessions.ts';
 import { Place, type PlaceParts } from './place.ts';
 import type { InferRequest } from './request.ts';
 import type { Target } from './target.ts';
@@ -19,10 +20,6 @@ const LOOK_MS = 100;
 
 /** A wait is looked at at once where the last look is so long ago, microseconds: less shows too little. */
 const LEAST_LOOK_US = 20_000;
-
-/** Only for batches as quick as this it matters what the way to a lane costs, microseconds; runs to see what it does. */
-const QUICK_RUN_US = 2_000;
-const HOPS = 5;
 
 /** What the places are made from. */
 export interface PlacesParts {
@@ -42,8 +39,7 @@ export interface PlacesParts {
 export class Places {
   readonly #parts: PlacesParts;
   readonly #places = new Map<Target, Place>();
-  /** Loads under way, by lane. */
-  readonly #loads: number[];
+  readonly #sessions: LaneSessions;
   readonly #laneBusyUs: number[];
   /** Part of the time that each lane was busy lately. */
   readonly #share: number[];
@@ -53,7 +49,7 @@ export class Places {
 
   constructor(parts: PlacesParts) {
     this.#parts = parts;
-    this.#loads = parts.lanes.map(() => 0);
+    this.#sessions = new LaneSessions(parts.lanes, parts.clock, (lane) => this.#applyAround(lane));
     this.#share = parts.lanes.map(() => 0);
     this.#laneBusyUs = parts.lanes.map(() => 0);
     this.#sinceUs = parts.clock.nowUs();
@@ -81,6 +77,7 @@ export class Places {
     const place = new Place(parts, this.#parts.clock.nowUs());
     this.#places.set(parts.target, place);
     parts.target.usage.onWait = () => this.#waited(place);
+    if (place.placement === 'worker' && parts.curve !== null) this.#begin(place, this.#measureHop(place));
   }
 
   /** A version that serves no more, with nothing waiting: what is under way is awaited, then it is unloaded everywhere. */
@@ -95,7 +92,12 @@ export class Places {
 
   /** Loads a session on a lane; whoever else is at home there goes round it meanwhile where it can. */
   load(lane: number, spec: SessionSpec): Promise<SessionInfo> {
-    return this.#aside(lane, () => this.#parts.lanes[lane].load(spec));
+    return this.#sessions.load(lane, spec);
+  }
+
+  /** The same with a first run. */
+  async prepare(lane: number, session: Loadable): Promise<void> {
+    await this.#sessions.prepare(lane, session);
   }
 
   /** One look at all of them, by the clock. */
@@ -147,6 +149,11 @@ export class Places {
     if (lanes.length > 0) this.#begin(place, this.#grow(place, lanes));
   }
 
+  /** The front thread's lane is the last one. */
+  get #inline(): number {
+    return this.#parts.lanes.length - 1;
+  }
+
   /** Whether requests wait while every lane that could take them has something to do, be it another's batch. */
   #isStuck({ parts }: Place): boolean {
     const { queue } = parts.target;
@@ -155,10 +162,16 @@ export class Places {
     return queue.lanes.every((lane) => !lanes[lane].up || lanes[lane].batch !== null);
   }
 
+  async #measureHop(place: Place): Promise<void> {
+    place.hopUs = await this.#sessions.hopUs(place.homes[0], place.parts);
+  }
+
   #begin(place: Place, move: Promise<void>): void {
-    place.moving = move.finally(() => {
-      place.moving = null;
-    });
+    place.moving = move
+      .catch((error: unknown) => this.#parts.onFailed(place.parts.target, place.homes[0], error))
+      .finally(() => {
+        place.moving = null;
+      });
   }
 
   async #grow(place: Place, lanes: readonly number[]): Promise<void> {
@@ -183,14 +196,11 @@ export class Places {
   /** To the front thread or away from it: loaded there first, then unloaded here. */
   async #move(place: Place, placement: Placement): Promise<void> {
     const old = place.homes;
-    const inline = this.#parts.lanes.length - 1;
-    const lanes = placement === 'inline' ? [inline] : idlest(this.#workers(), place.parts.range.min);
+    const lanes = placement === 'inline' ? [this.#inline] : idlest(this.#workers(), place.parts.range.min);
     const there = await Promise.all(lanes.map((lane) => this.#tried(place, lane)));
     const homes = lanes.filter((_, i) => there[i]);
-    if (homes.length === 0) {
-      place.failed(this.#parts.clock.nowUs());
-      return;
-    }
+    if (lanes.length === 0) place.failed(this.#parts.clock.nowUs());
+    if (homes.length === 0) return;
     place.settled(placement, homes, this.#parts.clock.nowUs());
     this.#apply(place);
     this.#tell(place, placement === 'inline' ? 'its batches are quick now' : 'its batches hold the front thread');
@@ -200,7 +210,8 @@ export class Places {
   /** Whether it is loaded and warm there; where not, nothing of it is left and the next try is put off. */
   async #tried(place: Place, lane: number): Promise<boolean> {
     try {
-      await this.#prepare(place, lane);
+      const hopUs = await this.#sessions.prepare(lane, place.parts);
+      if (lane < this.#inline) place.hopUs = hopUs;
       return true;
     } catch (error) {
       place.failed(this.#parts.clock.nowUs());
@@ -210,49 +221,17 @@ export class Places {
     }
   }
 
-  /** Loads it and runs it once. @throws what loading throws */
-  async #prepare(place: Place, lane: number): Promise<void> {
-    const { spec, warm } = place.parts;
-    await this.#aside(lane, async () => {
-      await this.#parts.lanes[lane].load(spec);
-      const firstUs = await warm(lane);
-      if (firstUs < QUICK_RUN_US) place.hopUs = await this.#hopUs(() => warm(lane));
-    });
-  }
-
-  /** The least that the way to a lane and back added to some runs. */
-  async #hopUs(run: () => Promise<number>): Promise<number> {
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < HOPS; i++) {
-      const startedUs = this.#parts.clock.nowUs();
-      const runUs = await run();
-      least = Math.min(least, this.#parts.clock.nowUs() - startedUs - runUs);
-    }
-    return Math.max(0, least);
-  }
-
   /** A lane does one thing after the other: what runs of it there has ended before. */
   async #unload({ parts }: Place, lanes: readonly number[]): Promise<void> {
     await Promise.all(
       lanes.map(async (lane) => {
         try {
-          await this.#parts.lanes[lane].unload(parts.spec.session);
+          await this.#sessions.unload(lane, parts);
         } catch (error) {
           this.#parts.onFailed(parts.target, lane, error);
         }
       }),
     );
-  }
-
-  async #aside<R>(lane: number, work: () => Promise<R>): Promise<R> {
-    this.#loads[lane]++;
-    this.#applyAround(lane);
-    try {
-      return await work();
-    } finally {
-      this.#loads[lane]--;
-      this.#applyAround(lane);
-    }
   }
 
   #applyAround(lane: number): void {
@@ -263,7 +242,7 @@ export class Places {
 
   #apply(place: Place): void {
     const { target } = place.parts;
-    const free = place.homes.filter((lane) => this.#loads[lane] === 0);
+    const free = place.homes.filter((lane) => this.#sessions.loads(lane) === 0);
     this.#parts.driver.setLanes(target.queue, free.length > 0 ? free : place.homes, place.batchRows());
   }
 
@@ -278,7 +257,7 @@ export class Places {
     const places = [...this.#places.values()];
     return this.#parts.lanes.slice(0, -1).flatMap(({ ready }, lane) => {
       if (!ready) return [];
-      const sessions = places.filter(({ homes }) => homes.includes(lane)).length + this.#loads[lane];
+      const sessions = places.filter(({ homes }) => homes.includes(lane)).length + this.#sessions.loads(lane);
       return [{ lane, busy: this.#share[lane], sessions }];
     });
   }

@@ -4,9 +4,16 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseModelPolicy } from '../../src/config/model-schema.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import type { SessionSpec } from '../../src/core/instance.ts';
 import type { Curve } from '../../src/core/scheduling.ts';
 import type { GatewayOptions } from '../../src/gateway.ts';
+import { Arena } from '../../src/native/arena.ts';
+import { CrashMarks } from '../../src/native/crash-marks.ts';
+import { loadBinding } from '../../src/native/load.ts';
+import { settleThreads } from '../../src/pipeline/threads.ts';
+import { WorkerPool } from '../../src/workers/pool.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { B, get, I, post, type Reply, type RunningGateway, startGatewayOn } from '../support/gateway.ts';
 
@@ -150,6 +157,51 @@ describe('instances', () => {
       return (await instances('raw8')) === 1;
     });
     expect((await eight(7)).json.outputs[0].data[0]).toBe(7);
+  });
+});
+
+describe('threads of ONNX Runtime', () => {
+  test('are one where no target asks for more, and what model.yaml says where it does', async () => {
+    const threads = async (model: string) => (await config(model)).parameters.intra_op_threads.string_value;
+    for (const [policy, expected] of [
+      ['', '1'],
+      ['slo: { p99Ms: 3600000 }\n', '1'],
+      ['slo: { p99Ms: 0.001 }\nsession: { intraOpThreads: 2 }\n', '2'],
+    ] as const) {
+      await start('resnet18', `${policy}maxBatchRows: 0\n`);
+      expect([policy, await threads('resnet18')]).toEqual([policy, expected]);
+      await server?.stop();
+      server = null;
+    }
+  });
+
+  test('are more where only they make the target: the session is loaded anew, and runs', async () => {
+    const models = await mkdtemp(join(tmpdir(), 'penstock-threads-'));
+    await writeFixtures(models, ['resnet18']);
+    const binding = loadBinding();
+    const arena = new Arena(binding, 16 * 1024 * 1024);
+    const marks = new CrashMarks(binding, -1);
+    const pool = new WorkerPool({ slots: 1, arena: arena.buffer, marks, onLaneChange: () => undefined });
+    const lane = pool.lanes[0];
+    const { session: options } = parseModelPolicy('session: { intraOpThreads: 1 }', 'model.yaml');
+    const path = join(models, 'resnet18', '1', 'model.onnx');
+    const spec: SessionSpec = { session: 1, path, options: { ...options, intraOpThreads: 1 } };
+    await lane.load(spec);
+    const inputs = [{ offset: 0, dims: [1, 3, 224, 224], strings: null }];
+    const run = () => lane.run({ session: 1, inputs, outputs: [null] });
+    const alone = (await run()).outputs[0]?.bytes;
+    const tried: number[] = [];
+    // What they would take on four idle cores; the runs are real.
+    const settled = await settleThreads(lane, spec, { rowUs: 40_000, sloUs: 21_000, cores: 4 }, async () => {
+      tried.push((await run()).runUs);
+      return 40_000 / 2 ** tried.length;
+    });
+    expect([settled.options.intraOpThreads, tried.length]).toEqual([4, 2]);
+    const sum = (bytes: Uint8Array | null | undefined) =>
+      new Float32Array(bytes?.slice().buffer ?? new ArrayBuffer(0)).reduce((total, x) => total + Math.abs(x), 0);
+    expect(sum((await run()).outputs[0]?.bytes) / sum(alone)).toBeCloseTo(1, 3);
+    await pool.close();
+    await rm(models, { recursive: true });
   });
 });
 
