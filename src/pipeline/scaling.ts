@@ -10,12 +10,12 @@
 /** Busier than this part of the time, one more instance may be far too few. */
 const FULL = 0.8;
 
-/** How long an instance must have been without use, microseconds: at first, and at most. */
+/**
+ * How long an instance must have been without use, microseconds: at first, and at most. Who needs it again within the
+ * longest rest after it was given up should have kept it.
+ */
 const REST_US = 10_000_000;
 const MOST_REST_US = 600_000_000;
-
-/** A need within so many rests after a shrink is one that the shrink should have foreseen. */
-const FORESEEABLE_RESTS = 10;
 
 /** What was seen of a model version since the look before. */
 export interface Look {
@@ -66,7 +66,7 @@ export class Scaling {
 
   #grow(wanted: number, nowUs: number): number {
     if (this.#shrunkUs > Number.NEGATIVE_INFINITY) {
-      const foreseeable = nowUs - this.#shrunkUs < FORESEEABLE_RESTS * this.#restUs;
+      const foreseeable = nowUs - this.#shrunkUs < MOST_REST_US;
       this.#restUs = foreseeable ? Math.min(MOST_REST_US, 2 * this.#restUs) : REST_US;
       this.#shrunkUs = Number.NEGATIVE_INFINITY;
     }
