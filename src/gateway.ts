@@ -216,11 +216,12 @@ export class Gateway {
     this.#pool.stopWaiting();
     this.#inference.stopListening();
     const uploads = setTimeout(() => this.#inference.refuseUploads(), deadlineMs * UPLOADS_SHARE);
+    const moved = this.#places.stop();
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
-      await this.#places.stop();
       await this.#road.drain();
       await this.#inference.settled();
+      await moved;
       await this.#pool.close();
       return true;
     })();

@@ -130,6 +130,7 @@ export class ModelLoader implements Loader {
     const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
     const warm = (lane: number) => timed(1, lane);
     await this.#settle({ spec, warm }, lanes, homes);
+    const hopUs = placement === 'worker' ? await this.#parts.places.hopUs(lanes[0] as number, { spec, warm }) : 0;
     const batchRows = placement === 'inline' ? inlineRows(maxBatchSize, rows, measuredUs) : maxBatchSize;
     const bounds = this.#bounds(found.policy, spec);
     const facts: ServedFacts = {
@@ -159,7 +160,7 @@ export class ModelLoader implements Loader {
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);
     const movable = this.#parts.placement === null ? curve : null;
-    this.#parts.places.add({ target, spec, homes, range: bounds, curve: movable, warm });
+    this.#parts.places.add({ target, spec, homes, range: bounds, hopUs, curve: movable, warm });
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
     this.#parts.timeline.markModel(model, version, 'placed');

@@ -18,6 +18,8 @@ export interface PlaceParts extends Loadable {
   readonly homes: readonly number[];
   /** Bounds of its instances on workers. */
   readonly range: InstanceBounds;
+  /** What the way to a worker and back adds to a batch, microseconds; 0 where that is not known. */
+  readonly hopUs: number;
   /** What is known of its batches; null where it is to stay where it is, inline or on workers. */
   readonly curve: Curve | null;
 }
@@ -32,8 +34,7 @@ export class Place {
   readonly scaling = new Scaling();
   /** The move under way; never rejects. */
   moving: Promise<void> | null = null;
-  /** What the way to a worker and back adds to a batch, microseconds. */
-  hopUs = 0;
+  hopUs: number;
   /** When the time since the last look began. */
   sinceUs = 0;
   /** No move is tried before. */
@@ -47,6 +48,7 @@ export class Place {
     const { facts } = parts.target;
     this.parts = parts;
     this.homes = parts.homes;
+    this.hopUs = parts.hopUs;
     this.placement = facts.placement;
     this.placing = new Placing(facts.placement);
     this.forget(nowUs);

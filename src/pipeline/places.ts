@@ -77,7 +77,6 @@ export class Places {
     const place = new Place(parts, this.#parts.clock.nowUs());
     this.#places.set(parts.target, place);
     parts.target.usage.onWait = () => this.#waited(place);
-    if (place.placement === 'worker' && parts.curve !== null) this.#begin(place, this.#measureHop(place));
   }
 
   /** A version that serves no more, with nothing waiting: what is under way is awaited, then it is unloaded everywhere. */
@@ -95,9 +94,14 @@ export class Places {
     return this.#sessions.load(lane, spec);
   }
 
-  /** The same with a first run. */
-  async prepare(lane: number, session: Loadable): Promise<void> {
-    await this.#sessions.prepare(lane, session);
+  /** The same with a first run. @returns what the way to the lane costs, as `hopUs` */
+  prepare(lane: number, session: Loadable): Promise<number> {
+    return this.#sessions.prepare(lane, session);
+  }
+
+  /** What the way to the lane and back adds to a quick batch of a session that is there, microseconds. */
+  hopUs(lane: number, session: Loadable): Promise<number> {
+    return this.#sessions.hopUs(lane, session);
   }
 
   /** One look at all of them, by the clock. */
@@ -160,10 +164,6 @@ export class Places {
     if (queue.length === 0) return false;
     const lanes = this.#parts.driver.lanes();
     return queue.lanes.every((lane) => !lanes[lane].up || lanes[lane].batch !== null);
-  }
-
-  async #measureHop(place: Place): Promise<void> {
-    place.hopUs = await this.#sessions.hopUs(place.homes[0], place.parts);
   }
 
   #begin(place: Place, move: Promise<void>): void {

@@ -103,7 +103,7 @@ function serve(model: string, session: number, homes: number[], max: number, cur
     return 10_000;
   };
   const spec = { session } as SessionSpec;
-  places.add({ target, spec, homes, range: { min: 1, max }, curve, warm });
+  places.add({ target, spec, homes, range: { min: 1, max }, hopUs: 0, curve, warm });
   return target;
 }
 
