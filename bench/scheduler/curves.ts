@@ -56,20 +56,27 @@ export class TrueCurve {
     return this.at(rows) * noise * stall * (share >= SHIFT_AT ? shift : 1);
   }
 
-  /** Most rows per second of `lanes` lanes with batches of at most `longestUs`; 0 where not one row fits. */
-  rowsPerS(lanes: number, longestUs: number): number {
-    let best = 0;
-    for (let rows = 1; rows <= this.mostRows; rows++) {
-      if (this.at(rows) <= longestUs) best = Math.max(best, rows / this.at(rows));
+  /** The batch with most rows per second among those that take at most `longestUs`, the smaller of equals; 1 where none does. */
+  bestRows(longestUs: number): number {
+    let best = 1;
+    for (let rows = 2; rows <= this.mostRows; rows++) {
+      if (this.at(rows) <= longestUs && rows * this.at(best) > best * this.at(rows)) best = rows;
     }
-    return (lanes * best * 1e6) / (1 + this.weather.stalls * (STALL - 1));
+    return best;
+  }
+
+  /** Most rows per second of `lanes` lanes with batches of at most `longestUs`, stalls counted. */
+  rowsPerS(lanes: number, longestUs: number): number {
+    const rows = this.bestRows(longestUs);
+    return (lanes * rows * 1e6) / (this.at(rows) * (1 + this.weather.stalls * (STALL - 1)));
   }
 
   /** Smallest batch that reaches 97 % of the best rows per second. */
   knee(): number {
-    const best = this.rowsPerS(1, Number.POSITIVE_INFINITY) * (1 + this.weather.stalls * (STALL - 1));
+    const best = this.bestRows(Number.POSITIVE_INFINITY);
+    const enough = (KNEE * best) / this.at(best);
     let rows = 1;
-    while ((rows * 1e6) / this.at(rows) < KNEE * best) rows++;
+    while (rows / this.at(rows) < enough) rows++;
     return rows;
   }
 

@@ -1,6 +1,7 @@
 /** The words between the simulated world and whoever decides in it: requests, batches, and the events of a policy. */
 
 import type { Traveller, TravelState } from '../../src/batching/travel.ts';
+import type { CurvePoint } from '../../src/core/scheduling.ts';
 
 /** How a request ended, or that it has not. */
 export type Fate = 'open' | 'good' | 'late' | 'refused' | 'dropped';
@@ -19,6 +20,8 @@ export class Job implements Traveller {
   next: this | null = null;
   /** The world's alone. */
   fate: Fate = 'open';
+  /** Whether its batch has started. The world's alone to set. */
+  riding = false;
   readonly arrivalUs: number;
   readonly deadlineUs: number;
 
@@ -59,4 +62,6 @@ export interface PolicySpec {
   readonly lanes: number;
   readonly mostRows: number;
   readonly targetUs: number;
+  /** What measuring the model before it serves found; for those that measure. */
+  readonly profile: readonly CurvePoint[];
 }

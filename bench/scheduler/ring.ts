@@ -33,6 +33,13 @@ export class Ring {
     return job;
   }
 
+  /** Takes the newest out. @throws RangeError where there is none */
+  pop(): Job {
+    const job = this.at(this.#length - 1);
+    this.#slots[(this.#head + --this.#length) & (this.#slots.length - 1)] = undefined;
+    return job;
+  }
+
   /** Takes the oldest `count` out. */
   take(count: number): Job[] {
     const jobs: Job[] = [];

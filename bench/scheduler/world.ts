@@ -128,6 +128,7 @@ class Run {
     const { curve, horizonUs } = this.#world;
     if (this.#running[trip.lane] !== null) throw new Error(`lane ${trip.lane} is not free at ${nowUs}`);
     if (trip.jobs.length === 0 || trip.rows < trip.jobs.length) throw new Error('a batch of fewer rows than requests');
+    for (const job of trip.jobs) job.riding = true;
     this.#batches++;
     this.#running[trip.lane] = trip;
     this.#startUs[trip.lane] = nowUs;
