@@ -1,14 +1,16 @@
 /**
  * Clockwork's scheduler. Models exist for batches of powers of two. The time of each size is estimated as the longest of its
- * last ten runs, which begin with what was measured before serving. A request waits in the queue of every size, and leaves that
- * of a size when its deadline, less a buffer, lies before the end of such a batch started now; it is given up when it has left
- * the queue of one. A free instance runs the largest size whose queue can fill it.
+ * last ten runs, and before the first as what was measured before serving. A request waits in the queue of every size, and
+ * leaves that of a size when its deadline, less a buffer, lies before the end of such a batch started now. A free instance runs
+ * the largest size whose queue can fill it, and every request older than the last of that batch is given up, as is who has left
+ * the queue of one.
  * In its favour: the sizes go on past 16, the buffer of 5 ms (for a network, and a target of 100 ms) is a twentieth of the
  * target where that is less, batches over 25 ms are allowed, and nothing is scheduled ahead: work is bound as late as can be.
  */
 
 import { FreeLanes } from './lanes.ts';
 import type { Job, Policy, PolicySpec, Trip } from './policy.ts';
+import { Ring } from './ring.ts';
 
 const WINDOW = 10;
 const BUFFER = { us: 5_000, share: 0.05 };
@@ -16,13 +18,12 @@ const BUFFER = { us: 5_000, share: 0.05 };
 /** Longest of the last ten. */
 class Estimate {
   readonly rows: number;
-  readonly #window: number[];
+  readonly #window: number[] = [];
   us: number;
 
   constructor(rows: number, us: number) {
     this.rows = rows;
     this.us = us;
-    this.#window = [us];
   }
 
   add(us: number): void {
@@ -37,9 +38,8 @@ export class Clockwork implements Policy {
   /** Largest first. */
   readonly #sizes: readonly Estimate[];
   readonly #bufferUs: number;
+  readonly #queue = new Ring();
   readonly #free: FreeLanes;
-  #head: Job | null = null;
-  #tail: Job | null = null;
 
   constructor({ lanes, targetUs, profile }: PolicySpec) {
     const powers = profile.filter(({ rows }) => Number.isInteger(Math.log2(rows)));
@@ -49,26 +49,21 @@ export class Clockwork implements Policy {
   }
 
   arrive(job: Job): boolean {
-    job.previous = this.#tail;
-    if (this.#tail === null) this.#head = job;
-    else this.#tail.next = job;
-    this.#tail = job;
+    this.#queue.push(job);
     return true;
   }
 
   dispatch(nowUs: number, dropped: Job[]): Trip | null {
-    if (!this.#free.any) return null;
-    const single = this.#sizes.at(-1) as Estimate;
-    while (this.#head !== null && this.#missed(this.#head, single, nowUs)) {
-      dropped.push(this.#head);
-      this.#remove(this.#head);
-    }
+    const queue = this.#queue;
+    if (!this.#free.any || queue.length === 0) return null;
     for (const size of this.#sizes) {
-      const jobs = this.#fill(size, nowUs);
-      if (jobs.length < size.rows) continue;
-      for (const job of jobs) this.#remove(job);
-      return { lane: this.#free.take(), jobs, rows: jobs.length };
+      const older = this.#missing(size, nowUs);
+      if (queue.length - older < size.rows) continue;
+      for (let i = 0; i < older; i++) dropped.push(queue.shift());
+      return { lane: this.#free.take(), jobs: queue.take(size.rows), rows: size.rows };
     }
+    // Not even one row of one request fits.
+    while (queue.length > 0) dropped.push(queue.shift());
     return null;
   }
 
@@ -81,25 +76,11 @@ export class Clockwork implements Policy {
     return Number.POSITIVE_INFINITY;
   }
 
-  #missed(job: Job, { us }: Estimate, nowUs: number): boolean {
-    return job.deadlineUs - this.#bufferUs < nowUs + us;
-  }
-
-  /** The oldest that make it in a batch of this size, at most as many as it holds. */
-  #fill(size: Estimate, nowUs: number): Job[] {
-    const jobs: Job[] = [];
-    for (let job = this.#head; job !== null && jobs.length < size.rows; job = job.next) {
-      if (jobs.length > 0 || !this.#missed(job, size, nowUs)) jobs.push(job);
-    }
-    return jobs;
-  }
-
-  #remove(job: Job): void {
-    if (job.previous === null) this.#head = job.next;
-    else job.previous.next = job.next;
-    if (job.next === null) this.#tail = job.previous;
-    else job.next.previous = job.previous;
-    job.previous = null;
-    job.next = null;
+  /** How many of the oldest cannot make it in such a batch, counted while the rest could fill it. */
+  #missing({ rows, us }: Estimate, nowUs: number): number {
+    const endUs = nowUs + us + this.#bufferUs;
+    let count = 0;
+    while (this.#queue.length - count >= rows && this.#queue.at(count).deadlineUs < endUs) count++;
+    return count;
   }
 }
