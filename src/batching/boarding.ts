@@ -46,17 +46,17 @@ export class Boarding<T extends Traveller> {
   }
 
   /**
-   * A promised batch on a free lane, up to `limit` rows (its first request always). @param room rows up to which it is filled
+   * A promised batch on a free lane, filled up to `limit` rows (its first request always).
    */
-  promised(planned: PlannedBatch<T>, lane: number, limit: number, room: number, nowUs: number): Boarded<T> {
+  promised(planned: PlannedBatch<T>, lane: number, limit: number, nowUs: number): Boarded<T> {
     const { queue, shapeKey, alone } = planned;
     const boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
     do this.#board(planned.head as T, boarded);
     while (planned.head !== null && boarded.rows + Math.max(1, planned.head.rows) <= limit);
     if (planned.requests > 0) planned.refresh();
-    if (alone || queue.spec.maxBatchRows === 0 || boarded.rows >= room) return boarded;
+    if (alone || queue.spec.maxBatchRows === 0 || boarded.rows >= limit) return boarded;
     const departure = { lane, untilUs: 0, queue, shapeKey, rows: 0 };
-    const extra = this.#extra(departure, boarded, room, nowUs);
+    const extra = this.#extra(departure, boarded, limit, nowUs);
     if (extra > 0) this.#fill(departure, boarded, boarded.rows + extra, nowUs);
     return boarded;
   }

@@ -90,6 +90,10 @@ export class LatencyCurve implements Curve {
     return (us[rows >= 1 ? Math.floor(rows) : 0] as number) * this.#scale;
   }
 
+  knownAbove(rows: number): number {
+    return this.#shape.above(Math.max(0, Math.floor(rows)));
+  }
+
   observe(rows: number, us: number): void {
     if (!(us >= LEAST_US && us <= MOST_US && rows >= 0 && rows < Number.MAX_SAFE_INTEGER)) {
       this.ignored++;

@@ -4,12 +4,12 @@
  */
 
 /** Part of the admitted requests that may become late. */
-const LATE_AIM = 0.01;
+const LATE_AIM = 0.012;
 
 /** How quickly the factor follows: one batch that is late as a whole adds so much. */
-const STEP = 0.04;
+const STEP = 0.8;
 
-const LEAST = 0.6;
+const LEAST = 0;
 const MOST = 3;
 
 /** The guard of one model version. */

@@ -50,7 +50,7 @@ export class Lateness<T extends Traveller> {
     }
     const dropped = expired.length - before;
     if (dropped > 0) {
-      planned.queue.guard.observe(dropped, dropped);
+      planned.queue.guard.observe(dropped + planned.requests, dropped);
       planned.queue.journal.dropped(nowUs, dropped);
     }
     return planned.requests > 0;

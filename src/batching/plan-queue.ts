@@ -5,7 +5,7 @@ import { type Flow, Flows } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import { Rate } from './rate.ts';
-import { type Sizing, sizeBatch } from './sizing.ts';
+import { type SizingInput, sizeBatch, sizeToExplore } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
 
 /** Part of the time that best effort is given while requests with deadlines want all of it. */
@@ -17,8 +17,12 @@ const LEAST_SHARED_ROWS = 10;
 /** Batches after which the size is looked at again, whatever the curve says. */
 const RESIZE_BATCHES = 16;
 
-/** Rates forget within so many microseconds. */
-const RATE_MEMORY_US = 250_000;
+/** Batches for which an unknown size is tried. */
+const EXPLORED_BATCHES = 6;
+
+/** What is offered is seen over so many targets, microseconds within bounds; what was served over this. */
+const RATE_MEMORY = { targets: 6, leastUs: 2_000, mostUs: 1_000_000 };
+const SERVED_MEMORY_US = 250_000;
 
 /** A target where nobody states one: so many times a row alone, and at least this. */
 const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
@@ -38,13 +42,15 @@ export class PlanQueue<T extends Traveller> implements Queue {
   readonly flows: Flows<T> = new Flows<T>(this);
   readonly guard = new Guard();
   readonly journal = new Journal();
-  readonly offered = new Rate(RATE_MEMORY_US);
-  readonly served = new Rate(RATE_MEMORY_US);
+  readonly offered = new Rate(RATE_MEMORY.mostUs);
+  readonly served = new Rate(SERVED_MEMORY_US);
   /** Most rows of a batch now, and the rows per microsecond served so. */
   batchRows = 1;
   capacityPerUs = 0;
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
+  /** Time from arrival to deadline that requests typically have, microseconds. */
+  budgetUs = 0;
   /** Batches run. */
   batches = 0;
   admitted = 0;
@@ -56,6 +62,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
   #callersUs = 0;
   #sizedRevision = -1;
+  /** Full batches since the size was looked at; batches for which another one is tried. */
+  #full = 0;
+  #exploring = 0;
 
   constructor(spec: QueueSpec) {
     this.spec = spec;
@@ -103,11 +112,15 @@ export class PlanQueue<T extends Traveller> implements Queue {
     return [Math.max(MEASURED_TARGET.leastUs, MEASURED_TARGET.times * curve.at(1)), 'measured'];
   }
 
-  /** A batch ran: what was derived from the curve is derived anew where it is time to. */
-  ran(nowUs: number): void {
+  /** A batch of `rows` ran: what was derived from the curve is derived anew where it is time to. */
+  ran(rows: number, nowUs: number): void {
     this.batches++;
-    if (this.batches % RESIZE_BATCHES !== 0 && this.spec.curve.revision === this.#sizedRevision) return;
+    if (rows >= this.batchRows) this.#full++;
+    const explored = this.#exploring > 0 && --this.#exploring === 0;
+    const due = this.batches % RESIZE_BATCHES === 0;
+    if (!due && !explored && (this.#exploring > 0 || this.spec.curve.revision === this.#sizedRevision)) return;
     this.#resize(nowUs);
+    if (due) this.#explore(nowUs);
     const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
     this.flows.refresh(nowUs, this.batchRows, everyUs);
   }
@@ -127,7 +140,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
       targetSource,
       curve: spec.curve.points(),
       shifts: spec.curve.shifts,
-      kneeRows: this.#sized(nowUs, Number.POSITIVE_INFINITY).rows,
+      kneeRows: sizeBatch(this.#sizing(nowUs, Number.POSITIVE_INFINITY)).rows,
       batchRows: this.batchRows,
       guard: guard.ratio(spec.curve.spread),
       guardSaturated: guard.saturated,
@@ -148,19 +161,37 @@ export class PlanQueue<T extends Traveller> implements Queue {
 
   #resize(nowUs: number): void {
     this.#sizedRevision = this.spec.curve.revision;
-    const [targetUs] = this.target();
-    const before = this.batchRows;
-    const { rows, capacityPerUs } = this.#sized(nowUs, targetUs);
-    this.batchRows = rows;
+    this.budgetUs = this.target()[0];
+    this.offered.memoryUs = Math.min(
+      RATE_MEMORY.mostUs,
+      Math.max(RATE_MEMORY.leastUs, RATE_MEMORY.targets * this.budgetUs),
+    );
+    const { rows, capacityPerUs } = sizeBatch(this.#sizing(nowUs, this.budgetUs));
     this.capacityPerUs = capacityPerUs;
-    if (rows !== before) this.journal.size(nowUs, before, rows);
+    this.#setSize(rows, nowUs);
   }
 
-  #sized(nowUs: number, budgetUs: number): Sizing {
+  /** Where most batches are full, a size that nobody knows is tried for a few of them. */
+  #explore(nowUs: number): void {
+    const full = this.#full;
+    this.#full = 0;
+    if (2 * full < RESIZE_BATCHES || this.spec.maxBatchRows === 0) return;
+    const rows = sizeToExplore(this.#sizing(nowUs, this.budgetUs), this.batchRows);
+    if (rows === 0) return;
+    this.#exploring = EXPLORED_BATCHES;
+    this.#setSize(rows, nowUs);
+  }
+
+  #setSize(rows: number, nowUs: number): void {
+    if (rows !== this.batchRows) this.journal.size(nowUs, this.batchRows, rows);
+    this.batchRows = rows;
+  }
+
+  #sizing(nowUs: number, budgetUs: number): SizingInput {
     const { curve, maxBatchRows } = this.spec;
     const mostRows = Math.max(1, maxBatchRows);
     const offeredPerUs = this.offered.at(nowUs);
     const guard = this.guard.ratio(curve.spread);
-    return sizeBatch({ curve, mostRows, lanes: Math.max(1, this.lanes.length), budgetUs, guard, offeredPerUs });
+    return { curve, mostRows, lanes: Math.max(1, this.lanes.length), budgetUs, guard, offeredPerUs };
   }
 }

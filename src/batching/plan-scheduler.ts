@@ -18,9 +18,6 @@ import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
 
-/** One batch of so many may be twice as large as pays, where nobody is hurt: so that the curve stays known. */
-const PROBE_BATCHES = 32;
-
 /** Best effort is owed at most so many of its batches: a long time without any is not to be paid back at once. */
 const MOST_OWED_BATCHES = 4;
 
@@ -151,7 +148,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     queue.served.add(rows, nowUs);
     this.#lateness.judge(batch, nowUs);
     this.#owe(running, tookUs);
-    queue.ran(nowUs);
+    queue.ran(rows, nowUs);
   }
 
   sweep(nowUs: number, expired: T[]): void {
@@ -233,8 +230,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       if (planned === null) return null;
       if (!this.#lateness.drop(planned, nowUs, expired)) continue;
       const limit = planned.alone ? planned.rows : this.#limit(planned.queue);
-      const room = this.#room(planned.queue, limit);
-      const boarded = this.#boarding.promised(planned, lane, limit, room, nowUs);
+      const boarded = this.#boarding.promised(planned, lane, limit, nowUs);
       return this.#start(planned.queue, lane, boarded, nowUs, planned.alone ? 'alone' : null);
     }
   }
@@ -266,7 +262,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   #freely(queue: PlanQueue<T>, lane: number, nowUs: number): RunningBatch<T> {
     const limit = this.#limit(queue);
-    const room = this.#plan.batches.length > 0 ? this.#owedRows(queue, limit) : this.#room(queue, limit);
+    const room = this.#plan.batches.length > 0 ? this.#owedRows(queue, limit) : limit;
     return this.#start(queue, lane, this.#boarding.bestEffort(queue, room, nowUs), nowUs, null);
   }
 
@@ -300,13 +296,6 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     return Math.max(1, Math.min(queue.batchRows, Math.ceil(queue.rows / free)));
   }
 
-  /** The same, or twice as much now and then. */
-  #room(queue: PlanQueue<T>, limit: number): number {
-    const { batches, batchRows, rows, spec } = queue;
-    const due = batches % PROBE_BATCHES === PROBE_BATCHES - 1;
-    return due && limit === batchRows && rows >= 2 * limit && 2 * limit <= spec.maxBatchRows ? 2 * limit : limit;
-  }
-
   /** Best effort is owed its share of what the others take while it waits, and pays with what it takes. */
   #owe({ queue, rows, bestEffortRows, lane }: RunningBatch<T>, tookUs: number): void {
     const freeUs = (tookUs * bestEffortRows) / rows;
@@ -335,7 +324,6 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 }
 
 function reason(queue: { batchRows: number; length: number }, rows: number, limit: number): BatchReason {
-  if (rows > queue.batchRows) return 'probe';
   if (queue.length === 0) return 'all';
   if (rows < limit) return 'deadline';
   return limit < queue.batchRows ? 'share' : 'full';

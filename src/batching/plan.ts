@@ -11,6 +11,7 @@
  */
 
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
+import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
 /** A batch that is promised: who is in it leaves with it or earlier. */
@@ -145,7 +146,8 @@ export class Plan<T extends Traveller> {
   /** The guard of a batch that would be finished at `finishUs`: errors of batches one after the other add up by their root. */
   guardUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, nowUs: number): number {
     const ratio = queue.guard.ratio(queue.spec.curve.spread);
-    return ratio * Math.sqrt(Math.max(0, finishUs - nowUs) * ownUs);
+    const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - ownUs);
+    return Math.min(mostUs, ratio * Math.sqrt(Math.max(0, finishUs - nowUs) * ownUs));
   }
 
   /** A new batch behind all others. */

@@ -2,18 +2,18 @@
 
 /** An exponentially weighted rate. Time goes forward only; what seems to lie before is taken as now. */
 export class Rate {
-  readonly #memoryUs: number;
+  /** After so many microseconds an event counts 1/e of what it did. */
+  memoryUs: number;
   #perUs = 0;
   #atUs = Number.NEGATIVE_INFINITY;
 
-  /** @param memoryUs after so long an event counts 1/e of what it did */
   constructor(memoryUs: number) {
-    this.#memoryUs = memoryUs;
+    this.memoryUs = memoryUs;
   }
 
   /** `count` events now. */
   add(count: number, nowUs: number): void {
-    this.#perUs = this.at(nowUs) + count / this.#memoryUs;
+    this.#perUs = this.at(nowUs) + count / this.memoryUs;
     if (nowUs > this.#atUs) this.#atUs = nowUs;
   }
 
@@ -21,6 +21,6 @@ export class Rate {
   at(nowUs: number): number {
     const passedUs = nowUs - this.#atUs;
     if (!(passedUs > 0)) return this.#perUs;
-    return passedUs === Number.POSITIVE_INFINITY ? 0 : this.#perUs * Math.exp(-passedUs / this.#memoryUs);
+    return passedUs === Number.POSITIVE_INFINITY ? 0 : this.#perUs * Math.exp(-passedUs / this.memoryUs);
   }
 }

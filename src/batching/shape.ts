@@ -29,7 +29,7 @@ export class Shape {
   readonly #first: Int32Array;
   readonly #last: Int32Array;
   /** Where unknown sizes lie between their neighbours: 0 = on the line, 1 = as slow as the next known size. */
-  #steepness = 0.5;
+  #steepness = 0.25;
   #evidence = 1;
 
   constructor(most: number) {
