@@ -30,7 +30,10 @@ const YOUNG = 20;
 
 /** From this weight on an implausible time moves a size little; and what is left of the weight then: it may come again. */
 const WELL_KNOWN = 3;
-const DOUBT = 0.7;
+const DOUBT = 0.6;
+
+/** Below this weight nothing is left of what was learned of a size. */
+const LEAST_WEIGHT = 0.5;
 
 /** Noise at which the first observation of a size is believed by half. */
 const HALF_BELIEVED = 0.3;
@@ -145,16 +148,21 @@ export class LatencyCurve implements Curve {
     return Math.min(Math.max(us, low), Math.max(low, high));
   }
 
-  /** Moves what is known of one size. What is far off moves it little, but is believed sooner when it comes again. */
+  /** Moves what is known of one size. What is far off moves it little, but if it comes again and again the size is met anew. */
   #learn(n: number, us: number): void {
     const { own, weight } = this.#shape;
     const trust = weight[n] as number;
-    const most = trust < WELL_KNOWN ? undefined : this.#residuals.plausible;
     const off = Math.log(us / ((own[n] as number) * this.#scale));
-    const believed = clamped(off, most);
+    const believed = clamped(off, trust < WELL_KNOWN ? undefined : this.#residuals.plausible);
+    const left = believed === off ? Math.min(MOST_WEIGHT, trust + 1) : trust * DOUBT;
+    if (left < LEAST_WEIGHT) {
+      weight[n] = 0;
+      this.#meet(n, us, this.#allowed(n, us));
+      return;
+    }
     const move = believed / (trust + 1);
     own[n] = (own[n] as number) * Math.exp(move);
-    weight[n] = believed === off ? Math.min(MOST_WEIGHT, trust + 1) : Math.max(1, trust * DOUBT);
+    weight[n] = left;
     this.#moved += Math.abs(move);
   }
 

@@ -9,6 +9,9 @@ const WINDOW = 128;
 /** Most that one observation counts for: a factor of two. A stall is no more than that. */
 const CLAMP = 0.7;
 
+/** Most that one observation counts for as a sign of a change of speed. */
+const MOST_SIGN = 0.5;
+
 /** Noise (standard deviation) assumed at first, and the memory of its average, observations. */
 const FIRST_NOISE = 0.05;
 const NOISE_MEMORY = 32;
@@ -69,13 +72,13 @@ export class Residuals {
     this.before[i] = before;
     this.#absolute[i] = residual + speed;
     this.#pure[i] = pure ? residual : Number.NaN;
-    const e = clamped(residual);
+    const sign = clamped(residual, MOST_SIGN);
     const slack = Math.min(0.25, Math.max(0.08, this.noise * 0.7));
-    this.#upper = Math.max(0, this.#upper + e - slack);
-    this.#lower = Math.max(0, this.#lower - e - slack);
+    this.#upper = Math.max(0, this.#upper + sign - slack);
+    this.#lower = Math.max(0, this.#lower - sign - slack);
     this.#upperSince = this.#upper > 0 ? this.#upperSince + 1 : 0;
     this.#lowerSince = this.#lower > 0 ? this.#lowerSince + 1 : 0;
-    if (pure) this.#hear(e);
+    if (pure) this.#hear(clamped(residual));
     if (this.#count % SPREAD_EVERY === 0) this.#measureSpread();
     return this.suspicion >= 1;
   }

@@ -3,9 +3,9 @@
  * their neighbours; the result never falls with the rows. Knows nothing of noise, of speed, or of when to learn.
  */
 
-/** Shortest and longest time kept, microseconds: whatever is measured, times stay numbers to divide by. */
-const LEAST_US = 1e-3;
-const MOST_US = 3.6e9;
+/** Bounds of every time kept: far from all that is measured at any speed, and near enough that products stay numbers. */
+const LEAST_US = 1e-30;
+const MOST_US = 1e30;
 
 /** Evidence on how sizes between two known ones behave is forgotten over so many of them. */
 const MOST_EVIDENCE = 8;
@@ -29,7 +29,7 @@ export class Shape {
   readonly #first: Int32Array;
   readonly #last: Int32Array;
   /** Where unknown sizes lie between their neighbours: 0 = on the line, 1 = as slow as the next known size. */
-  #steepness = 0.25;
+  #steepness = 0.5;
   #evidence = 1;
 
   constructor(most: number) {
