@@ -46,7 +46,8 @@ async function main(): Promise<number> {
   if (!(effort.rounds >= 1 && effort.sliceS >= 1 && effort.requests >= 1))
     return complain('rounds, slices and requests begin at 1', USAGE);
   if (!Number.isSafeInteger(effort.seed)) return complain('a seed is a whole number', USAGE);
-  if (scenario.withoutWrk !== true && !(await hasWrk())) return complain('wrk is missing: apt-get install wrk', UNAVAILABLE);
+  if (scenario.withoutWrk !== true && !(await hasWrk()))
+    return complain('wrk is missing: apt-get install wrk', UNAVAILABLE);
   // A signal must run what stops the servers: they do not hear the terminal's.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   return withModels(scenario.write, async (models) => {
@@ -64,7 +65,13 @@ function effortOf(values: Values, scenario: Scenario): Effort {
   };
   const peers = values.peers.split(',').filter((name) => name !== '');
   peersNamed(peers);
-  return { ...(values.quick ? QUICK : asked), requests: Number(values.requests), leak: values.leak, peers, seed: Number(values.seed) };
+  return {
+    ...(values.quick ? QUICK : asked),
+    requests: Number(values.requests),
+    leak: values.leak,
+    peers,
+    seed: Number(values.seed),
+  };
 }
 
 function list(name: string): number {

@@ -3,8 +3,9 @@
  * random from the seed. Nine rounds are the whole grid, once; a round is a ninth of its cells, drawn at random.
  */
 
-import { contest, type Result } from '../scheduler/contest.ts';
+import type { Effort, Outcome, Scenario, Table } from '../runner/scenario.ts';
 import { type Cell, grid } from '../scheduler/cells.ts';
+import { contest, type Result } from '../scheduler/contest.ts';
 import { OURS, ours } from '../scheduler/own.ts';
 import {
   type Duel,
@@ -18,7 +19,6 @@ import {
   standingOf,
   standings,
 } from '../scheduler/verdict.ts';
-import type { Effort, Outcome, Scenario, Table } from '../runner/scenario.ts';
 
 /** Rounds of a whole grid. */
 const GRID_ROUNDS = 9;
@@ -72,9 +72,9 @@ function outcomeOf(results: readonly Result[], { seed }: Effort): Outcome {
       cells: results.length,
       least,
       leastOfLimit: Math.min(...steadyPoisson(results).map((result) => ofLimit(result, OURS))),
-      late: all.lateCalm,
-      lateNoisy: all.lateNoisy,
-      reject: all.reject,
+      latePercent: 100 * all.lateCalm,
+      noisyPercent: 100 * all.lateNoisy,
+      rejectPercent: 100 * all.reject,
       mean: all.goodput,
     },
     fault: faults.filter((fault) => fault !== '').join('; '),
@@ -159,21 +159,36 @@ function partOf(part: readonly Result[]): Pick<Standing, 'best' | 'goodput' | 'l
 function cellsTable(title: string, found: readonly Duel[]): Table {
   return {
     title: `${title}: ${found.length} cells`,
-    columns: ['curve', 'sigma', 'lanes x rows', 'target ms', 'load', 'arrivals', 'target', 'ours / best', 'best', 'attained', 'late', 'seed'],
-    rows: found.slice(0, SHOWN).map(({ result, rival, ratio, attained }) => [
-      result.shift === 1 ? result.curve : `${result.curve}, x${result.shift} in the middle`,
-      result.sigma.toFixed(2),
-      `${result.lanes} x ${result.mostRows}`,
-      (result.targetUs / 1_000).toFixed(1),
-      String(result.cell.load),
-      result.cell.arrivals,
-      result.cell.tightness,
-      ratio.toFixed(2),
-      rival,
-      attained.toFixed(2),
-      percent(lateOf([result], OURS)),
-      String(result.cell.seed),
-    ]),
+    columns: [
+      'curve',
+      'sigma',
+      'lanes x rows',
+      'target ms',
+      'load',
+      'arrivals',
+      'target',
+      'ours / best',
+      'best',
+      'attained',
+      'late',
+      'seed',
+    ],
+    rows: found
+      .slice(0, SHOWN)
+      .map(({ result, rival, ratio, attained }) => [
+        result.shift === 1 ? result.curve : `${result.curve}, x${result.shift} in the middle`,
+        result.sigma.toFixed(2),
+        `${result.lanes} x ${result.mostRows}`,
+        (result.targetUs / 1_000).toFixed(1),
+        String(result.cell.load),
+        result.cell.arrivals,
+        result.cell.tightness,
+        ratio.toFixed(2),
+        rival,
+        attained.toFixed(2),
+        percent(lateOf([result], OURS)),
+        String(result.cell.seed),
+      ]),
     notes: found.length > SHOWN ? [`the ${SHOWN} worst`] : [],
     data: found.map(({ result, rival, ratio, attained }) => ({ cell: result.cell, rival, ratio, attained })),
   };

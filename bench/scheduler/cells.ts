@@ -3,7 +3,7 @@
 import type { CurvePoint } from '../../src/core/scheduling.ts';
 import { Random } from '../../src/load/random.ts';
 import { ARRIVAL_KINDS, type ArrivalKind, drawArrivals } from './arrivals.ts';
-import { CURVE_KINDS, type CurveKind, drawCurve, type TrueCurve } from './curves.ts';
+import { CURVE_KINDS, type CurveKind, drawCurve, SHIFT_AT, type TrueCurve } from './curves.ts';
 import { between, oneOf } from './draw.ts';
 import type { World } from './world.ts';
 
@@ -84,21 +84,22 @@ export function worldOf(cell: Cell, setting: Setting, run = 0, length = 1): Worl
 }
 
 /**
- * Requests after the warm-up that a server of `rate` rows per second without batches or noise finishes inside the deadline: the
- * smaller of offered and rate where both are steady, and what bursts leave of that where they are not.
+ * Requests after the warm-up that a server without batches or noise finishes inside the deadline, which is as quick as `lanes`
+ * with batches of at most half the target: the smaller of offered and that rate where both are steady, and what bursts and
+ * shifts leave of it where they are not.
  */
-export function attainable(world: World, rate: number): number {
-  const perUs = rate / 1e6;
-  const room = perUs * world.targetUs;
+export function attainable({ curve, lanes, arrivals, targetUs, horizonUs, warmUpUs }: World): number {
+  const rates = [1, curve.weather.shift].map((slower) => curve.rowsPerS(lanes, targetUs / 2 / slower) / slower / 1e6);
   let backlog = 0;
   let beforeUs = 0;
   let count = 0;
-  for (const us of world.arrivals) {
+  for (const us of arrivals) {
+    const perUs = rates[Number(us >= SHIFT_AT * horizonUs)] as number;
     backlog = Math.max(0, backlog - (us - beforeUs) * perUs);
     beforeUs = us;
-    if (backlog + 1 > room) continue;
+    if (backlog + 1 > perUs * targetUs) continue;
     backlog++;
-    if (us >= world.warmUpUs) count++;
+    if (us >= warmUpUs) count++;
   }
   return count;
 }

@@ -93,8 +93,9 @@ describe('a curve', () => {
 });
 
 describe('what a smooth server attains', () => {
-  const world = (rate: number) => ({
-    curve: curveOf('none', 1, () => 1),
+  /** 10,000 rows per second, one by one, until it shifts. */
+  const world = (rate: number, shift = 1) => ({
+    curve: curveOf('none', 1, () => 100, { sigma: 0, stalls: 0, shift }),
     lanes: 1,
     arrivals: drawArrivals({ ...stream, rate, kind: 'poisson' }),
     targetUs: 50_000,
@@ -104,7 +105,11 @@ describe('what a smooth server attains', () => {
   });
 
   it('is all that is offered below its rate, and its rate above it', () => {
-    expect(attainable(world(5_000), 10_000)).toBe(world(5_000).arrivals.length);
-    expect(attainable(world(30_000), 10_000) / 200_000).toBeCloseTo(1, 2);
+    expect(attainable(world(5_000))).toBe(world(5_000).arrivals.length);
+    expect(attainable(world(30_000)) / 200_000).toBeCloseTo(1, 2);
+  });
+
+  it('falls where the machine slows down', () => {
+    expect(attainable(world(30_000, 2)) / 150_000).toBeCloseTo(1, 2);
   });
 });
