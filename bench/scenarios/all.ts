@@ -13,6 +13,7 @@ import { rivals } from './bm-12-rivals.ts';
 import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
+import { schedulerCell } from './scheduler-cell.ts';
 import { schedulerSim } from './scheduler-sim.ts';
 
 /** The registry. */
@@ -32,4 +33,5 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   idle: idleConnections,
   RSS: memoryGrowth,
   'scheduler-sim': schedulerSim,
+  'scheduler-cell': schedulerCell,
 };

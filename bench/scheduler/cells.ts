@@ -18,6 +18,9 @@ const REQUESTS = 10_000;
 const TARGETS = { steady: 100, shifting: 200 };
 const WARM_UP = 0.25;
 
+/** The seed of a cell is that of its grid times this, and its place in it. */
+const GRID_SEEDS = 1_000;
+
 /** Words in which runs of a cell must differ, lest one be tuned on the chance of another. */
 const SEED_STEP = 7;
 
@@ -51,7 +54,14 @@ export function grid(seed: number): Cell[] {
     ),
   );
   const shuffled = cells.map((cell) => ({ cell, place: random.uniform() })).sort((a, b) => a.place - b.place);
-  return shuffled.map(({ cell }, i) => ({ ...cell, seed: seed * 1_000 + i }));
+  return shuffled.map(({ cell }, i) => ({ ...cell, seed: seed * GRID_SEEDS + i }));
+}
+
+/** The cell that has this seed. @throws RangeError where none has */
+export function cellOf(seed: number): Cell {
+  const cell = grid(Math.floor(seed / GRID_SEEDS))[seed % GRID_SEEDS];
+  if (cell === undefined) throw new RangeError(`no cell has the seed ${seed}`);
+  return cell;
 }
 
 /** The model, its machine and its target. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ARRIVAL_KINDS, drawArrivals } from '../../../../bench/scheduler/arrivals.ts';
-import { attainable, grid, settingOf, worldOf } from '../../../../bench/scheduler/cells.ts';
+import { attainable, cellOf, grid, settingOf, worldOf } from '../../../../bench/scheduler/cells.ts';
 import { curveOf } from '../../../../bench/scheduler/curves.ts';
 import { Random } from '../../../../src/load/random.ts';
 
@@ -59,6 +59,17 @@ describe(`the cells of seed ${SEED}`, () => {
       expect(profile.at(0)?.rows).toBe(1);
       expect(profile.at(-1)?.rows).toBe(curve.mostRows);
     }
+  });
+
+  it('are found again by their seed', () => {
+    const cells = grid(SEED);
+    expect([0, 200, 377].map((i) => cellOf((cells[i] as (typeof cells)[number]).seed))).toEqual([
+      cells[0],
+      cells[200],
+      cells[377],
+    ]);
+    expect(() => cellOf(SEED * 1_000 + 378)).toThrow(RangeError);
+    expect(() => cellOf(-1)).toThrow(RangeError);
   });
 
   it('differ in arrivals from run to run', () => {
