@@ -5,7 +5,7 @@ import { curveOf } from '../../../../bench/scheduler/curves.ts';
 import { Random } from '../../../../src/load/random.ts';
 
 const SEED = 4_711;
-const stream = { rate: 10_000, horizonUs: 20e6, targetUs: 1_000, seed: SEED };
+const stream = { rate: 10_000, horizonUs: 20e6, targetUs: 10_000, seed: SEED };
 
 /** Requests in each of `parts` equal parts of the run. */
 function histogram(times: Float64Array, parts: number): number[] {
