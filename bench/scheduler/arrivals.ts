@@ -25,8 +25,8 @@ const RAMP_FROM = 0.2;
 
 /**
  * Rising times inside the horizon.
- * `poisson`: one rate. `bursty`: bursts of 2 to 20 targets at 2 to 4 times the rate, lengths exponential, and silence between
- * them so that the mean is the rate. `ramp`: from 0.2 to 1.8 of the rate.
+ * `poisson`: one rate. `bursty`: bursts of 1 to 6 targets at 2 to 4 times the rate, and silence between them so that the mean
+ * is the rate; every length is drawn from half to one and a half times its mean. `ramp`: from 0.2 to 1.8 of the rate.
  */
 export function drawArrivals(stream: Stream): Float64Array {
   const random = new Random(stream.seed);
@@ -50,11 +50,11 @@ function thinned(highest: number, horizonUs: number, share: (us: number) => numb
 
 function bursts({ rate, horizonUs, targetUs }: Stream, random: Random): Float64Array {
   const factor = between(2, 4, random);
-  const burstUs = targetUs * between(2, 20, random);
+  const burstUs = targetUs * between(1, 6, random);
   const times: number[] = [];
   let us = 0;
   while (us < horizonUs) {
-    const untilUs = Math.min(us + random.exponential(burstUs), horizonUs);
+    const untilUs = Math.min(us + burstUs * between(0.5, 1.5, random), horizonUs);
     for (
       us += random.exponential(1e6 / (rate * factor));
       us < untilUs;
@@ -62,7 +62,7 @@ function bursts({ rate, horizonUs, targetUs }: Stream, random: Random): Float64A
     ) {
       times.push(us);
     }
-    us = untilUs + random.exponential(burstUs * (factor - 1));
+    us = untilUs + burstUs * (factor - 1) * between(0.5, 1.5, random);
   }
   return Float64Array.from(times);
 }

@@ -3,7 +3,7 @@
 import type { CurvePoint } from '../../src/core/scheduling.ts';
 import { Random } from '../../src/load/random.ts';
 import { ARRIVAL_KINDS, type ArrivalKind, drawArrivals } from './arrivals.ts';
-import { CURVE_KINDS, type CurveKind, drawCurve, type TrueCurve } from './curves.ts';
+import { CURVE_KINDS, type CurveKind, drawCurve, SHIFT_AT, type TrueCurve } from './curves.ts';
 import { between, oneOf } from './draw.ts';
 import type { World } from './world.ts';
 
@@ -17,6 +17,9 @@ const LANES = [1, 2, 4];
 const REQUESTS = 10_000;
 const TARGETS = { steady: 100, shifting: 200 };
 const WARM_UP = 0.25;
+
+/** The seed of a cell is that of its grid times this, and its place in it. */
+const GRID_SEEDS = 1_000;
 
 /** Words in which runs of a cell must differ, lest one be tuned on the chance of another. */
 const SEED_STEP = 7;
@@ -51,7 +54,14 @@ export function grid(seed: number): Cell[] {
     ),
   );
   const shuffled = cells.map((cell) => ({ cell, place: random.uniform() })).sort((a, b) => a.place - b.place);
-  return shuffled.map(({ cell }, i) => ({ ...cell, seed: seed * 1_000 + i }));
+  return shuffled.map(({ cell }, i) => ({ ...cell, seed: seed * GRID_SEEDS + i }));
+}
+
+/** The cell that has this seed. @throws RangeError where none has */
+export function cellOf(seed: number): Cell {
+  const cell = grid(Math.floor(seed / GRID_SEEDS))[seed % GRID_SEEDS];
+  if (cell === undefined) throw new RangeError(`no cell has the seed ${seed}`);
+  return cell;
 }
 
 /** The model, its machine and its target. */
@@ -84,21 +94,22 @@ export function worldOf(cell: Cell, setting: Setting, run = 0, length = 1): Worl
 }
 
 /**
- * Requests after the warm-up that a server of `rate` rows per second without batches or noise finishes inside the deadline: the
- * smaller of offered and rate where both are steady, and what bursts leave of that where they are not.
+ * Requests after the warm-up that a server without batches or noise finishes inside the deadline, which is as quick as `lanes`
+ * with batches of at most half the target: the smaller of offered and that rate where both are steady, and what bursts and
+ * shifts leave of it where they are not.
  */
-export function attainable(world: World, rate: number): number {
-  const perUs = rate / 1e6;
-  const room = perUs * world.targetUs;
+export function attainable({ curve, lanes, arrivals, targetUs, horizonUs, warmUpUs }: World): number {
+  const rates = [1, curve.weather.shift].map((slower) => curve.rowsPerS(lanes, targetUs / 2 / slower) / slower / 1e6);
   let backlog = 0;
   let beforeUs = 0;
   let count = 0;
-  for (const us of world.arrivals) {
+  for (const us of arrivals) {
+    const perUs = rates[Number(us >= SHIFT_AT * horizonUs)] as number;
     backlog = Math.max(0, backlog - (us - beforeUs) * perUs);
     beforeUs = us;
-    if (backlog + 1 > room) continue;
+    if (backlog + 1 > perUs * targetUs) continue;
     backlog++;
-    if (us >= world.warmUpUs) count++;
+    if (us >= warmUpUs) count++;
   }
   return count;
 }

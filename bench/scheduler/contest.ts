@@ -71,7 +71,7 @@ export function contest(cell: Cell, others: Readonly<Record<string, Entry>>): Re
     targetUs,
     capacity,
     ceiling,
-    attainable: attainable(world, ceiling),
+    attainable: attainable(world),
     limit: Math.min(offered, (ceiling * (world.horizonUs - world.warmUpUs)) / 1e6),
     swept,
     scores,

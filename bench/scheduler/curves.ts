@@ -16,13 +16,13 @@ export interface Weather {
   readonly sigma: number;
   /** Share of batches that take `STALL` times as long. */
   readonly stalls: number;
-  /** From the middle of the run on, times are multiplied by this; 1 = never. */
+  /** From `SHIFT_AT` on, times are multiplied by this; 1 = never. */
   readonly shift: number;
 }
 
 const STALL = 4;
 /** Where in a run, as a share of it, a drifting curve changes. */
-const SHIFT_AT = 0.5;
+export const SHIFT_AT = 0.5;
 /** Rows per second within this of the best are the knee. */
 const KNEE = 0.97;
 

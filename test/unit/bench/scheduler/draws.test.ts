@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ARRIVAL_KINDS, drawArrivals } from '../../../../bench/scheduler/arrivals.ts';
-import { attainable, grid, settingOf, worldOf } from '../../../../bench/scheduler/cells.ts';
+import { attainable, cellOf, grid, settingOf, worldOf } from '../../../../bench/scheduler/cells.ts';
 import { curveOf } from '../../../../bench/scheduler/curves.ts';
 import { Random } from '../../../../src/load/random.ts';
 
 const SEED = 4_711;
-const stream = { rate: 10_000, horizonUs: 20e6, targetUs: 1_000, seed: SEED };
+const stream = { rate: 10_000, horizonUs: 20e6, targetUs: 10_000, seed: SEED };
 
 /** Requests in each of `parts` equal parts of the run. */
 function histogram(times: Float64Array, parts: number): number[] {
@@ -61,6 +61,17 @@ describe(`the cells of seed ${SEED}`, () => {
     }
   });
 
+  it('are found again by their seed', () => {
+    const cells = grid(SEED);
+    expect([0, 200, 377].map((i) => cellOf((cells[i] as (typeof cells)[number]).seed))).toEqual([
+      cells[0],
+      cells[200],
+      cells[377],
+    ]);
+    expect(() => cellOf(SEED * 1_000 + 378)).toThrow(RangeError);
+    expect(() => cellOf(-1)).toThrow(RangeError);
+  });
+
   it('differ in arrivals from run to run', () => {
     const [cell] = grid(SEED) as [ReturnType<typeof grid>[number]];
     const setting = settingOf(cell);
@@ -93,8 +104,9 @@ describe('a curve', () => {
 });
 
 describe('what a smooth server attains', () => {
-  const world = (rate: number) => ({
-    curve: curveOf('none', 1, () => 1),
+  /** 10,000 rows per second, one by one, until it shifts. */
+  const world = (rate: number, shift = 1) => ({
+    curve: curveOf('none', 1, () => 100, { sigma: 0, stalls: 0, shift }),
     lanes: 1,
     arrivals: drawArrivals({ ...stream, rate, kind: 'poisson' }),
     targetUs: 50_000,
@@ -104,7 +116,11 @@ describe('what a smooth server attains', () => {
   });
 
   it('is all that is offered below its rate, and its rate above it', () => {
-    expect(attainable(world(5_000), 10_000)).toBe(world(5_000).arrivals.length);
-    expect(attainable(world(30_000), 10_000) / 200_000).toBeCloseTo(1, 2);
+    expect(attainable(world(5_000))).toBe(world(5_000).arrivals.length);
+    expect(attainable(world(30_000)) / 200_000).toBeCloseTo(1, 2);
+  });
+
+  it('falls where the machine slows down', () => {
+    expect(attainable(world(30_000, 2)) / 150_000).toBeCloseTo(1, 2);
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { drawArrivals } from '../../../../bench/scheduler/arrivals.ts';
 import { grid, settingOf, worldOf } from '../../../../bench/scheduler/cells.ts';
-import { RIVALS } from '../../../../bench/scheduler/contest.ts';
+import { type Entry, RIVALS } from '../../../../bench/scheduler/contest.ts';
 import { curveOf } from '../../../../bench/scheduler/curves.ts';
+import { OURS, ours } from '../../../../bench/scheduler/own.ts';
 import type { Fate, Job, Policy, PolicySpec, Trip } from '../../../../bench/scheduler/policy.ts';
 import { defaultTriton, Triton } from '../../../../bench/scheduler/triton.ts';
 import { play, type World } from '../../../../bench/scheduler/world.ts';
@@ -47,13 +48,13 @@ describe(`the world, from seed ${SEED}`, () => {
     expect(score(0)).not.toEqual(score(1));
   });
 
-  it.each(Object.keys(RIVALS))('counts every request once under %s', (name) => {
+  it.each(Object.entries({ ...RIVALS, [OURS]: ours }))('counts every request once under %s', (_, entry: Entry) => {
     for (const cell of grid(SEED).slice(0, 12)) {
       const setting = settingOf(cell);
       const { curve, lanes, targetUs, profile } = setting;
       const spec = { lanes, mostRows: curve.mostRows, targetUs, profile };
       const world = worldOf(cell, setting, 0, 0.1);
-      const seen = new Watched((RIVALS[name] as (typeof RIVALS)[string])(spec, setting));
+      const seen = new Watched(entry(spec, setting));
       const score = play({ ...world, warmUpUs: 0 }, seen);
       expect(score.offered).toBe(world.arrivals.length);
       const { open, good, late, refused, dropped } = seen.fates();
