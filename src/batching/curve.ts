@@ -18,6 +18,9 @@ const MOST_US = 3.6e9;
 const PROFILED_WEIGHT = 1;
 const MOST_WEIGHT = 19;
 
+/** A profiled size is close above another one within this share of the way to the next. */
+const CLOSE = 0.25;
+
 /** Weight that is left to every size after a change of speed: they are learned anew, from where they are. */
 const SHIFTED_WEIGHT = 2;
 
@@ -80,6 +83,7 @@ export class LatencyCurve implements Curve {
     this.#counted = new Float64Array(this.mostRows + 1);
     this.#profiled(prior);
     this.#order();
+    this.#learnShape();
   }
 
   get spread(): number {
@@ -129,6 +133,16 @@ export class LatencyCurve implements Curve {
       own[rows] = us;
       weight[rows] = PROFILED_WEIGHT;
     }
+  }
+
+  /** A profiled size close above another one tells whether the curve rises in steps, as a first batch does. */
+  #learnShape(): void {
+    const shape = this.#shape;
+    for (let n = shape.above(0); n > 0; n = shape.above(n)) {
+      const a = shape.below(n);
+      if (n - a <= (shape.above(n) - a) * CLOSE) shape.learnBetween(n, shape.us[n] as number);
+    }
+    this.#order();
   }
 
   /**
