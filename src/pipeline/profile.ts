@@ -107,12 +107,19 @@ async function double(runs: Runs, most: number): Promise<void> {
   let before: ProfilePoint | null = null;
   for (let rows = 1; ; rows = Math.min(most, rows * 2)) {
     if (before !== null && !runs.affords(before.us * 2, 0)) return;
-    for (let i = 0; i < FIRST_RUNS && (await runs.run(rows)); i++);
-    const point = runs.least(rows);
+    const point = await first(runs, rows);
     if (point === null || rows >= most || point.us > MOST_BATCH_US) return;
     if (before !== null && point.us >= WORTH_US && gain(before, point) < LEAST_GAIN) return;
     before = point;
   }
+}
+
+/** The first runs of a size: of long batches only two, so that time is left for all. */
+async function first(runs: Runs, rows: number): Promise<ProfilePoint | null> {
+  for (let i = 0; i < FIRST_RUNS && (await runs.run(rows)); i++) {
+    if (i > 0 && (runs.least(rows)?.us ?? 0) >= CHEAP_US) break;
+  }
+  return runs.least(rows);
 }
 
 /** How many times the rows per second the second one gives. */
