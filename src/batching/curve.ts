@@ -44,8 +44,12 @@ const HALF_BELIEVED = 0.3;
 /** Bound of the speed, as a logarithm: keeps every product a number. */
 const MOST_SPEED = 25;
 
-/** The curve is put in order after so many observations, or after they moved it so far (sum of logarithms). */
+/**
+ * The curve is put in order after so many observations, of large curves after one per so many sizes; sooner where they moved
+ * it so far (sum of logarithms).
+ */
 const ORDER_EVERY = 16;
+const SIZES_PER_ORDER = 32;
 const ORDER_MOVED = 0.1;
 
 /** What has moved further, a ratio, is worth deriving everything anew. */
@@ -68,6 +72,7 @@ export class LatencyCurve implements Curve {
   #scale = 1;
   /** Observations since the start or the last change of speed: the first ones move the whole curve more. */
   #settled = 1;
+  readonly #orderEvery: number;
   #unordered = 0;
   #moved = 0;
 
@@ -78,6 +83,7 @@ export class LatencyCurve implements Curve {
    */
   constructor(mostRows: number, prior: readonly CurvePoint[]) {
     this.mostRows = Math.max(1, Math.min(MOST_SIZES, Math.floor(mostRows)));
+    this.#orderEvery = Math.max(ORDER_EVERY, this.mostRows / SIZES_PER_ORDER);
     this.#shape = new Shape(this.mostRows);
     this.#batches = new Float64Array(this.mostRows + 1);
     this.#counted = new Float64Array(this.mostRows + 1);
@@ -114,7 +120,7 @@ export class LatencyCurve implements Curve {
     if (n <= this.mostRows) (this.#batches[n] as number)++;
     this.#follow(residual, suspicion);
     if (shifted) this.#shift();
-    if (++this.#unordered >= ORDER_EVERY || this.#moved > ORDER_MOVED) this.#order();
+    if (++this.#unordered >= this.#orderEvery || this.#moved > ORDER_MOVED) this.#order();
   }
 
   points(): readonly (CurvePoint & { readonly batches: number })[] {

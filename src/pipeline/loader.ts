@@ -111,6 +111,7 @@ export class ModelLoader implements Loader {
     const { policy, files } = found;
     this.#checkRefused(model, version, files);
     const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
+    this.#checkInstances(policy);
     const lanes = this.#workerLanes(policy.instances.max, spec.session);
     this.#parts.marks.name({ session: spec.session, model, version, files });
     const info = await explained(() => this.#lane(lanes[0]).load(spec));
@@ -130,6 +131,13 @@ export class ModelLoader implements Loader {
     throw new UnloadableError(
       `it ran each time the server process died, several times in a row (${found.cause}); it is loaded again when its files change or the server is started anew`,
     );
+  }
+
+  /** @throws {UnloadableError} where more instances are asked for than there is room for */
+  #checkInstances({ instances }: ModelPolicy): void {
+    const workers = this.#parts.lanes.length - 1;
+    if (instances.min <= workers) return;
+    throw new UnloadableError(`instances is at least ${instances.min}, but workers is ${workers}`);
   }
 
   async #serve(
@@ -171,13 +179,14 @@ export class ModelLoader implements Loader {
       queueBytes: found.policy.queueBytes ?? queueBytes,
     };
     const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
+    const curve = new LatencyCurve(Math.max(1, maxBatchSize), prior);
     const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds }, onLost);
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
-    this.#learning.set(session, { profiled, curve: new LatencyCurve(Math.max(1, maxBatchSize), prior) });
+    this.#learning.set(session, { profiled, curve });
     this.#parts.timeline.markModel(model, version, 'placed');
     return { target: session, facts };
   }

@@ -78,6 +78,17 @@ test('a folder that cannot be written does not stop it', async () => {
   await answers();
 });
 
+test('more instances than workers make the model unavailable', async () => {
+  await writeFixtures(join(folder, 'models'), ['simple', 'negate']);
+  await writeFile(join(folder, 'models/negate/model.yaml'), 'instances: { min: 3 }\n');
+  const version = await again();
+  expect(version('negate')).toMatchObject({
+    state: 'FAILED',
+    reason: 'instances is at least 3, but workers is 2',
+  });
+  expect(version('simple').state).toBe('READY');
+});
+
 test('a target that one row alone cannot meet makes the model unavailable, with both figures', async () => {
   await writeFixtures(join(folder, 'models'), ['slow', 'simple']);
   await writeFile(join(folder, 'models/slow/model.yaml'), 'maxBatchRows: 0\ninstances: 1\nslo: { p99Ms: 5 }\n');
