@@ -41,8 +41,8 @@ const LEAST_WEIGHT = 0.5;
 /** Noise at which the first observation of a size is believed by half. */
 const HALF_BELIEVED = 0.3;
 
-/** Bound of the speed, as a logarithm: keeps every product a number. */
-const MOST_SPEED = 25;
+/** A speed further from that of reference, as a logarithm, becomes the speed of reference: keeps every product a number. */
+const MOST_SPEED = 5;
 
 /**
  * The curve is put in order after so many observations, of large curves after one per so many sizes; sooner where they moved
@@ -205,8 +205,21 @@ export class LatencyCurve implements Curve {
   }
 
   #setSpeed(speed: number): void {
-    this.#speed = Math.min(MOST_SPEED, Math.max(-MOST_SPEED, speed));
-    this.#scale = Math.exp(this.#speed);
+    this.#speed = speed;
+    this.#scale = Math.exp(speed);
+    if (Math.abs(speed) > MOST_SPEED) this.#rebase();
+  }
+
+  /** What is known is multiplied out. */
+  #rebase(): void {
+    const own = this.#shape.own;
+    for (let n = 1; n <= this.mostRows; n++) {
+      own[n] = Math.min(MOST_US, Math.max(LEAST_US, (own[n] as number) * this.#scale));
+    }
+    this.#residuals.rebase(this.#speed);
+    this.#speed = 0;
+    this.#scale = 1;
+    this.#shape.rebuild();
   }
 
   /**
