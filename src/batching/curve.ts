@@ -7,7 +7,7 @@ import type { Curve, CurvePoint } from '../core/scheduling.ts';
 import { clamped, Residuals } from './residuals.ts';
 import { Shape } from './shape.ts';
 
-/** Most sizes kept apart: bounds memory (56 bytes each) and the work of putting them in order. */
+/** Most sizes kept apart: bounds memory (64 bytes each) and the work of putting them in order. */
 const MOST_SIZES = 4096;
 
 /** Times that no batch takes, microseconds: less than a nanosecond, more than an hour. */
