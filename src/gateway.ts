@@ -24,6 +24,7 @@ import { CrashMarks } from './native/crash-marks.ts';
 import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
+import { ProfileStore } from './pipeline/profile-store.ts';
 import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
@@ -85,6 +86,7 @@ export class Gateway {
   readonly #road: InferRoad;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
+  readonly #keepLearned: () => Promise<void>;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -125,6 +127,10 @@ export class Gateway {
       lanes,
       metrics: this.#metrics,
       timeline: this.#timeline,
+      clock: systemClock,
+      profiles: new ProfileStore(config.stateDir, ONNX_RUNTIME_VERSION, (err) =>
+        log.warn({ err }, 'a profile could not be kept: stateDir cannot be written'),
+      ),
       jsonDepth: config.limits.jsonDepth,
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
@@ -139,6 +145,7 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
+    this.#keepLearned = () => loader.keepLearned();
     const parts = this.#serverParts();
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
@@ -189,6 +196,7 @@ export class Gateway {
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
+      await this.#keepLearned();
       await this.#inference.settled();
       await this.#pool.close();
       return true;

@@ -56,9 +56,9 @@ export function debugDocument(sources: DebugSources): unknown {
 
 /** Settings are shown by name: one that is added later, and may be a secret, is not until it is put here. */
 function shown(config: Config): unknown {
-  const { host, port, adminHost, adminPort, models, allowedHosts, allowedOrigins, basePath } = config;
+  const { host, port, adminHost, adminPort, models, stateDir, allowedHosts, allowedOrigins, basePath } = config;
   const { strictReadiness, drainTimeoutS, workers, log } = config;
-  const places = { host, port, adminHost, adminPort, models, allowedHosts, allowedOrigins, basePath };
+  const places = { host, port, adminHost, adminPort, models, stateDir, allowedHosts, allowedOrigins, basePath };
   return { ...places, strictReadiness, drainTimeoutS, workers, log };
 }
 
