@@ -39,6 +39,8 @@ export interface ServedFacts {
   /** Times of batches of several sizes where it runs, known before the first request: rows ascending, may be empty. */
   readonly profile: readonly CurvePoint[];
   readonly instances: number;
+  /** Fewest and most of them that may run it, as load wants. */
+  readonly instanceRange: { readonly min: number; readonly max: number };
   readonly provider: string;
   /** Why the provider that the file prefers did not take it; empty where it did. */
   readonly passedOver: string;

@@ -170,6 +170,7 @@ export class ModelLoader implements Loader {
       measuredUs: Math.round(runUs),
       profile: prior,
       instances: homes.length,
+      instanceRange: rangeOf(found.policy, homes.length),
       provider: info.provider,
       passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
@@ -269,6 +270,12 @@ function checkTarget(policy: ModelPolicy, { points, placement }: Profiled, maxBa
 function inWords(ms: number): number {
   const parts = ms < 10 ? 100 : ms < 100 ? 10 : 1;
   return Math.ceil(ms * parts) / parts;
+}
+
+/** What model.yaml says, as far as there are lanes for it. */
+function rangeOf({ instances }: ModelPolicy, lanes: number): { min: number; max: number } {
+  const max = Math.min(instances.max ?? lanes, lanes);
+  return { min: Math.min(instances.min, max), max };
 }
 
 function inlineRows(maxBatchSize: number, rows: number, measuredUs: number): number {
