@@ -3,6 +3,8 @@
  * pipeline/infer.ts. start() resolves as soon as the ports answer; models go on loading behind them.
  */
 
+import { PlanScheduler } from './batching/plan-scheduler.ts';
+import type { Scheduler } from './batching/travel.ts';
 import type { Config } from './config/schema.ts';
 import type { Supervision } from './config/supervision.ts';
 import { packageVersion } from './config/version.ts';
@@ -27,6 +29,7 @@ import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
 import { ProfileStore } from './pipeline/profile-store.ts';
+import type { InferRequest } from './pipeline/request.ts';
 import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
@@ -46,8 +49,8 @@ export interface GatewayOptions {
   readonly inlineLane?: (arena: Arena) => Lane;
   /** Tells who is calling; without it nobody has a name. */
   readonly principal?: Identify;
-  /** Pictures of schedulers. */
-  readonly view?: (target: Target) => SchedulerView | null;
+  /** Takes the scheduler's place: what the benches compare with. @param lanes how many there are */
+  readonly scheduler?: (lanes: number) => Scheduler<InferRequest>;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -125,7 +128,8 @@ export class Gateway {
     const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
-    this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
+    const scheduler = options.scheduler?.(lanes.length) ?? new PlanScheduler<InferRequest>(lanes.length);
+    this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, scheduler, onFailedRun });
     const loader = new ModelLoader({
       binding,
       arena,
@@ -280,6 +284,7 @@ export class Gateway {
       snapshot: this.#registry.snapshot,
       lanes: this.#road.driver.lanes(),
       target: this.#target,
+      view: (version) => this.#viewOf(version),
       startMs: this.#timeline.times,
     });
   }
@@ -287,7 +292,7 @@ export class Gateway {
   /** What is known of the scheduler of a version; null where it is not in service. */
   #viewOf({ state, target: id }: ModelVersion): SchedulerView | null {
     const target = state === 'READY' ? this.#target(id) : null;
-    return target === null ? null : this.#view(target);
+    return target === null ? null : this.#road.driver.view(target.queue);
   }
 
   /** The inline lane is the last one. */

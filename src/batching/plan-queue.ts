@@ -40,6 +40,8 @@ const CALLERS = { gain: 0.05, quantile: 0.1 };
 export class PlanQueue<T extends Traveller> implements Queue {
   readonly spec: QueueSpec;
   lanes: readonly number[];
+  /** Most rows that a batch may have where it runs now; 0 where requests never share one. */
+  mostRows: number;
   rows = 0;
   bytes = 0;
   length = 0;
@@ -77,6 +79,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   constructor(spec: QueueSpec) {
     this.spec = spec;
     this.lanes = [...spec.lanes];
+    this.mostRows = spec.maxBatchRows;
     this.#resize(0);
   }
 
@@ -135,8 +138,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   }
 
   /** Its lanes are others from now on. */
-  setLanes(lanes: readonly number[], nowUs: number): void {
+  setLanes(lanes: readonly number[], mostRows: number, nowUs: number): void {
     this.lanes = [...lanes];
+    this.mostRows = mostRows;
     this.#resize(nowUs);
   }
 
@@ -195,7 +199,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #explore(nowUs: number): void {
     const full = this.#full;
     this.#full = 0;
-    if (2 * full < RESIZE_BATCHES || this.spec.maxBatchRows === 0) return;
+    if (2 * full < RESIZE_BATCHES || this.mostRows === 0) return;
     const rows = sizeToExplore(this.#sizing(nowUs, this.budgetUs), this.batchRows);
     if (rows === 0) return;
     this.#exploring = EXPLORED_BATCHES;
@@ -208,8 +212,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   }
 
   #sizing(nowUs: number, budgetUs: number): SizingInput {
-    const { curve, maxBatchRows } = this.spec;
-    const mostRows = Math.max(1, maxBatchRows);
+    const { curve } = this.spec;
+    const mostRows = Math.max(1, this.mostRows);
     const offeredPerUs = this.offered.at(nowUs);
     const guard = this.guard.ratio(curve.spread);
     return {

@@ -181,7 +181,8 @@ export class ModelLoader implements Loader {
     };
     const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
     const curve = new LatencyCurve(Math.max(1, maxBatchSize), prior);
-    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds }, onLost);
+    const sloUs = (found.policy.slo?.p99Ms ?? 0) * 1000;
+    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds, sloUs, curve }, onLost);
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);

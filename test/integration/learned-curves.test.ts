@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { Placement, ServedFacts } from '../../src/core/model.ts';
 import { Timeline } from '../../src/core/timeline.ts';
@@ -12,6 +13,7 @@ import { loadBinding } from '../../src/native/load.ts';
 import { InferRoad } from '../../src/pipeline/infer.ts';
 import { ModelLoader } from '../../src/pipeline/loader.ts';
 import { ProfileStore } from '../../src/pipeline/profile-store.ts';
+import type { InferRequest } from '../../src/pipeline/request.ts';
 import { readVersion } from '../../src/registry/repository.ts';
 import { InlineLane } from '../../src/workers/inline.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
@@ -35,7 +37,8 @@ async function started(
   const metrics = new Metrics(() => {
     throw new Error('nobody reads them');
   });
-  const road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun: () => undefined });
+  const scheduler = new PlanScheduler<InferRequest>(lanes.length);
+  const road = new InferRoad({ binding, arena, clock: systemClock, lanes, scheduler, onFailedRun: () => undefined });
   const loader = new ModelLoader({
     binding,
     arena,
