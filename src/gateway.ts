@@ -4,6 +4,8 @@
  */
 
 import { availableParallelism } from 'node:os';
+import { PlanScheduler } from './batching/plan-scheduler.ts';
+import type { Scheduler } from './batching/travel.ts';
 import type { Config } from './config/schema.ts';
 import type { Supervision } from './config/supervision.ts';
 import { packageVersion } from './config/version.ts';
@@ -28,6 +30,8 @@ import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
 import { Places } from './pipeline/places.ts';
+import { ProfileStore } from './pipeline/profile-store.ts';
+import type { InferRequest } from './pipeline/request.ts';
 import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
@@ -51,8 +55,8 @@ export interface GatewayOptions {
   readonly inlineLane?: (arena: Arena) => Lane;
   /** Tells who is calling; without it nobody has a name. */
   readonly principal?: Identify;
-  /** Pictures of schedulers. */
-  readonly view?: (target: Target) => SchedulerView | null;
+  /** Takes the scheduler's place: what the benches compare with. @param lanes how many there are */
+  readonly scheduler?: (lanes: number) => Scheduler<InferRequest>;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -99,7 +103,7 @@ export class Gateway {
   readonly #places: Places;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
-  readonly #view: (target: Target) => SchedulerView | null;
+  readonly #keepLearned: () => Promise<void>;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -133,16 +137,9 @@ export class Gateway {
     const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
-    this.#road = new InferRoad({ binding, arena, clock: this.#clock, lanes, onFailedRun });
-    this.#places = new Places({
-      clock: this.#clock,
-      driver: this.#road.driver,
-      lanes,
-      usage: this.#road.usage,
-      onMoved: (target, reason) => this.#placeChanged(target, reason),
-      onFailed: ({ model, version }, lane, error) =>
-        log.warn({ model, version, lane, err: error }, 'a model could not be loaded on another lane'),
-    });
+    const scheduler = options.scheduler?.(lanes.length) ?? new PlanScheduler<InferRequest>(lanes.length);
+    this.#road = new InferRoad({ binding, arena, clock: this.#clock, lanes, scheduler, onFailedRun });
+    this.#places = this.#makePlaces(lanes);
     const loader = new ModelLoader({
       binding,
       arena,
@@ -152,6 +149,10 @@ export class Gateway {
       lanes,
       metrics: this.#metrics,
       timeline: this.#timeline,
+      clock: this.#clock,
+      profiles: new ProfileStore(config.stateDir, ONNX_RUNTIME_VERSION, (err) =>
+        log.warn({ err }, 'a profile could not be kept: stateDir cannot be written'),
+      ),
       jsonDepth: config.limits.jsonDepth,
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
@@ -167,7 +168,7 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
-    this.#view = options.view ?? (() => null);
+    this.#keepLearned = () => loader.keepLearned();
     const parts = this.#serverParts(options.principal ?? null);
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
@@ -220,6 +221,7 @@ export class Gateway {
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
+      await this.#keepLearned();
       await this.#inference.settled();
       await moved;
       await this.#pool.close();
@@ -234,6 +236,19 @@ export class Gateway {
     this.#road.driver.dispose();
     this.#metrics.dispose();
     return inTime;
+  }
+
+  #makePlaces(lanes: readonly Lane[]): Places {
+    const { driver, usage } = this.#road;
+    return new Places({
+      clock: this.#clock,
+      driver,
+      lanes,
+      usage,
+      onMoved: (target, reason) => this.#placeChanged(target, reason),
+      onFailed: ({ model, version }, lane, error) =>
+        this.#log.warn({ model, version, lane, err: error }, 'a model could not be loaded on another lane'),
+    });
   }
 
   #serverParts(identify: Identify | null): ServerParts {
@@ -298,6 +313,7 @@ export class Gateway {
       snapshot: this.#registry.snapshot,
       lanes: this.#road.driver.lanes(),
       target: this.#target,
+      view: (version) => this.#viewOf(version),
       startMs: this.#timeline.times,
     });
   }
@@ -305,7 +321,7 @@ export class Gateway {
   /** What is known of the scheduler of a version; null where it is not in service. */
   #viewOf({ state, target: id }: ModelVersion): SchedulerView | null {
     const target = state === 'READY' ? this.#target(id) : null;
-    return target === null ? null : this.#view(target);
+    return target === null ? null : this.#road.driver.view(target.queue);
   }
 
   /** The inline lane is the last one. */

@@ -10,6 +10,8 @@ export interface Effort {
   readonly leak: boolean;
   /** Names of rivals; empty for all. */
   readonly peers: readonly string[];
+  /** Of what is drawn at random. */
+  readonly seed: number;
 }
 
 /** Medians over the rounds, and the 95 % interval of the figure. */
@@ -43,7 +45,9 @@ export interface Scenario {
   readonly write: (models: string) => Promise<void>;
   readonly run: (effort: Effort, models: string) => Promise<Outcome>;
   /** Which arguments make it again. */
-  readonly scale: 'slices' | 'requests';
+  readonly scale: 'slices' | 'requests' | 'grid';
+  /** Whether it needs no load generator. */
+  readonly withoutWrk?: boolean;
   /** Length of a slice unless said, seconds. */
   readonly sliceS?: number;
 }

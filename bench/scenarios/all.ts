@@ -13,6 +13,8 @@ import { rivals } from './bm-12-rivals.ts';
 import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
+import { schedulerCell } from './scheduler-cell.ts';
+import { schedulerSim } from './scheduler-sim.ts';
 
 /** The registry. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -30,4 +32,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   generator: generatorCost,
   idle: idleConnections,
   RSS: memoryGrowth,
+  'scheduler-sim': schedulerSim,
+  'scheduler-cell': schedulerCell,
 };

@@ -43,7 +43,7 @@ export class LaneSessions {
     return this.#loading(lane, () => this.#lanes[lane].load(spec));
   }
 
-  /** Loads a session and runs it. @returns what `hopUs` says @throws what loading throws */
+  /** Loads a session and runs it. @returns what the way to the lane and back adds to a quick batch, microseconds @throws what loading throws */
   prepare(lane: number, { spec, warm }: Loadable): Promise<number> {
     return this.#loading(lane, async () => {
       await this.#lanes[lane].load(spec);
@@ -51,16 +51,12 @@ export class LaneSessions {
     });
   }
 
-  /** What the way to the lane and back adds to a batch of a session that is there, microseconds; 0 where that is little. */
-  hopUs(lane: number, { warm }: Loadable): Promise<number> {
-    return this.#loading(lane, () => this.#hopUs(lane, warm));
-  }
-
   /** Takes a session away when what runs of it there has ended. @throws where that fails */
   unload(lane: number, { spec }: Loadable): Promise<void> {
     return this.#lanes[lane].unload(spec.session);
   }
 
+  /** 0 where it is little beside the batch. */
   async #hopUs(lane: number, warm: Loadable['warm']): Promise<number> {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < HOPS; i++) {

@@ -94,14 +94,9 @@ export class Places {
     return this.#sessions.load(lane, spec);
   }
 
-  /** The same with a first run. @returns what the way to the lane costs, as `hopUs` */
+  /** The same with a first run. @returns what the way to the lane and back adds to a quick batch, microseconds */
   prepare(lane: number, session: Loadable): Promise<number> {
     return this.#sessions.prepare(lane, session);
-  }
-
-  /** What the way to the lane and back adds to a quick batch of a session that is there, microseconds. */
-  hopUs(lane: number, session: Loadable): Promise<number> {
-    return this.#sessions.hopUs(lane, session);
   }
 
   /** One look at all of them, by the clock. */
@@ -248,7 +243,7 @@ export class Places {
 
   #tell(place: Place, reason: string): void {
     const { target } = place.parts;
-    target.facts = place.facts(target.queue.batchRows);
+    target.facts = place.facts(place.batchRows());
     this.#parts.onMoved(target, reason);
   }
 

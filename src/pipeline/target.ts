@@ -1,6 +1,6 @@
 /** A model version in service: everything the road needs of it, made once when it becomes READY. */
 
-import type { Queue } from '../batching/batcher.ts';
+import type { Queue } from '../batching/travel.ts';
 import { AnswerWriter } from '../codec/answer.ts';
 import { HeadReader } from '../codec/head.ts';
 import type { ServedFacts } from '../core/model.ts';
@@ -9,7 +9,6 @@ import type { TargetGauges, TargetMetrics } from '../metrics/target.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import { RowRing } from '../native/row-ring.ts';
-import type { InferRequest } from './request.ts';
 import { Usage } from './usage.ts';
 
 /** What a target is made from. */
@@ -20,7 +19,7 @@ export interface TargetParts {
   readonly version: string;
   readonly session: number;
   readonly facts: ServedFacts;
-  readonly queue: Queue<InferRequest>;
+  readonly queue: Queue;
   readonly metrics: TargetMetrics;
   readonly jsonDepth: number;
 }
@@ -37,7 +36,7 @@ export class Target {
   readonly session: number;
   /** Replaced where the version moves or is given instances; its signature and batch cap never change. */
   facts: ServedFacts;
-  readonly queue: Queue<InferRequest>;
+  readonly queue: Queue;
   readonly metrics: TargetMetrics;
   /** How busy it is, on all lanes. */
   readonly usage = new Usage();

@@ -201,6 +201,7 @@ describe('a version', () => {
   const curve = (us: () => number): Curve => ({
     at: us,
     observe: () => undefined,
+    knownAbove: () => 0,
     mostRows: 64,
     revision: 0,
     spread: 0,
