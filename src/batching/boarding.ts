@@ -4,7 +4,7 @@
  */
 
 import type { Flow } from './flows.ts';
-import { type Departure, type Plan, PlannedBatch } from './plan.ts';
+import { type Departure, joins, type Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Traveller } from './travel.ts';
 
@@ -45,19 +45,16 @@ export class Boarding<T extends Traveller> {
     if (flow.queue.flows.requests === 0) this.#plan.changed();
   }
 
-  /**
-   * A promised batch on a free lane, filled up to `limit` rows (its first request always).
-   */
+  /** A promised batch on a free lane, filled up to `limit` rows; a larger one is cut to it where that breaks no promise. */
   promised(planned: PlannedBatch<T>, lane: number, limit: number, nowUs: number): Boarded<T> {
     const { queue, shapeKey, alone } = planned;
     const boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
-    do this.#board(planned.head as T, boarded);
-    while (planned.head !== null && boarded.rows + Math.max(1, planned.head.rows) <= limit);
+    const departure: Departure<T> = { lane, untilUs: nowUs, queue, shapeKey, rows: 0, from: planned };
+    const share = this.#share(departure, planned, limit, nowUs);
+    departure.from = null;
+    while (planned.head !== null && boarded.rows < share) this.#board(planned.head, boarded);
     if (planned.requests > 0) planned.refresh();
-    if (alone || queue.mostRows === 0 || boarded.rows >= limit) return boarded;
-    const departure = { lane, untilUs: 0, queue, shapeKey, rows: 0 };
-    const extra = this.#extra(departure, boarded, limit, nowUs);
-    if (extra > 0) this.#fill(departure, boarded, boarded.rows + extra, nowUs);
+    if (!alone && queue.mostRows > 0) this.#fill(departure, boarded, limit, nowUs);
     return boarded;
   }
 
@@ -70,37 +67,61 @@ export class Boarding<T extends Traveller> {
     return boarded;
   }
 
-  /** How many rows more may leave, up to `room`: in time for who leaves, and without breaking a promise. */
-  #extra(departure: Departure<T>, boarded: Boarded<T>, room: number, nowUs: number): number {
-    const { queue, shapeKey } = departure;
-    let waiting = queue.flows.rows;
-    for (const planned of this.#plan.batches) {
-      if (planned.queue === queue && planned.shapeKey === shapeKey && !planned.alone) waiting += planned.rows;
-    }
-    let extra = Math.min(room - boarded.rows, waiting);
-    if (extra <= 0) return 0;
+  /** Rows of a promised batch that leave. */
+  #share(departure: Departure<T>, planned: PlannedBatch<T>, limit: number, nowUs: number): number {
+    const { rows, alone, queue, head } = planned;
+    if (rows <= limit || alone) return rows;
+    const share = Math.max(planned.leaving(limit), Math.max(1, (head as T).rows));
+    const brokenBy = (leaving: number) => {
+      departure.rows = leaving;
+      departure.untilUs = nowUs + queue.spec.curve.at(leaving);
+      return this.#plan.brokenAfter(departure, nowUs);
+    };
+    return brokenBy(share) <= brokenBy(rows) ? share : rows;
+  }
+
+  /**
+   * Most rows that may leave in all, up to `room`, in time for who leaves and without breaking a promise.
+   * @param promised whether those above what has boarded are taken from promised batches where these have some
+   */
+  #room(departure: Departure<T>, boarded: Boarded<T>, room: number, promised: boolean, nowUs: number): number {
+    const { queue } = departure;
+    let extra = Math.min(room - boarded.rows, this.#waiting(departure, promised));
+    if (extra <= 0) return boarded.rows;
     let deadlineUs = Number.POSITIVE_INFINITY;
     for (const request of boarded.requests) deadlineUs = Math.min(deadlineUs, request.deadlineUs);
+    departure.rows = 0;
     departure.untilUs = nowUs + queue.spec.curve.at(boarded.rows);
     const broken = this.#plan.brokenAfter(departure, nowUs);
     for (; extra > 0; extra >>= 1) {
-      departure.rows = extra;
+      departure.rows = promised ? extra : 0;
       departure.untilUs = nowUs + queue.spec.curve.at(boarded.rows + extra);
-      if (departure.untilUs <= deadlineUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return extra;
+      if (departure.untilUs <= deadlineUs && this.#plan.brokenAfter(departure, nowUs) <= broken) break;
     }
-    return 0;
+    return boarded.rows + extra;
+  }
+
+  /** Rows that wait and could leave with the others. */
+  #waiting({ queue, shapeKey }: Departure<T>, promised: boolean): number {
+    let { rows } = queue.flows;
+    if (!promised) return rows;
+    for (const planned of this.#plan.batches) {
+      if (planned.queue === queue && planned.shapeKey === shapeKey && !planned.alone) rows += planned.rows;
+    }
+    return rows;
   }
 
   /** Best effort's seats first, then who is promised a later batch, then best effort again. */
-  #fill(departure: Departure<T>, boarded: Boarded<T>, room: number, nowUs: number): void {
+  #fill(departure: Departure<T>, boarded: Boarded<T>, limit: number, nowUs: number): void {
     const { queue, shapeKey } = departure;
-    this.#fillFreely(queue, shapeKey, Math.min(room, boarded.rows + queue.bestEffortSeats), boarded, nowUs);
-    const untilUs = nowUs + queue.spec.curve.at(room);
+    const seats = Math.min(limit, boarded.rows + queue.bestEffortSeats);
+    const free = this.#room(departure, boarded, seats, false, nowUs);
+    this.#fillFreely(queue, shapeKey, free, boarded, nowUs);
+    const room = this.#room(departure, boarded, limit, true, nowUs);
     const { batches } = this.#plan;
     for (let i = 0; i < batches.length && boarded.rows < room; ) {
       const planned = batches[i] as PlannedBatch<T>;
-      const joins = planned.queue === queue && planned.shapeKey === shapeKey && !planned.alone;
-      if (joins && planned.firstDeadlineUs >= untilUs) this.#boardMore(planned, room, boarded);
+      if (joins(planned, departure)) this.#boardMore(planned, room, boarded);
       // A batch that has left stands here no longer.
       if (batches[i] === planned) i++;
     }

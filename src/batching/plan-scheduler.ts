@@ -223,21 +223,17 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   #nextOn(lane: number, nowUs: number, expired: T[]): RunningBatch<T> | null {
     for (;;) {
-      const planned = this.#plannedFor(lane);
+      const planned = this.#plan.firstFor(lane, nowUs);
       const free = this.#bestEffortFor(lane);
-      if (free !== null && (planned === null || this.#isOwed(free, lane, nowUs)))
-        return this.#freely(free, lane, nowUs);
+      const room = free === null ? 0 : planned === null ? this.#limit(free) : this.#owedRows(free, lane, nowUs);
+      if (free !== null && room > 0)
+        return this.#start(free, lane, this.#boarding.bestEffort(free, room, nowUs), nowUs, null);
       if (planned === null) return null;
       if (!this.#lateness.drop(planned, nowUs, expired)) continue;
       const limit = planned.alone ? planned.rows : this.#limit(planned.queue);
       const boarded = this.#boarding.promised(planned, lane, limit, nowUs);
       return this.#start(planned.queue, lane, boarded, nowUs, planned.alone ? 'alone' : null);
     }
-  }
-
-  #plannedFor(lane: number): PlannedBatch<T> | null {
-    for (const planned of this.#plan.batches) if (planned.queue.lanes.includes(lane)) return planned;
-    return null;
   }
 
   /** The queue whose best effort had the least time of those that wait for this lane. */
@@ -250,27 +246,19 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     return best;
   }
 
-  /** Whether best effort has the lane although promises wait: it is owed the time, and none is broken by it. */
-  #isOwed(queue: PlanQueue<T>, lane: number, nowUs: number): boolean {
-    const us = queue.spec.curve.at(1);
-    if (this.#owedUs < us) return false;
-    const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0 };
+  /** Rows of best effort that have the lane although promises wait: their time is owed, and no promise is broken by it. */
+  #owedRows(queue: PlanQueue<T>, lane: number, nowUs: number): number {
+    const { curve } = queue.spec;
+    const first = Math.max(1, (queue.flows.first() as T).rows);
+    if (this.#owedUs < curve.at(first)) return 0;
+    const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0, from: null };
     const broken = this.#plan.brokenAfter(departure, nowUs);
-    departure.untilUs = nowUs + us;
-    return this.#plan.brokenAfter(departure, nowUs) <= broken;
-  }
-
-  #freely(queue: PlanQueue<T>, lane: number, nowUs: number): RunningBatch<T> {
-    const limit = this.#limit(queue);
-    const room = this.#plan.batches.length > 0 ? this.#owedRows(queue, limit) : limit;
-    return this.#start(queue, lane, this.#boarding.bestEffort(queue, room, nowUs), nowUs, null);
-  }
-
-  /** Most rows whose time best effort is owed. */
-  #owedRows(queue: PlanQueue<T>, limit: number): number {
-    let rows = 1;
-    while (rows < limit && queue.spec.curve.at(rows + 1) <= this.#owedUs) rows++;
-    return rows;
+    const limit = Math.max(first, Math.min(this.#limit(queue), queue.flows.rows));
+    for (let rows = limit; rows >= first; rows = rows > first ? Math.max(first, rows >> 1) : 0) {
+      departure.untilUs = nowUs + curve.at(rows);
+      if (curve.at(rows) <= this.#owedUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return rows;
+    }
+    return 0;
   }
 
   #start(

@@ -7,7 +7,8 @@
  *   plan:    b0 b1 b2 b3          the first free lane of its queue takes the first batch
  *
  * The layout is that of list scheduling: each batch starts on the lane of its queue that is free first. One batch that takes
- * `d` longer moves none behind it by more than `d`; that is what `slackAfterUs` relies on.
+ * `d` longer moves none behind it by more than `d`; that is what `slackAfterUs` relies on. A batch that takes less moves none
+ * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
  */
 
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
@@ -74,6 +75,18 @@ export class PlannedBatch<T extends Traveller> {
     this.firstDeadlineUs = first;
   }
 
+  /** Rows of those first in line who have room together in `room`. */
+  leaving(room: number): number {
+    if (this.rows <= room) return this.rows;
+    let rows = 0;
+    for (let request = this.head; request !== null; request = request.next) {
+      const more = Math.max(1, request.rows);
+      if (rows + more > room) return rows;
+      rows += more;
+    }
+    return rows;
+  }
+
   /** Latest start at which nobody in it is late. */
   get latestStartUs(): number {
     return this.firstDeadlineUs - this.queue.spec.curve.at(this.rows);
@@ -88,13 +101,15 @@ export interface LaneTimes {
   readonly endUs: Float64Array;
 }
 
-/** A batch that would leave now: the lane is busy until then, and so many rows leave the plan with it. */
+/** A batch that would leave now: the lane is busy until then, and promised batches give it so many rows as far as they can. */
 export interface Departure<T extends Traveller> {
   readonly lane: number;
   untilUs: number;
   readonly queue: PlanQueue<T>;
   readonly shapeKey: string;
   rows: number;
+  /** The one batch that gives them; null where any may. */
+  from: PlannedBatch<T> | null;
 }
 
 /** The batches that are promised. */
@@ -103,6 +118,8 @@ export class Plan<T extends Traveller> {
   readonly queues: PlanQueue<T>[] = [];
   readonly #lanes: LaneTimes;
   readonly #free: Float64Array;
+  /** Whether batches differ in the lanes that may take them. */
+  #mixed = false;
   /** Whether something changed that the layout does not know. */
   #stale = true;
   #laidOutUs = 0;
@@ -125,6 +142,7 @@ export class Plan<T extends Traveller> {
     this.#laidOutUs = nowUs;
     this.#freeLanes(nowUs);
     this.#stretch();
+    this.#mixed = this.#lanesDiffer();
     for (let i = 0; i < this.batches.length; i++) {
       const batch = this.batches[i] as PlannedBatch<T>;
       batch.index = i;
@@ -143,11 +161,27 @@ export class Plan<T extends Traveller> {
     return this.#free[this.#firstFree(queue.lanes)] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The guard of a batch that would be finished at `finishUs`: errors of batches one after the other add up by their root. */
-  guardUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, nowUs: number): number {
+  /**
+   * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
+   * up by their root), and what best effort may take of the time until then.
+   */
+  marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, nowUs: number): number {
+    const untilUs = Math.max(0, finishUs - nowUs);
     const ratio = queue.guard.ratio(queue.spec.curve.spread);
     const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - ownUs);
-    return Math.min(mostUs, ratio * Math.sqrt(Math.max(0, finishUs - nowUs) * ownUs));
+    return Math.min(mostUs, ratio * Math.sqrt(untilUs * ownUs)) + untilUs * (queue.stretch - 1);
+  }
+
+  /** The batch that a free lane is to take: the first of its own, else the first it may take. */
+  firstFor(lane: number, nowUs: number): PlannedBatch<T> | null {
+    this.layOut(nowUs);
+    let first: PlannedBatch<T> | null = null;
+    for (const batch of this.batches) {
+      if (!batch.queue.lanes.includes(lane)) continue;
+      if (!this.#mixed || batch.lane === lane) return batch;
+      first ??= batch;
+    }
+    return first;
   }
 
   /** A new batch behind all others. */
@@ -173,13 +207,14 @@ export class Plan<T extends Traveller> {
 
   /** A batch of the layout grew by a request and ends `delayUs` later. */
   grew(batch: PlannedBatch<T>, delayUs: number, nowUs: number): void {
-    if (batch.index < this.batches.length - 1) {
-      if (delayUs > 0) this.#stale = true;
-      else this.#measure(batch, nowUs);
-      return;
+    if (delayUs > 0) {
+      if (batch.index < this.batches.length - 1) {
+        this.#stale = true;
+        return;
+      }
+      batch.finishUs += delayUs;
+      this.#free[batch.lane] = batch.finishUs;
     }
-    batch.finishUs += delayUs;
-    this.#free[batch.lane] = batch.finishUs;
     this.#measure(batch, nowUs);
     this.#protect(batch.spareUs, batch.index);
   }
@@ -203,19 +238,20 @@ export class Plan<T extends Traveller> {
     this.#stale = true;
     this.#freeLanes(nowUs);
     this.#free[departure.lane] = departure.untilUs;
-    let gone = departure.rows;
+    this.#mixed = this.#lanesDiffer();
+    let room = departure.rows;
     let count = 0;
     for (const batch of this.batches) {
       let { rows } = batch;
-      if (gone > 0 && batch.queue === departure.queue && batch.shapeKey === departure.shapeKey && !batch.alone) {
-        const taken = Math.min(gone, rows);
-        gone -= taken;
+      if (room > 0 && joins(batch, departure)) {
+        const taken = batch.leaving(room);
+        room -= taken;
         rows -= taken;
         if (rows === 0) continue;
       }
-      const lane = this.#firstFree(batch.queue.lanes);
+      const lane = this.#laneOf(batch);
       if (lane < 0) continue;
-      const finishUs = (this.#free[lane] as number) + batch.queue.spec.curve.at(rows) * batch.queue.stretch;
+      const finishUs = (this.#free[lane] as number) + batch.queue.spec.curve.at(rows);
       this.#free[lane] = finishUs;
       if (finishUs > batch.firstDeadlineUs) count++;
     }
@@ -237,8 +273,10 @@ export class Plan<T extends Traveller> {
     let validUntilUs = Number.POSITIVE_INFINITY;
     for (let lane = 0; lane < this.#free.length; lane++) {
       if (up[lane] !== true) this.#free[lane] = Number.POSITIVE_INFINITY;
-      else if (running[lane] === null) this.#free[lane] = nowUs;
-      else {
+      else if (running[lane] === null) {
+        this.#free[lane] = nowUs;
+        validUntilUs = nowUs;
+      } else {
         const end = endUs[lane] as number;
         // What is late already is expected to be late by as much again.
         this.#free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
@@ -256,11 +294,24 @@ export class Plan<T extends Traveller> {
     return first;
   }
 
+  /** Once they have differed, all keep their lanes until none is left: another order might break what was promised in this one. */
+  #lanesDiffer(): boolean {
+    const first = this.batches[0]?.queue;
+    if (this.#mixed) return first !== undefined;
+    return this.batches.some(({ queue }) => queue !== first && !sameLanes(queue.lanes, (first as PlanQueue<T>).lanes));
+  }
+
+  /** Its own where batches differ in their lanes and it has one that is up, else the first free one. */
+  #laneOf({ queue, lane }: PlannedBatch<T>): number {
+    const kept = this.#mixed && lane >= 0 && this.#lanes.up[lane] === true && queue.lanes.includes(lane);
+    return kept ? lane : this.#firstFree(queue.lanes);
+  }
+
   #place(batch: PlannedBatch<T>): void {
     const { queue } = batch;
-    batch.lane = this.#firstFree(queue.lanes);
+    batch.lane = this.#laneOf(batch);
     batch.startUs = batch.lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[batch.lane] as number);
-    batch.finishUs = batch.startUs + queue.spec.curve.at(batch.rows) * queue.stretch;
+    batch.finishUs = batch.startUs + queue.spec.curve.at(batch.rows);
     if (batch.lane >= 0) this.#free[batch.lane] = batch.finishUs;
     this.#measure(batch, this.#laidOutUs);
   }
@@ -268,7 +319,7 @@ export class Plan<T extends Traveller> {
   /** What is certain to be late cannot be made worse; what is late only by its guard has nothing to spare. */
   #measure(batch: PlannedBatch<T>, nowUs: number): void {
     const { queue, finishUs, firstDeadlineUs } = batch;
-    const spare = firstDeadlineUs - finishUs - this.guardUs(queue, finishUs, queue.spec.curve.at(batch.rows), nowUs);
+    const spare = firstDeadlineUs - finishUs - this.marginUs(queue, finishUs, queue.spec.curve.at(batch.rows), nowUs);
     if (finishUs > firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
     else batch.spareUs = Math.max(0, spare);
   }
@@ -281,4 +332,15 @@ export class Plan<T extends Traveller> {
       batch.slackAfterUs = spareUs;
     }
   }
+}
+
+/** Whether rows of a promised batch may leave with the departure: nobody in it would be late by that. */
+export function joins<T extends Traveller>(batch: PlannedBatch<T>, departure: Departure<T>): boolean {
+  const { queue, shapeKey, untilUs, from } = departure;
+  if (from !== null) return batch === from;
+  return batch.queue === queue && batch.shapeKey === shapeKey && !batch.alone && batch.firstDeadlineUs >= untilUs;
+}
+
+function sameLanes(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((lane) => b.includes(lane)));
 }

@@ -76,7 +76,7 @@ export class Seating<T extends Traveller> {
   #fits(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
     const { queue } = planned;
     const { curve } = queue.spec;
-    const delayUs = (curve.at(planned.rows + rows) - curve.at(planned.rows)) * queue.stretch;
+    const delayUs = curve.at(planned.rows + rows) - curve.at(planned.rows);
     if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
     if (!this.#inTime(planned, rows, request.deadlineUs, flow, nowUs)) return false;
     planned.add(request);
@@ -123,18 +123,18 @@ export class Seating<T extends Traveller> {
 
   /**
    * Whether with `rows` more the batch ends in time for `deadlineUs`: with those who are expected to come until it starts,
-   * with the guard, and with the time that is kept free for other flows.
+   * with what is kept free, and with the time that is kept free for other flows.
    */
   #inTime(planned: PlannedBatch<T>, rows: number, deadlineUs: number, flow: Flow<T>, nowUs: number): boolean {
     const { queue, startUs } = planned;
     const { curve } = queue.spec;
     const now = planned.rows + rows;
     const coming = queue.offered.at(nowUs) * Math.max(0, startUs - nowUs);
-    const ownUs = curve.at(Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming)))) * queue.stretch;
+    const ownUs = curve.at(Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming))));
     let latestUs = startUs + ownUs;
     // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
     if (startUs > nowUs) {
-      latestUs += this.#plan.guardUs(queue, latestUs, ownUs, nowUs);
+      latestUs += this.#plan.marginUs(queue, latestUs, ownUs, nowUs);
       if (!queue.seated && flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
     }
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
