@@ -30,6 +30,14 @@ export function shortNumbers(numbers: Float32Array): number[] {
   return [...numbers].map((v) => Number(v.toPrecision(7)));
 }
 
+/** Numbers of one row of `mlp1ms`. */
+export const MLP1MS_WIDTH = 512;
+
+/** Rows of `mlp1ms`, binary. */
+export function mlp1msBinary(rows = 1): Load {
+  return binaryLoad('mlp1ms', 'input', [rows, MLP1MS_WIDTH], 'output', pixels(rows * MLP1MS_WIDTH));
+}
+
 /** One picture of 224x224 for `model`, binary. */
 export function pictureBinary(model: string, output: string): Load {
   return binaryLoad(model, 'input', [1, 3, 224, 224], output, pixels(3 * 224 * 224));

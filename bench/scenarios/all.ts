@@ -5,7 +5,9 @@ import { roadAlone } from './bm-1-road.ts';
 import { mlpBinaryBodies, mlpJsonBodies } from './bm-2-mlp.ts';
 import { codecAlone } from './bm-3-codec.ts';
 import { addedByWorker, addedInline } from './bm-4-latency.ts';
+import { oneMillisecond, oneMillisecondClosed } from './bm-5-open.ts';
 import { imagesPerSecond } from './bm-6-images.ts';
+import { deadlinesKept } from './bm-7-overload.ts';
 import { largeBody } from './bm-9-large-body.ts';
 import { soak } from './bm-11-soak.ts';
 import { handRolled } from './bm-12-fastify.ts';
@@ -22,7 +24,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'BM-3-codec': codecAlone,
   'BM-4': addedInline,
   'BM-4-worker': addedByWorker,
+  'BM-5': oneMillisecond,
+  'BM-5-closed': oneMillisecondClosed,
   'BM-6': imagesPerSecond,
+  'BM-7': deadlinesKept,
   'BM-9': largeBody,
   'BM-11': soak,
   'BM-12': rivals,
