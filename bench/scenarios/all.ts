@@ -15,6 +15,7 @@ import { rivals } from './bm-12-rivals.ts';
 import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
+import { schedulerCost } from './scheduler-cost.ts';
 
 /** The registry. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -35,4 +36,5 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   generator: generatorCost,
   idle: idleConnections,
   RSS: memoryGrowth,
+  'scheduler-cost': schedulerCost,
 };
