@@ -9,7 +9,9 @@ import { packageVersion } from './config/version.ts';
 import { systemClock } from './core/clock.ts';
 import type { GatewayError } from './core/error.ts';
 import type { Lane, RunError } from './core/instance.ts';
-import type { ModelVersion, Placement, Snapshot } from './core/model.ts';
+import type { ModelVersion, Placement, ServedFacts, Snapshot } from './core/model.ts';
+import type { Identify } from './core/principal.ts';
+import type { SchedulerView } from './core/scheduling.ts';
 import { Timeline } from './core/timeline.ts';
 import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
@@ -41,6 +43,10 @@ export interface GatewayOptions {
   readonly placement?: Placement;
   /** Takes the place of the inline lane: the copying instance of the benches. */
   readonly inlineLane?: (arena: Arena) => Lane;
+  /** Tells who is calling; without it nobody has a name. */
+  readonly principal?: Identify;
+  /** Pictures of schedulers. */
+  readonly view?: (target: Target) => SchedulerView | null;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -85,6 +91,7 @@ export class Gateway {
   readonly #road: InferRoad;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
+  readonly #view: (target: Target) => SchedulerView | null;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -139,7 +146,8 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
-    const parts = this.#serverParts();
+    this.#view = options.view ?? (() => null);
+    const parts = this.#serverParts(options.principal ?? null);
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
   }
@@ -204,7 +212,7 @@ export class Gateway {
     return inTime;
   }
 
-  #serverParts(): ServerParts {
+  #serverParts(identify: Identify | null): ServerParts {
     const config = this.#config;
     return {
       clock: systemClock,
@@ -217,7 +225,9 @@ export class Gateway {
       gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
+      view: (version) => this.#viewOf(version),
       draining: () => this.#draining,
+      identify,
       metrics: async () => ({ type: this.#metrics.contentType, text: await this.#metrics.text() }),
       debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
@@ -245,6 +255,10 @@ export class Gateway {
       requestsInFlight: this.#road.inFlight,
       lanes: lanes.map(({ up, batch }, i) => ({ placement: this.#placementOf(i), up, busy: batch !== null })),
       models: versions.map(({ model, version, state }) => ({ model, version, ready: state === 'READY' })),
+      schedulers: versions.flatMap((version) => {
+        const view = this.#viewOf(version);
+        return view === null ? [] : [{ model: version.model, version: version.version, view }];
+      }),
       logLinesDropped: this.#log.dropped,
       restarts: this.#supervision?.restarts ?? 0,
       lastRestartCause: this.#supervision?.lastCause ?? '',
@@ -262,6 +276,12 @@ export class Gateway {
       target: this.#target,
       startMs: this.#timeline.times,
     });
+  }
+
+  /** What is known of the scheduler of a version; null where it is not in service. */
+  #viewOf({ state, target: id }: ModelVersion): SchedulerView | null {
+    const target = state === 'READY' ? this.#target(id) : null;
+    return target === null ? null : this.#view(target);
   }
 
   /** The inline lane is the last one. */
@@ -296,10 +316,10 @@ export class Gateway {
   #versionSettled(version: ModelVersion, cause: unknown): void {
     const { model, version: name, state, reason, facts } = version;
     if (state === 'READY') {
-      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as NonNullable<
-        typeof facts
-      >;
-      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize };
+      const { provider, passedOver, placement, measuredUs, measuredRows, maxBatchSize } = facts as ServedFacts;
+      const view = this.#viewOf(version);
+      const target = view === null ? {} : { targetMs: view.targetUs / 1000, targetSource: view.targetSource };
+      const line = { model, version: name, provider, placement, measuredUs, measuredRows, maxBatchSize, ...target };
       if (passedOver === '') this.#log.info(line, 'model ready');
       else this.#log.warn({ ...line, reason: passedOver }, 'model ready, not on the provider it prefers');
     } else this.#log.error({ model, version: name, reason, err: cause }, 'model unavailable');

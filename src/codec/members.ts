@@ -33,24 +33,33 @@ export function checkParameters(value: unknown, where: string): JsonObject {
   return value as JsonObject;
 }
 
+/** The class of a request that states none: 1 is served before it, 3 after it. */
+export const NORMAL_PRIORITY = 2;
+
+/** The lowest class: whatever number a caller states beyond it. */
+const LOWEST_PRIORITY = 3;
+
 /** What the request parameters that Triton reserves ask for. The others are the caller's own and mean nothing here. */
 export interface RequestWishes {
   /** From the first byte, microseconds; 0 = none. */
   readonly timeoutUs: number;
+  /** 1 to 3, the first class first. */
+  readonly priority: number;
   /** Whether outputs are binary where the request lists none. */
   readonly binaryOutputs: boolean;
 }
 
 /**
- * The reserved request parameters. `priority` is checked and not followed yet: 0 and 1 are what every request has. A sequence
- * would need its requests to meet one instance in order, which stateless models do not offer.
+ * The reserved request parameters. `priority` is a class as Triton counts them (1 first, 0 the default), of which there are
+ * three. A sequence would need its requests to meet one instance in order, which stateless models do not offer.
  * @throws {GatewayError} INVALID_ARGUMENT
  */
 export function readWishes(parameters: JsonObject): RequestWishes {
   refuseSequence(parameters);
-  whole(parameters, 'priority', '');
+  const priority = whole(parameters, 'priority', '');
   return {
     timeoutUs: whole(parameters, 'timeout', ' of microseconds'),
+    priority: priority === 0 ? NORMAL_PRIORITY : Math.min(priority, LOWEST_PRIORITY),
     binaryOutputs: flag(parameters, 'binary_data_output'),
   };
 }

@@ -6,7 +6,7 @@
 import { type DatatypeInfo, datatypeOf } from '../core/datatype.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
-import { checkParameters, type JsonObject, optional, readWishes } from './members.ts';
+import { checkParameters, type JsonObject, NORMAL_PRIORITY, optional, readWishes } from './members.ts';
 
 /**
  * Most elements that the dimensions of an empty tensor may stand for, its zeros left out: `[0, 2^40]` is a request of a few
@@ -61,6 +61,8 @@ export interface RequestPlan {
   readonly outputs: readonly PlannedOutput[];
   /** From `parameters.timeout`, microseconds; 0 = none. */
   readonly timeoutUs: number;
+  /** From `parameters.priority`: 1 to 3, the first class first. */
+  readonly priority: number;
   /** Whether an input's numbers stand in the JSON: such a plan says nothing of them. */
   readonly hasJson: boolean;
 }
@@ -83,7 +85,7 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
   if (typeof root !== 'object' || root === null || Array.isArray(root)) throw invalid('the body must be a JSON object');
   const body = root as JsonObject;
   if (optional(body, 'id') !== undefined && typeof body.id !== 'string') throw invalid("'id' must be a string");
-  const { timeoutUs, binaryOutputs } = readWishes(checkParameters(body.parameters, 'the request'));
+  const { timeoutUs, priority, binaryOutputs } = readWishes(checkParameters(body.parameters, 'the request'));
   const byName = readInputs(body.inputs, model, binary);
   const inputs = model.signature.inputs.map((spec) => {
     const input = byName.get(spec.name);
@@ -98,6 +100,7 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
     bodyOrder: bodyOrder(inputs),
     outputs: readOutputs(body.outputs, model.signature, binaryOutputs),
     timeoutUs,
+    priority,
     hasJson: inputs.some((input) => input.source === 'json'),
   });
 }
@@ -125,6 +128,7 @@ export function planRaw(bytes: number, model: PlanModel): RequestPlan {
     bodyOrder: [0],
     outputs,
     timeoutUs: 0,
+    priority: NORMAL_PRIORITY,
     hasJson: false,
   };
 }

@@ -32,36 +32,51 @@ const labelFile = z
   .regex(/^[^/\\\0][^\\\0]*$/, 'a file inside the folder of the model')
   .refine((path) => !path.split('/').includes('..'), 'a file inside the folder of the model');
 
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const INSTANCES = 'a number of at least 1, or { min: 1, max: 4 } with min not above max';
+
+const instanceRange = z.strictObject({ min: z.int().min(1).default(1), max: z.int().min(1).nullable().default(null) });
+
 /** A number is that many, neither more nor less. */
 const instances = z
-  .union(
-    [
-      z
-        .int()
-        .min(1)
-        .transform((count) => ({ min: count, max: count as number | null })),
-      z
-        .strictObject({ min: z.int().min(1).default(1), max: z.int().min(1).nullable().default(null) })
-        .refine(({ min, max }) => max === null || max >= min),
-    ],
-    'a number of at least 1, or { min: 1, max: 4 } with min not above max',
+  .preprocess(
+    (value, context) => {
+      if (Number.isSafeInteger(value) && (value as number) > 0) return { min: value, max: value };
+      if (isMapping(value)) return value;
+      context.addIssue({ code: 'custom', message: INSTANCES });
+      return z.NEVER;
+    },
+    instanceRange.refine(({ min, max }) => max === null || max >= min, INSTANCES),
   )
   .default({ min: 1, max: null });
 
 /** An hour: what takes longer is no request. */
 const MOST_TARGET_MS = 3_600_000;
 
-const slo = z.strictObject({ p99Ms: z.number().positive().max(MOST_TARGET_MS) });
+const targetMs = z.custom<number>(
+  (value) => typeof value === 'number' && value > 0 && value <= MOST_TARGET_MS,
+  `a number of milliseconds above 0 and at most ${MOST_TARGET_MS}`,
+);
+
+const target = z.strictObject({ p99Ms: targetMs });
+
+const slo = z.custom(isMapping, 'a mapping like { p99Ms: 50 }').pipe(target);
 
 const modelSchema = z.strictObject({
-  slo: slo.nullable().default(null),
   maxBatchRows: z.int().min(0).nullable().default(null),
   instances,
+  slo: slo.nullable().default(null),
   queueRows: z.int().min(0).nullable().default(null),
   queueBytes: z.int().min(0).nullable().default(null),
   session: session.prefault({}),
   labels: z.record(z.string().min(1), labelFile).default({}),
 });
+
+/** The mappings inside it whose keys are known. */
+const INNER: Readonly<Record<string, z.ZodObject>> = { instances: instanceRange, slo: target, session };
 
 /**
  * The policy that a model.yaml states, defaults filled in, deeply frozen. An empty text gives all defaults.
@@ -78,6 +93,6 @@ export function parseModelPolicy(text: string, file: string): ModelPolicy {
 
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {
   if (path.length === 0) return Object.keys(modelSchema.shape);
-  if (path.length === 1) return Object.keys(session.shape);
+  if (path.length === 1) return Object.keys(INNER[String(path[0])]?.shape ?? {});
   return ['name', 'deviceId'];
 }

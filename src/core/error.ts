@@ -47,13 +47,16 @@ export type ErrorCode = keyof typeof ERRORS;
 export interface ErrorDetails {
   /** What went wrong underneath: logged, never sent. */
   readonly cause?: unknown;
-  /** Whole seconds for `Retry-After`; 503 and 429 get 1 where it is not given. */
-  readonly retryAfterS?: number;
+  /** Time after which the same request may succeed, milliseconds, Infinity too: for `Retry-After` and `retry-after-ms`. */
+  readonly retryAfterMs?: number;
   /** For `Allow`, with METHOD_NOT_ALLOWED. */
   readonly allow?: string;
   /** The limit that was run into, for the counters and the log. */
   readonly limit?: Limit;
 }
+
+/** Longest time to come back after that is ever named, milliseconds. */
+const MOST_RETRY_MS = 60_000;
 
 /**
  * Every failure a caller may see. `message` is the sentence on the wire: it names the tensor, what was expected and what
@@ -61,7 +64,8 @@ export interface ErrorDetails {
  */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
-  readonly retryAfterS: number;
+  /** Whole milliseconds, at most a minute; 0 where nobody knows a time. */
+  readonly retryAfterMs: number;
   readonly allow: string;
   readonly limit: Limit | null;
 
@@ -69,7 +73,7 @@ export class GatewayError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'GatewayError';
     this.code = code;
-    this.retryAfterS = details.retryAfterS ?? 0;
+    this.retryAfterMs = Math.min(MOST_RETRY_MS, Math.ceil(details.retryAfterMs ?? 0));
     this.allow = details.allow ?? '';
     this.limit = details.limit ?? null;
   }
@@ -78,6 +82,11 @@ export class GatewayError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+
+  /** The same time in whole seconds, never earlier; 1 where nobody knows a time. */
+  get retryAfterS(): number {
+    return Math.max(1, Math.ceil(this.retryAfterMs / 1000));
+  }
 }
 
 /** Shorthand for the most frequent refusal. @param limit the limit it is about */
@@ -85,13 +94,13 @@ export function invalid(message: string, limit?: Limit): GatewayError {
   return new GatewayError('INVALID_ARGUMENT', message, limit === undefined ? {} : { limit });
 }
 
-/** Longest rest of a worker that keeps dying (workers/lane.ts), seconds. */
-const LONGEST_REST_S = 5;
+/** Longest rest of a worker that keeps dying (workers/lane.ts), milliseconds. */
+const LONGEST_REST_MS = 5_000;
 
 /** There is nothing that could run a request of this model now. */
 export function instanceLost(model: string): GatewayError {
   const message = `model '${model}' has no worker at the moment; they are being replaced`;
-  return new GatewayError('INSTANCE_LOST', message, { retryAfterS: LONGEST_REST_S });
+  return new GatewayError('INSTANCE_LOST', message, { retryAfterMs: LONGEST_REST_MS });
 }
 
 /** `error` as a GatewayError: itself, or INTERNAL with the original as its cause (its text stays in the log). */

@@ -36,6 +36,8 @@ export interface ServedFacts {
   readonly measuredRows: number;
   readonly measuredUs: number;
   readonly instances: number;
+  /** Fewest and most of them that may run it, as load wants. */
+  readonly instanceRange: { readonly min: number; readonly max: number };
   readonly provider: string;
   /** Why the provider that the file prefers did not take it; empty where it did. */
   readonly passedOver: string;

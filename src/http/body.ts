@@ -40,7 +40,6 @@ export class GatherLedger {
   take(bytes: number): void {
     if (this.#taken + bytes > this.#limit) {
       throw new GatewayError('OVERLOADED', 'the memory for request bodies is used up', {
-        retryAfterS: 1,
         limit: 'gatherBytes',
       });
     }

@@ -5,7 +5,7 @@
 
 import type { HttpResponse } from 'uWebSockets.js';
 import { asGatewayError, GatewayError } from '../core/error.ts';
-import type { Snapshot } from '../core/model.ts';
+import type { ModelVersion, Snapshot } from '../core/model.ts';
 import { findVersion, isReady, resolve } from '../routing/resolve.ts';
 import { tooLarge } from './body.ts';
 import { CONTROL_BODY_BYTES, ControlBody } from './control-body.ts';
@@ -14,9 +14,13 @@ import type { Exchange } from './exchange.ts';
 import type { RequestHeaders } from './headers.ts';
 import { openApiDocument } from './openapi.ts';
 import type { Route } from './path.ts';
+import { capacityDocument, type Scheduled, schedulerDocument } from './scheduling.ts';
 import type { ServerParts } from './server.ts';
 import { allStatistics, modelStatistics, type StatisticsSource } from './statistics.ts';
 import type { UploadWatch } from './uploads.ts';
+
+/** Pictures of the inside, tenants by name included: not for web pages. */
+const GUARDED: ReadonlySet<Route['name']> = new Set(['debug', 'scheduler', 'capacity']);
 
 /** Answers the control routes of one listener. */
 export class Control {
@@ -36,9 +40,9 @@ export class Control {
   /** Answers `route`, which takes the request's method. @throws {GatewayError} */
   answer(exchange: Exchange, res: HttpResponse, headers: RequestHeaders, route: Route): void {
     if (route.name === 'metrics') this.#metrics(exchange, res);
-    else if (route.name === 'debug') {
+    else if (GUARDED.has(route.name)) {
       this.#parts.guard.check(headers.host, headers.origin);
-      exchange.json(this.#parts.debug());
+      exchange.json(this.#document(route));
     } else if (exchange.method === 'POST') this.#posted(exchange, res, headers, route);
     else exchange.json(this.#document(route));
   }
@@ -65,6 +69,12 @@ export class Control {
         return modelConfig(findVersion(snapshot, model, version));
       case 'modelStatistics':
         return modelStatistics(snapshot, model, version, this.#statistics);
+      case 'scheduler':
+        return this.#scheduler(resolve(snapshot, model, version));
+      case 'capacity':
+        return capacityDocument([...snapshot.models.values()].flatMap(({ versions }) => this.#scheduled(versions)));
+      case 'debug':
+        return this.#parts.debug();
       case 'modelReady':
         return { name: resolve(snapshot, model, version).model, ready: true };
       case 'systemSharedMemory':
@@ -73,6 +83,21 @@ export class Control {
       default:
         throw new GatewayError('ROUTE_NOT_FOUND', 'Not Found');
     }
+  }
+
+  /** @throws {GatewayError} MODEL_NOT_READY */
+  #scheduler(version: ModelVersion): unknown {
+    const [scheduled] = this.#scheduled([version]);
+    if (scheduled !== undefined) return schedulerDocument(scheduled, this.#parts.clock.nowUs());
+    throw new GatewayError('MODEL_NOT_READY', `model '${version.model}' is not ready`);
+  }
+
+  /** Those of the versions that are in service. */
+  #scheduled(versions: readonly ModelVersion[]): Scheduled[] {
+    return versions.flatMap((version) => {
+      const view = this.#parts.view(version);
+      return view === null || version.facts === null ? [] : [{ version, facts: version.facts, view }];
+    });
   }
 
   #ready(snapshot: Snapshot): unknown {

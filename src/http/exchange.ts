@@ -244,10 +244,16 @@ export class Exchange {
 function writeErrorHeaders(res: HttpResponse, error: GatewayError): void {
   const { status, retry } = ERRORS[error.code];
   res.writeHeader('X-Error-Code', error.code);
-  if (retry && status !== 504) res.writeHeader('Retry-After', `${Math.max(1, error.retryAfterS)}`);
+  if (retry && status !== 504) writeRetry(res, error);
   if (error.allow !== '') res.writeHeader('Allow', error.allow);
   if (error.code === 'UNSUPPORTED_ENCODING') res.writeHeader('Accept-Encoding', 'gzip, deflate');
   if (error.code === 'UNAUTHENTICATED') res.writeHeader('WWW-Authenticate', 'Bearer');
+}
+
+/** Whole seconds for everybody, and the moment itself for whoever would rather not wait for the next full second. */
+function writeRetry(res: HttpResponse, { retryAfterS, retryAfterMs }: GatewayError): void {
+  res.writeHeader('Retry-After', `${retryAfterS}`);
+  if (retryAfterMs > 0) res.writeHeader('retry-after-ms', `${retryAfterMs}`);
 }
 
 /** A request id that may be echoed and logged: printable, short; anything else is treated as absent. */

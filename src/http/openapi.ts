@@ -28,6 +28,8 @@ const CONTENTS: Readonly<Record<RouteName, Content>> = {
   modelReady: { answer: 'ModelReady' },
   modelConfig: { answer: 'ModelConfig' },
   modelStatistics: { answer: 'Statistics' },
+  scheduler: { answer: 'Scheduler' },
+  capacity: { answer: 'Capacity' },
   infer: { answer: 'InferenceResponse', request: 'InferenceRequest', required: true },
   systemSharedMemory: { answer: 'SharedMemoryStatus' },
   cudaSharedMemory: { answer: 'SharedMemoryStatus' },
@@ -41,8 +43,10 @@ const INFER_HEADERS: readonly (readonly [string, object, string])[] = [
   [
     'X-Request-Timeout-Ms',
     { type: 'integer', minimum: 0 },
-    'Deadline from the first byte; the shortest one given holds',
+    'Deadline from the first byte; the shortest one given holds, a malformed one is passed over',
   ],
+  ['x-envoy-expected-rq-timeout-ms', { type: 'integer', minimum: 0 }, 'The same, as Envoy says it'],
+  ['grpc-timeout', { type: 'string', pattern: '^[0-9]{1,8}[HMSmun]$' }, 'The same, as gRPC says it'],
   ['X-Request-Id', { type: 'string', maxLength: 128 }, 'Given back, and in the log'],
   ['traceparent', { type: 'string' }, 'W3C Trace Context, continued in the answer'],
 ];
@@ -112,7 +116,15 @@ function errorResponse(): unknown {
   const code = { description: 'Stable code of the error', schema: { type: 'string', enum: Object.keys(ERRORS) } };
   return {
     description: 'Any failure: one sentence, its code in a header',
-    headers: { 'X-Error-Code': code, 'X-Request-Id': { schema: { type: 'string' } } },
+    headers: {
+      'X-Error-Code': code,
+      'X-Request-Id': { schema: { type: 'string' } },
+      'Retry-After': { description: 'Whole seconds, with 408, 429 and 503', schema: { type: 'integer', minimum: 1 } },
+      'retry-after-ms': {
+        description: 'The same moment in milliseconds, where it was computed',
+        schema: { type: 'integer', minimum: 1 },
+      },
+    },
     content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
   };
 }

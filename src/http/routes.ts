@@ -62,6 +62,18 @@ export const ROUTES = {
     listener: 'inference',
     summary: 'Statistics of a model: of one version, or of all that serve',
   },
+  scheduler: {
+    path: `${MODEL_PATH}/scheduler`,
+    methods: READ,
+    listener: 'admin',
+    summary: 'What the scheduler of a model version has learned, decides, and why',
+  },
+  capacity: {
+    path: '/v2/capacity',
+    methods: READ,
+    listener: 'admin',
+    summary: 'Capacity and headroom of every version in service, rows per second at its target',
+  },
   infer: { path: `${MODEL_PATH}/infer`, methods: ['POST'], listener: 'inference', summary: 'Inference' },
   systemSharedMemory: {
     path: '/v2/systemsharedmemory/status',

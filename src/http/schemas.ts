@@ -4,10 +4,26 @@ import { DATATYPES } from '../core/datatype.ts';
 
 const text = { type: 'string' };
 const whole = { type: 'integer', minimum: 0 };
+const amount = { type: 'number', minimum: 0 };
 const dims = { type: 'array', items: { type: 'integer' } };
 const parameters = {
   type: ['object', 'null'],
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
+};
+
+/** Those of a request that mean something here. */
+const requestParameters = {
+  timeout: {
+    type: ['integer', 'null'],
+    minimum: 0,
+    description: 'Deadline, microseconds from the first byte; 0 = none',
+  },
+  priority: {
+    type: ['integer', 'null'],
+    minimum: 0,
+    description: 'Class: 1 is served first, 2 is normal (so are 0 and none), 3 and above comes last',
+  },
+  binary_data_output: { type: ['boolean', 'null'], description: 'Outputs are binary where the request lists none' },
 };
 
 /** An object of these members: all of them required, or those named. */
@@ -30,6 +46,9 @@ function ref(name: string): object {
 
 const DURATIONS = ['compute_input', 'compute_infer', 'compute_output'];
 const durations = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, ref('Duration')]));
+
+const target = { targetMs: amount, targetSource: { enum: ['slo', 'callers', 'measured'] } };
+const rates = { capacityRowsPerS: amount, offeredRowsPerS: amount, servedRowsPerS: amount };
 
 /** All of them by name. */
 export const SCHEMAS = {
@@ -73,6 +92,31 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  Scheduler: exactly({
+    name: text,
+    version: text,
+    ...target,
+    batchRows: { ...whole, description: 'Most rows of a batch now' },
+    kneeRows: { ...whole, description: 'Smallest batch beyond which rows per second hardly grow, whatever the target' },
+    guardRatio: { ...amount, description: 'What predictions are stretched by: 0.1 is a tenth longer' },
+    guardSaturated: { type: 'boolean', description: 'Whether that is at its bound' },
+    ...rates,
+    placement: { enum: ['inline', 'worker'] },
+    instances: exactly({ min: whole, max: whole, running: whole }),
+    lanes: listOf(whole),
+    queue: exactly({
+      requests: whole,
+      rows: whole,
+      waiting: listOf(exactly({ priority: whole, tenant: text, requests: whole, rows: whole, oldestMs: amount })),
+    }),
+    requests: exactly({ admitted: whole, refused: whole, impossible: whole, late: whole }),
+    speedShifts: { ...whole, description: 'Sudden changes of speed noticed so far' },
+    curve: listOf(exactly({ rows: whole, ms: amount, batches: whole })),
+    decisions: listOf(exactly({ agoMs: amount, what: text })),
+  }),
+  Capacity: exactly({
+    models: listOf(exactly({ name: text, version: text, ...target, ...rates, headroomRowsPerS: amount })),
+  }),
   RepositoryIndexRequest: object({ ready: { type: ['boolean', 'null'] } }, []),
   RepositoryIndex: listOf(
     exactly(
@@ -88,7 +132,7 @@ export const SCHEMAS = {
   InferenceRequest: object(
     {
       id: { type: ['string', 'null'] },
-      parameters,
+      parameters: { ...parameters, properties: requestParameters },
       inputs: listOf(ref('RequestInput')),
       outputs: { type: ['array', 'null'], items: ref('RequestOutput') },
     },

@@ -18,7 +18,9 @@ import {
 } from 'uWebSockets.js';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError, invalid } from '../core/error.ts';
-import type { Snapshot } from '../core/model.ts';
+import type { ModelVersion, Snapshot } from '../core/model.ts';
+import { ANONYMOUS, type Identify, MOST_TENANT_CHARACTERS, type Principal } from '../core/principal.ts';
+import type { SchedulerView } from '../core/scheduling.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
 import { resolve } from '../routing/resolve.ts';
@@ -57,7 +59,11 @@ export interface ServerParts extends UploadLimits {
   readonly snapshot: () => Snapshot;
   /** The data plane's object of a READY version. */
   readonly target: (id: number) => Target | null;
+  /** What the scheduler knows of a version; null where that is not in service. */
+  readonly view: (version: ModelVersion) => SchedulerView | null;
   readonly draining: () => boolean;
+  /** Who is calling; null = nobody has a name. */
+  readonly identify: Identify | null;
   /** Prometheus text and its content type. */
   readonly metrics: () => Promise<{ type: string; text: string }>;
   /** The picture of everything, for the admin listener. */
@@ -73,6 +79,8 @@ export class HttpServer {
   readonly #app: TemplatedApp;
   readonly #wire: Wire;
   readonly #headers = new RequestHeaders();
+  /** Who sent the request that is being read: valid until the next one, as the headers are. */
+  #principal = ANONYMOUS;
   /** Infer paths seen, with their targets, for the snapshot they were resolved in. */
   readonly #hot = new Map<string, Target>();
   #hotSnapshot: Snapshot | null = null;
@@ -174,6 +182,7 @@ export class HttpServer {
         exchange.tracestate = headers.tracestate;
       }
       if (headers.repeated !== '') refuseRepeated(exchange, headers.repeated);
+      if (this.#parts.identify !== null) this.#principal = identified(this.#parts.identify, req);
       const hot = method === 'POST' ? this.#hotTarget(path) : undefined;
       if (hot !== undefined) this.#infer(exchange, res, hot);
       else this.#routed(exchange, res);
@@ -250,13 +259,20 @@ export class HttpServer {
     // Both lengths speak of the body as it is before it is packed, or of nothing that we know yet.
     const headBytes = headLength(headers.headLength, coding === null ? totalBytes : -1);
     const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
-    const request = road.open(target, exchange, exchange.startedUs, timeoutUs);
+    const request = road.open(target, exchange, exchange.startedUs, timeoutUs, this.#principal.tenant);
     exchange.infer = request;
     const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered);
     res.onAborted(() => body.abort());
     this.#uploads.began(body);
     res.onData((chunk, last) => body.chunk(chunk, last));
   }
+}
+
+/** @throws {GatewayError} INVALID_ARGUMENT where the tenant's name is too long */
+function identified(identify: Identify, req: HttpRequest): Principal {
+  const principal = identify((name) => req.getHeader(name));
+  if (principal.tenant.length <= MOST_TENANT_CHARACTERS) return principal;
+  throw invalid(`the name of the tenant is longer than ${MOST_TENANT_CHARACTERS} characters`);
 }
 
 /**

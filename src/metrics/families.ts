@@ -7,7 +7,9 @@
 import type { ErrorCode } from '../core/error.ts';
 import type { Limit } from '../core/limit.ts';
 import type { Placement } from '../core/model.ts';
+import type { SchedulerView } from '../core/scheduling.ts';
 import type { FastHistogram } from './fast.ts';
+import { SCHEDULER_FAMILIES } from './scheduler-families.ts';
 import type { TargetGauges, TargetMetrics, WatchedTarget } from './target.ts';
 
 const US_PER_S = 1e6;
@@ -25,6 +27,8 @@ export interface Readings {
   readonly requestsInFlight: number;
   readonly lanes: readonly { readonly placement: Placement; readonly up: boolean; readonly busy: boolean }[];
   readonly models: readonly { readonly model: string; readonly version: string; readonly ready: boolean }[];
+  /** Pictures of the schedulers of versions in service. */
+  readonly schedulers: readonly { readonly model: string; readonly version: string; readonly view: SchedulerView }[];
   /** Log lines lost so far. */
   readonly logLinesDropped: number;
   /** How often the supervisor started the process again; and why the last time, empty where it never did. */
@@ -101,6 +105,7 @@ export const FAMILIES: readonly Family[] = [
     'Requests run again after their batch failed',
     (t) => t.gauges().retries,
   ),
+  ...SCHEDULER_FAMILIES,
   family('gauge', 'penstock_model_ready', 'Whether the version is READY: 1 or 0', ({ now }) =>
     now.models.map(({ model, version, ready }) => ({ labels: { model, version }, value: ready ? 1 : 0 })),
   ),

@@ -5,12 +5,9 @@ import { GatewayError, instanceLost } from '../core/error.ts';
 import type { InferRequest } from './request.ts';
 import type { Target } from './target.ts';
 
-/** Longest `Retry-After` ever named, seconds. */
-const MOST_RETRY_S = 60;
-
 /**
  * Whether a request may go on to be decoded: its queue has room for it.
- * @throws {GatewayError} OVERLOADED with the seconds after which the queue will have drained; INSTANCE_LOST
+ * @throws {GatewayError} OVERLOADED with the time after which the queue will have drained; INSTANCE_LOST
  */
 export function admit(driver: Driver<InferRequest>, target: Target, rows: number, bytes: number): void {
   if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target, bytes);
@@ -22,7 +19,7 @@ export function overloaded(target: Target, bytes: number): GatewayError {
   if (queue.lost) return instanceLost(target.model);
   const limit = queue.bytes + bytes > queue.spec.queueBytes ? 'queueBytes' : 'queueRows';
   return new GatewayError('OVERLOADED', `the queue of model '${target.model}' is full`, {
-    retryAfterS: drainSeconds(target),
+    retryAfterMs: drainMs(target),
     limit,
   });
 }
@@ -32,10 +29,10 @@ export function arenaUsedUp(): GatewayError {
   return new GatewayError('OVERLOADED', 'the memory for requests is used up', { limit: 'arenaBytes' });
 }
 
-/** Time until what waits now has run, from the run time measured at load; whole seconds of at least 1. */
-export function drainSeconds(target: Target): number {
+/** Time until what waits now has run, from the run time measured at load; milliseconds above 0. */
+export function drainMs(target: Target): number {
   const { measuredUs, measuredRows, instances } = target.facts;
   const perRowUs = measuredUs / Math.max(1, measuredRows);
-  const seconds = (target.queue.rows * perRowUs) / Math.max(1, instances) / 1e6;
-  return Math.min(MOST_RETRY_S, Math.max(1, Math.ceil(seconds)));
+  const drainUs = (target.queue.rows * perRowUs) / Math.max(1, instances);
+  return Math.max(1, drainUs / 1000);
 }

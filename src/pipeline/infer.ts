@@ -67,9 +67,10 @@ export class InferRoad implements Passage<InferRequest> {
    * Steps 2 to 4: a request for `target` is announced.
    * @param arrivalUs when its first byte was read: what deadlines count from.
    * @param timeoutUs the time its headers give it; 0 where they give none.
+   * @param tenant of the caller; empty where it has no name.
    * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED
    */
-  open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number): InferRequest {
+  open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number, tenant: string): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     try {
       admit(this.driver, target, 1, 0);
@@ -79,6 +80,7 @@ export class InferRoad implements Passage<InferRequest> {
     }
     this.#open++;
     const request = new InferRequest(target, reply, arrivalUs);
+    request.tenant = tenant;
     if (timeoutUs > 0) request.deadlineUs = arrivalUs + timeoutUs;
     return request;
   }

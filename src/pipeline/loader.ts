@@ -133,6 +133,7 @@ export class ModelLoader implements Loader {
       measuredRows: rows,
       measuredUs: Math.round(measuredUs),
       instances: homes.length,
+      instanceRange: rangeOf(found.policy, homes.length),
       provider: info.provider,
       passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
@@ -227,6 +228,12 @@ export class ModelLoader implements Loader {
     });
     return { run: { session, inputs, outputs: signature.outputs.map(() => null) }, block };
   }
+}
+
+/** What model.yaml says, as far as there are lanes for it. */
+function rangeOf({ instances }: ModelPolicy, lanes: number): { min: number; max: number } {
+  const max = Math.min(instances.max ?? lanes, lanes);
+  return { min: Math.min(instances.min, max), max };
 }
 
 function inlineRows(maxBatchSize: number, rows: number, measuredUs: number): number {

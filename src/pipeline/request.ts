@@ -18,6 +18,9 @@ export class InferRequest implements Traveller {
   readonly reply: Reply;
   readonly arrivalUs: number;
   deadlineUs = Number.POSITIVE_INFINITY;
+  tenant = '';
+  priority = 2;
+  place: unknown = null;
   entry: PlanEntry | null = null;
   /** The caller's id as JSON text; empty = none. */
   id = '';

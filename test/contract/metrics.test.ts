@@ -5,12 +5,14 @@ import { describeConfig } from '../../src/config/schema.ts';
 import { ERRORS } from '../../src/core/error.ts';
 import { LIMITS } from '../../src/core/limit.ts';
 import { B, I, post, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { VIEW } from '../support/scheduler-view.ts';
 import { metricValue, type ScrapedFamily, scrape } from '../support/scrape.ts';
 
 /** Unit by the end of a name, as Prometheus' naming rules want it; what ends otherwise is a count. */
 const UNITS = ['seconds', 'bytes', 'rows'];
 
 function unitOf(name: string): string {
+  if (name.endsWith('_rows_per_second')) return 'rows/s';
   const last = name.replace(/_total$/, '').split('_');
   return UNITS.find((unit) => last.includes(unit)) ?? '-';
 }
@@ -40,7 +42,8 @@ async function afterCollection(adminUrl: string): Promise<ScrapedFamily[]> {
 let server: RunningGateway;
 
 beforeAll(async () => {
-  server = await startGateway(['simple', 'id_fp32', 'broken'], ['--workers', '1', '--limits-json-depth', '5']);
+  const flags = ['--workers', '1', '--limits-json-depth', '5'];
+  server = await startGateway(['simple', 'id_fp32', 'broken'], flags, { view: () => VIEW });
 });
 afterAll(() => server.stop());
 

@@ -43,6 +43,11 @@ describe('a deadline in a header', () => {
         .status,
     ).toBe(200);
   });
+
+  test('that is malformed takes nothing from a good one beside it', async () => {
+    const malformed = { 'X-Request-Timeout-Ms': '1e3', 'grpc-timeout': '30' };
+    expect((await slow({ ...malformed, 'x-envoy-expected-rq-timeout-ms': '30' })).status).toBe(504);
+  });
 });
 
 describe('a trace', () => {

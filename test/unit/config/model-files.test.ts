@@ -37,6 +37,22 @@ describe('model.yaml', () => {
     });
   });
 
+  it.each([
+    ['instances: 3', { min: 3, max: 3 }],
+    ['instances: { min: 2 }', { min: 2, max: null }],
+    ['instances: { max: 4 }', { min: 1, max: 4 }],
+    ['instances: { min: 2, max: 2 }', { min: 2, max: 2 }],
+  ])('takes %s', (text, expected) => expect(parseModelPolicy(text, 'f').instances).toEqual(expected));
+
+  it('takes a target that is not stated for none', () => {
+    expect(parseModelPolicy('slo: null', 'f').slo).toBeNull();
+    expect(parseModelPolicy('slo:', 'f').slo).toBeNull();
+  });
+
+  it('takes a target of a part of a millisecond', () => {
+    expect(parseModelPolicy('slo: { p99Ms: 0.5 }', 'f').slo).toEqual({ p99Ms: 0.5 });
+  });
+
   it('takes a provider as a name or with its device, in order', () => {
     const text = 'session: { executionProviders: [{ name: cuda, deviceId: 1 }, cpu] }';
     expect(parseModelPolicy(text, 'f').session.executionProviders).toEqual([
@@ -53,11 +69,27 @@ describe('model.yaml', () => {
   it.each([
     ['maxBatchRow: 1', "m.yaml:1:1: unknown key 'maxBatchRow'; expected one of maxBatchRows"],
     ['maxBatchRows: -1', 'm.yaml:1:1: maxBatchRows: expected at least 0, found -1'],
-    ['instances: 0', 'a number of at least 1, or { min: 1, max: 4 }'],
-    ['instances: { min: 3, max: 2 }', 'with min not above max'],
-    ['slo: { p99Ms: 0 }', 'slo.p99Ms'],
-    ['slo: { p99Ms: .nan }', 'slo.p99Ms'],
-    ['slo: 50', 'slo'],
+    ['instances: 0', 'm.yaml:1:1: instances: expected a number of at least 1, or { min: 1, max: 4 }'],
+    ['instances: 1.5', 'or { min: 1, max: 4 } with min not above max, found 1.5'],
+    ['instances: [1]', 'or { min: 1, max: 4 } with min not above max, found [1]'],
+    ['slo: { p99Ms: 5 }\ninstances:\n  min: 3\n  max: 2', 'm.yaml:2:1: instances: expected a number of at least 1'],
+    ['instances: { min: 3, max: 2 }', 'with min not above max, found {"min":3,"max":2}'],
+    ['instances: { min: 0 }', 'm.yaml:1:14: instances.min: expected at least 1, found 0'],
+    ['instances: { mim: 2 }', "m.yaml:1:14: unknown key 'mim'; expected one of min, max"],
+    [
+      'slo: { p99Ms: 0 }',
+      'm.yaml:1:8: slo.p99Ms: expected a number of milliseconds above 0 and at most 3600000, found 0',
+    ],
+    ['slo: { p99Ms: -5 }', 'found -5'],
+    ['slo: { p99Ms: .nan }', 'slo.p99Ms: expected a number of milliseconds above 0 and at most 3600000, found NaN'],
+    ['slo: { p99Ms: .inf }', 'found Infinity'],
+    ['slo: { p99Ms: 3600001 }', 'at most 3600000, found 3600001'],
+    ['slo: { p99Ms: "50" }', 'slo.p99Ms: expected a number of milliseconds above 0 and at most 3600000, found "50"'],
+    ['slo: {}', 'slo.p99Ms: expected a number of milliseconds above 0 and at most 3600000, found nothing'],
+    ['slo: { p99: 50, p99Ms: 50 }', "m.yaml:1:8: unknown key 'p99'; expected one of p99Ms"],
+    ['slo: 50', 'm.yaml:1:1: slo: expected a mapping like { p99Ms: 50 }, found 50'],
+    ['slo: [50]', 'm.yaml:1:1: slo: expected a mapping like { p99Ms: 50 }, found [50]'],
+    ['maxDelayMs: 5', "unknown key 'maxDelayMs'"],
     ['session: { executionProviders: [tpu] }', 'expected cpu or cuda, found'],
     ['session: { executionProviders: [] }', 'expected a length of at least 1'],
     ['labels: { y: ../secret }', 'a file inside the folder of the model'],

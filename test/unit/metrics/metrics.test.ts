@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../../../src/core/error.ts';
+import type { SchedulerView } from '../../../src/core/scheduling.ts';
 import type { Readings } from '../../../src/metrics/families.ts';
 import { DURATION_BOUNDS_US, FastHistogram } from '../../../src/metrics/fast.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { type TargetGauges, TargetMetrics } from '../../../src/metrics/target.ts';
+import { VIEW } from '../../support/scheduler-view.ts';
 
 describe('a histogram', () => {
   it('puts every value into the first bucket whose bound is not below it', () => {
@@ -49,6 +51,7 @@ const READINGS: Readings = {
     { model: 'digits', version: '2', ready: true },
     { model: 'broken', version: '1', ready: false },
   ],
+  schedulers: [],
   restarts: 3,
   lastRestartCause: 'SIGSEGV',
   logLinesDropped: 7,
@@ -63,6 +66,57 @@ const GAUGES: TargetGauges = {
   headHits: 100,
   headMisses: 9,
 };
+
+describe('the text of schedulers', () => {
+  async function text(view: SchedulerView): Promise<string[]> {
+    const schedulers = [{ model: 'digits', version: '2', view }];
+    const metrics = new Metrics(() => ({ ...READINGS, schedulers }));
+    const lines = (await metrics.text()).split('\n').filter((line) => line.startsWith('penstock_scheduler_'));
+    metrics.dispose();
+    return lines.map((line) => line.replace('penstock_scheduler_', '').replace('model="digits",version="2"', ''));
+  }
+
+  it('shows every figure in base units', async () => {
+    expect(await text(VIEW)).toEqual([
+      'target_seconds{} 0.05',
+      'target_source{,source="slo"} 1',
+      'target_source{,source="callers"} 0',
+      'target_source{,source="measured"} 0',
+      'batch_limit_rows{} 40',
+      'knee_rows{} 24',
+      'predicted_seconds{,rows="1"} 0.0015',
+      'predicted_seconds{,rows="8"} 0.00250025',
+      'speed_shifts_total{} 2',
+      'guard_ratio{} 0.125',
+      'guard_saturated{} 1',
+      'capacity_rows_per_second{} 1200.75',
+      'offered_rows_per_second{} 900.25',
+      'served_rows_per_second{} 850.5',
+      'waiting_rows{,priority="1"} 4',
+      'waiting_rows{,priority="2"} 0',
+      'waiting_rows{,priority="3"} 15',
+      'decisions_total{,decision="admitted"} 101',
+      'decisions_total{,decision="refused"} 13',
+      'decisions_total{,decision="impossible"} 17',
+      'late_total{} 4',
+    ]);
+  });
+
+  it('has no more series for a thousand tenants and a thousand sizes, and no tenant in any', async () => {
+    const many = (count: number): SchedulerView => ({
+      ...VIEW,
+      curve: Array.from({ length: count }, (_, i) => ({ rows: i + 1, us: 10 + i, batches: 1 })),
+      waiting: Array.from({ length: count }, (_, i) => {
+        return { priority: 1 + (i % 3), tenant: `tenant-${i}`, requests: 1, rows: 1, oldestUs: i };
+      }),
+    });
+    const names = (lines: string[]) => lines.map((line) => line.replace(/ \S+$/, ''));
+    const lines = names(await text(many(1_024)));
+    expect(lines).toEqual(names(await text(many(5_000))));
+    expect(lines.filter((line) => line.includes('rows="'))).toHaveLength(11);
+    expect(lines.filter((line) => line.includes('tenant-'))).toEqual([]);
+  });
+});
 
 describe('the text for Prometheus', () => {
   let metrics: Metrics;

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../../../src/core/error.ts';
+
+describe('the time after which a refused request may come again', () => {
+  it.each([
+    [undefined, 0, 1],
+    [0.2, 1, 1],
+    [1, 1, 1],
+    [999.5, 1_000, 1],
+    [1_000, 1_000, 1],
+    [1_001, 1_001, 2],
+    [60_000, 60_000, 60],
+    [60_000.1, 60_000, 60],
+    [Number.POSITIVE_INFINITY, 60_000, 60],
+  ])('%s ms is %d whole milliseconds and %d whole seconds, never earlier', (retryAfterMs, ms, seconds) => {
+    const error = new GatewayError('OVERLOADED', 'full', retryAfterMs === undefined ? {} : { retryAfterMs });
+    expect([error.retryAfterMs, error.retryAfterS]).toEqual([ms, seconds]);
+  });
+});
