@@ -16,6 +16,7 @@ import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
 import { schedulerCost } from './scheduler-cost.ts';
+import { tenants } from './tenants.ts';
 
 /** The registry. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -37,4 +38,5 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   idle: idleConnections,
   RSS: memoryGrowth,
   'scheduler-cost': schedulerCost,
+  tenants,
 };

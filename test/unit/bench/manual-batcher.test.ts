@@ -12,7 +12,7 @@ function setUp(rows: number, delayUs: number, { queueRows = 100, lanes = 1 } = {
   const arrive = (nowUs: number, deadlineUs = Number.POSITIVE_INFINITY) => {
     const traveller = new BareTraveller();
     traveller.again(nowUs, deadlineUs);
-    return { traveller, refusal: batcher.arrive(queue, traveller, nowUs) };
+    return { traveller, refusal: batcher.arrive(queue, traveller) };
   };
   return { batcher, queue, wakes, arrive };
 }
