@@ -17,6 +17,7 @@ import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
 import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
+import { type ConnectionBounds, connectionBounds, openFileLimit } from './http/open-files.ts';
 import { HttpServer, type ServerParts } from './http/server.ts';
 import type { Logger } from './logging/logger.ts';
 import type { Readings } from './metrics/families.ts';
@@ -222,6 +223,7 @@ export class Gateway {
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
       ...config.limits,
+      connections: this.#connectionBounds(),
       gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
@@ -232,6 +234,17 @@ export class Gateway {
       debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
     };
+  }
+
+  #connectionBounds(): ConnectionBounds {
+    const { limits, workers } = this.#config;
+    const files = openFileLimit();
+    const bounds = connectionBounds(limits.connections, files, workers);
+    if (bounds.inference < limits.connections) {
+      const line = { configured: limits.connections, taken: bounds.inference, openFiles: files };
+      this.#log.warn(line, 'fewer connections than configured: the process may not open more files (ulimit -n)');
+    }
+    return bounds;
   }
 
   #started(): void {

@@ -11,6 +11,8 @@ import { modelFile, writePolicy } from './models.ts';
 export const TENANT_HEADER = 'x-bench-tenant';
 /** Of the model. */
 export const SHARED = 'shared';
+/** About its rows per second on one core, where a search for the capacity begins. */
+export const SHARED_LIGHT = 1_200;
 const WIDTH = 64;
 const LAYERS = [WIDTH, 2048, 2048, 2048, 2048, WIDTH];
 

@@ -15,6 +15,7 @@ import { rivals } from './bm-12-rivals.ts';
 import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
+import { overloadMinute } from './overload-60.ts';
 import { schedulerCost } from './scheduler-cost.ts';
 import { tenants } from './tenants.ts';
 
@@ -37,6 +38,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   generator: generatorCost,
   idle: idleConnections,
   RSS: memoryGrowth,
+  'overload-60': overloadMinute,
   'scheduler-cost': schedulerCost,
   tenants,
 };

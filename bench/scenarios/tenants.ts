@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Counters, readCounters } from '../../src/load/counters.ts';
 import type { LoadFigures } from '../../src/load/figures.ts';
 import { due } from '../../src/load/units.ts';
-import { SHARED, tenantLoad, writeShared } from '../http/tenants.ts';
+import { SHARED, SHARED_LIGHT, tenantLoad, writeShared } from '../http/tenants.ts';
 import type { OpenPlan } from '../runner/open-generator.ts';
 import { type OpenBench, openServer, sliceOf, WARM_S, withGenerator } from '../runner/open-server.ts';
 import type { Server } from '../runner/process.ts';
@@ -19,8 +19,6 @@ const VICTIM = 0.25;
 const FLOOD = 50;
 /** What the victim's p99 may be, in its solo p99, beside one batch. */
 const MOST = 1.3;
-/** About what a core does of the model a second, where the search begins. */
-const GUESS = 1_200;
 const SETTLE_MS = 500;
 
 /** The figure is the victim's p99 less one batch, in its solo p99. */
@@ -38,10 +36,11 @@ function measure(effort: Effort, models: string): Promise<Outcome> {
     const victim = tenantLoad('victim');
     const server = await openServer(bench, models, victim, [entry, models, String(bench.layout.instances)]);
     try {
-      const most = { deadlineMs: TARGET_MS, most: 2 * GUESS };
+      const guess = SHARED_LIGHT * bench.layout.instances;
+      const most = { deadlineMs: TARGET_MS, most: 2 * guess };
       const slice = sliceOf(bench, server.url, victim, most, effort);
-      await slice(GUESS / 2, WARM_S);
-      const { goodput } = await bestSteady(GUESS * bench.layout.instances, slice);
+      await slice(guess / 2, WARM_S);
+      const { goodput } = await bestSteady(guess, slice);
       let seed = 1_000;
       return await measureRounds(effort.rounds, () => oneRound(bench, server, effort, VICTIM * goodput, ++seed));
     } finally {
