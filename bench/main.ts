@@ -1,9 +1,10 @@
 /**
- * `npm run bench -- NAME [--rounds N] [--slice-s S] [--quick] [--requests N] [--leak] [--peers A,B]
- * [--layout apart|aside|shared]` prints a table row and
- * writes the figures as JSON; `npm run bench -- install [PEER ...]` fetches rivals.
+ * `npm run bench -- NAME [--rounds N] [--slice-s S] [--quick] [--requests N] [--leak] [--peers A,B] [--seed N]
+ * [--layout apart|aside|shared]` prints a table row and writes the figures as JSON; `npm run bench -- install [PEER ...]`
+ * fetches rivals.
  */
 
+import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { withModels } from './http/models.ts';
 import { peersNamed } from './peers/all.ts';
@@ -17,6 +18,8 @@ import { SCENARIOS } from './scenarios/all.ts';
 const [USAGE, UNAVAILABLE] = [64, 69];
 const DEFAULTS = { rounds: 9, sliceS: 3 };
 const QUICK = { rounds: 1, sliceS: 1 };
+/** Seeds that are drawn where none is said lie below. */
+const SEEDS = 1_000_000;
 
 function readArguments() {
   return parseArgs({
@@ -29,6 +32,7 @@ function readArguments() {
       leak: { type: 'boolean', default: false },
       peers: { type: 'string', default: '' },
       layout: { type: 'string', default: DEFAULT_LAYOUT },
+      seed: { type: 'string', default: String(randomInt(SEEDS)) },
     },
   });
 }
@@ -44,7 +48,9 @@ async function main(): Promise<number> {
   const effort = effortOf(values, scenario);
   if (!(effort.rounds >= 1 && effort.sliceS >= 1 && effort.requests >= 1))
     return complain('rounds, slices and requests begin at 1', USAGE);
-  if (!(await hasWrk())) return complain('wrk is missing: apt-get install wrk', UNAVAILABLE);
+  if (!Number.isSafeInteger(effort.seed)) return complain('a seed is a whole number', USAGE);
+  if (scenario.withoutWrk !== true && !(await hasWrk()))
+    return complain('wrk is missing: apt-get install wrk', UNAVAILABLE);
   // A signal must run what stops the servers: they do not hear the terminal's.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   return withModels(scenario.write, async (models) => {
@@ -64,7 +70,8 @@ function effortOf(values: Values, scenario: Scenario): Effort {
   peersNamed(peers);
   const { leak, layout } = values;
   if (!isLayout(layout)) throw new RangeError(`a layout is one of ${LAYOUTS.join()}, and '${layout}' is none`);
-  return { ...(values.quick ? QUICK : asked), requests: Number(values.requests), leak, peers, layout };
+  const size = { ...(values.quick ? QUICK : asked), requests: Number(values.requests) };
+  return { ...size, leak, peers, seed: Number(values.seed), layout };
 }
 
 function list(name: string): number {

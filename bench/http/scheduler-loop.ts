@@ -5,10 +5,11 @@
  */
 
 import { PerformanceObserver } from 'node:perf_hooks';
+import { LatencyCurve } from '../../src/batching/curve.ts';
 import type { Batch } from '../../src/batching/travel.ts';
 import { median } from '../../src/load/compare.ts';
 import { Random } from '../../src/load/random.ts';
-import { BareTraveller, fixedCurve, SCHEDULERS } from '../runner/schedulers.ts';
+import { BareTraveller, SCHEDULERS } from '../runner/schedulers.ts';
 
 const [name = '', requests = '1000000', load = '0.9'] = process.argv.slice(2);
 const LANES = 2;
@@ -30,14 +31,18 @@ const DEADLINE_US = DEADLINE_BATCHES * FULL_US;
 const make = SCHEDULERS[name];
 if (make === undefined) throw new Error(`there is no scheduler '${name}': ${Object.keys(SCHEDULERS).join(', ')}`);
 
-const scheduler = make(LANES);
-const queue = scheduler.open({
+/** Learns in the run as the served one does. */
+const learned = new LatencyCurve(
+  MOST_ROWS,
+  [1, 2, 4, 8, 16, MOST_ROWS].map((rows) => ({ rows, us: batchUs(rows) })),
+);
+const { scheduler, queue } = make(LANES, {
   maxBatchRows: MOST_ROWS,
   lanes: [0, 1],
   queueRows: 4_096,
   queueBytes: 2 ** 30,
   sloUs: 0,
-  curve: fixedCurve(batchUs),
+  curve: learned,
 });
 const random = new Random(1);
 const travellers = Array.from({ length: 8_192 }, (_, i) => new BareTraveller(TENANTS[i % TENANTS.length] as string));

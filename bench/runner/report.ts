@@ -15,10 +15,12 @@ export const FULL_SOAK = 1_000_000;
 
 /** The arguments of `npm run bench` that make the figure again. */
 export function commandOf(name: string, { scale }: Scenario, effort: Effort): string {
-  const size =
-    scale === 'requests'
-      ? `--requests ${effort.requests}${effort.leak ? ' --leak' : ''}`
-      : `--rounds ${effort.rounds} --slice-s ${effort.sliceS}`;
+  const sizes = {
+    requests: `--requests ${effort.requests}${effort.leak ? ' --leak' : ''}`,
+    slices: `--rounds ${effort.rounds} --slice-s ${effort.sliceS}`,
+    grid: `--rounds ${effort.rounds} --seed ${effort.seed}`,
+  };
+  const size = sizes[scale];
   const peers = effort.peers.length === 0 ? '' : ` --peers ${effort.peers.join()}`;
   const layout = effort.layout === DEFAULT_LAYOUT ? '' : ` --layout ${effort.layout}`;
   return `npm run bench -- ${name} ${size}${peers}${layout}`;

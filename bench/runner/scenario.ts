@@ -14,6 +14,8 @@ export interface Effort {
   readonly peers: readonly string[];
   /** Of the scenarios in open loop. */
   readonly layout: LayoutName;
+  /** Of what is drawn at random. */
+  readonly seed: number;
 }
 
 /** Medians over the rounds, and the 95 % interval of the figure. */
@@ -47,7 +49,9 @@ export interface Scenario {
   readonly write: (models: string) => Promise<void>;
   readonly run: (effort: Effort, models: string) => Promise<Outcome>;
   /** Which arguments make it again. */
-  readonly scale: 'slices' | 'requests';
+  readonly scale: 'slices' | 'requests' | 'grid';
+  /** Whether it needs no load generator. */
+  readonly withoutWrk?: boolean;
   /** Length of a slice unless said, seconds. */
   readonly sliceS?: number;
 }

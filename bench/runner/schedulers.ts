@@ -1,7 +1,7 @@
 /** Schedulers that the benches drive without a server, by name, and the requests they are given. */
 
-import type { Scheduler, Traveller, TravelState } from '../../src/batching/travel.ts';
-import type { Curve } from '../../src/core/scheduling.ts';
+import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
+import type { Queue, QueueSpec, Scheduler, Traveller, TravelState } from '../../src/batching/travel.ts';
 import { ManualBatcher } from '../http/manual-batcher.ts';
 
 /** A request of one row and nothing else; used again and again. */
@@ -32,26 +32,19 @@ export class BareTraveller implements Traveller {
   }
 }
 
-/** A curve that is known and learns nothing: what a scheduler costs must not hang on what it learns here. */
-export function fixedCurve(us: (rows: number) => number): Curve {
-  return {
-    at: us,
-    observe: () => undefined,
-    mostRows: 1_024,
-    revision: 0,
-    spread: 0,
-    shifts: 0,
-    ignored: 0,
-    points: () => [1, 8, 64].map((rows) => ({ rows, us: us(rows), batches: 0 })),
-  };
+/** What is driven: a queue of so many lanes, opened. */
+export interface Driven {
+  readonly scheduler: Scheduler<BareTraveller>;
+  readonly queue: Queue;
 }
 
-/** By name: for so many lanes. */
-export const SCHEDULERS: Readonly<Record<string, (lanes: number) => Scheduler<BareTraveller>>> = {
-  manual: (lanes) => erased(new ManualBatcher(lanes, { rows: 32, delayUs: 0 }, () => undefined)),
+/** By name; the last one is the one that serves. */
+export const SCHEDULERS: Readonly<Record<string, (lanes: number, spec: QueueSpec) => Driven>> = {
+  manual: (lanes, spec) => driven(new ManualBatcher(lanes, { rows: 32, delayUs: 0 }, () => undefined), spec),
+  plan: (lanes, spec) => driven(new PlanScheduler(lanes), spec),
 };
 
-/** A scheduler whose queues nobody looks into: whoever opens one gives back the same. */
-function erased<T extends Traveller>(scheduler: unknown): Scheduler<T> {
-  return scheduler as Scheduler<T>;
+/** The queue is the scheduler's own and goes back to nobody else, so that its kind need not be known here. */
+function driven<Q extends Queue>(scheduler: Scheduler<BareTraveller, Q>, spec: QueueSpec): Driven {
+  return { scheduler: scheduler as unknown as Scheduler<BareTraveller>, queue: scheduler.open(spec) };
 }

@@ -16,7 +16,9 @@ import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
 import { overloadMinute } from './overload-60.ts';
+import { schedulerCell } from './scheduler-cell.ts';
 import { schedulerCost } from './scheduler-cost.ts';
+import { schedulerSim } from './scheduler-sim.ts';
 import { tenants } from './tenants.ts';
 
 /** The registry. */
@@ -41,4 +43,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'overload-60': overloadMinute,
   'scheduler-cost': schedulerCost,
   tenants,
+  'scheduler-sim': schedulerSim,
+  'scheduler-cell': schedulerCell,
 };

@@ -96,7 +96,7 @@ export interface Scheduler<T extends Traveller, Q extends Queue = Queue> {
   /** A model version leaves service. Its queue must be empty. */
   close(queue: Q): void;
   /** The lanes that take its batches from now on; what runs elsewhere is finished there. */
-  setLanes(queue: Q, lanes: readonly number[]): void;
+  setLanes(queue: Q, lanes: readonly number[], nowUs: number): void;
   /** Whether the lane may be given work (a thread being replaced may not). */
   setUp(lane: number, up: boolean): void;
   /** Whether such a request would be taken now; null = yes. Changes nothing but the count of refusals. */

@@ -15,6 +15,8 @@ export interface Curve {
   at(rows: number): number;
   /** A batch took `us`. What no batch can take (NaN, 0, below 0, longer than an hour) is counted and otherwise ignored. */
   observe(rows: number, us: number): void;
+  /** The smallest size above `rows` whose time was measured or observed; 0 where there is none. */
+  knownAbove(rows: number): number;
   /** Most rows that it keeps apart. */
   readonly mostRows: number;
   /** Counts up whenever `at` moved so far that what was derived from it is to be derived anew. */

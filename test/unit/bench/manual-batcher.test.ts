@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ManualBatcher } from '../../../bench/http/manual-batcher.ts';
-import { BareTraveller, fixedCurve } from '../../../bench/runner/schedulers.ts';
+import { BareTraveller } from '../../../bench/runner/schedulers.ts';
+import { LatencyCurve } from '../../../src/batching/curve.ts';
 
-const curve = fixedCurve((rows) => 100 + 10 * rows);
+const curve = new LatencyCurve(64, [{ rows: 1, us: 100 }]);
 
 function setUp(rows: number, delayUs: number, { queueRows = 100, lanes = 1 } = {}) {
   const wakes: number[] = [];

@@ -1,0 +1,197 @@
+/** The requests of one model version that wait, and everything that the scheduler knows of that version. */
+
+import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
+import { type Flow, Flows } from './flows.ts';
+import { Guard } from './guard.ts';
+import { Journal } from './journal.ts';
+import { Rate } from './rate.ts';
+import { type SizingInput, sizeBatch, sizeToExplore } from './sizing.ts';
+import type { Queue, QueueSpec, Traveller } from './travel.ts';
+
+/** Part of the time that best effort is given while requests with deadlines want all of it. */
+export const BEST_EFFORT_SHARE = 0.1;
+
+/** From this size on shares are seats in a batch; below it they are whole batches. */
+const LEAST_SHARED_ROWS = 10;
+
+/** Batches after which the size is looked at again, whatever the curve says. */
+const RESIZE_BATCHES = 16;
+
+/** Batches for which an unknown size is tried. */
+const EXPLORED_BATCHES = 6;
+
+/** What is offered is seen over so many targets, microseconds within bounds; what was served over this. */
+const RATE_MEMORY = { targets: 6, leastUs: 2_000, mostUs: 1_000_000 };
+const SERVED_MEMORY_US = 250_000;
+
+/** A target where nobody states one: so many times a row alone, and at least this. */
+const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
+
+/** How fast the typical time of callers is followed, and the part of them that has less. */
+const CALLERS = { gain: 0.05, quantile: 0.1 };
+
+/** See the head of this file. The scheduler's alone; others see a Queue. */
+export class PlanQueue<T extends Traveller> implements Queue {
+  readonly spec: QueueSpec;
+  lanes: readonly number[];
+  rows = 0;
+  bytes = 0;
+  length = 0;
+  retries = 0;
+  lost = false;
+  readonly flows: Flows<T> = new Flows<T>(this);
+  readonly guard = new Guard();
+  readonly journal = new Journal();
+  readonly offered = new Rate(RATE_MEMORY.mostUs);
+  readonly served = new Rate(SERVED_MEMORY_US);
+  /** Most rows of a batch now, and the rows per microsecond served so. */
+  batchRows = 1;
+  capacityPerUs = 0;
+  /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
+  stretch = 1;
+  /** Time from arrival to deadline that requests typically have, microseconds. */
+  budgetUs = 0;
+  /** Batches run. */
+  batches = 0;
+  admitted = 0;
+  refused = 0;
+  impossible = 0;
+  late = 0;
+  /** Time its best effort had, for fairness between models. */
+  virtualUs = 0;
+  /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
+  #callersUs = 0;
+  #sizedRevision = -1;
+  /** Full batches since the size was looked at; batches for which another one is tried. */
+  #full = 0;
+  #exploring = 0;
+
+  constructor(spec: QueueSpec) {
+    this.spec = spec;
+    this.lanes = [...spec.lanes];
+    this.#resize(0);
+  }
+
+  /** Whether requests of this model share batches, and no one is too small to be shared out by seats. */
+  get seated(): boolean {
+    return this.batchRows >= LEAST_SHARED_ROWS;
+  }
+
+  /** Rows of a batch that are best effort's while some waits. */
+  get bestEffortSeats(): number {
+    return this.seated ? Math.ceil(this.batchRows * BEST_EFFORT_SHARE) : 0;
+  }
+
+  /** Rows of a batch that may be promised. */
+  get promisedSeats(): number {
+    return this.flows.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+  }
+
+  /** A request waits here (1), or no longer (-1). */
+  count(request: T, sign: 1 | -1): void {
+    this.length += sign;
+    this.rows += sign * Math.max(1, request.rows);
+    this.bytes += sign * request.bytes;
+  }
+
+  /** Somebody came who has `us` from his arrival to his deadline. */
+  learnCallers(us: number): void {
+    if (!(us > 0 && us < Number.POSITIVE_INFINITY)) return;
+    const { gain, quantile } = CALLERS;
+    if (this.#callersUs === 0) this.#callersUs = us;
+    else if (us < this.#callersUs) this.#callersUs = Math.max(us, this.#callersUs * (1 - gain * (1 - quantile)));
+    else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
+  }
+
+  /** The latency target, and whose it is. */
+  target(): readonly [number, TargetSource] {
+    const { sloUs, curve } = this.spec;
+    // What callers name is never longer than what is stated: a deadline is the earlier of the two.
+    if (this.#callersUs > 0 && (sloUs === 0 || this.#callersUs < sloUs)) return [this.#callersUs, 'callers'];
+    if (sloUs > 0) return [sloUs, 'slo'];
+    return [Math.max(MEASURED_TARGET.leastUs, MEASURED_TARGET.times * curve.at(1)), 'measured'];
+  }
+
+  /** A batch of `rows` ran: what was derived from the curve is derived anew where it is time to. */
+  ran(rows: number, nowUs: number): void {
+    this.batches++;
+    if (rows >= this.batchRows) this.#full++;
+    const explored = this.#exploring > 0 && --this.#exploring === 0;
+    const due = this.batches % RESIZE_BATCHES === 0;
+    if (!due && !explored && (this.#exploring > 0 || this.spec.curve.revision === this.#sizedRevision)) return;
+    this.#resize(nowUs);
+    if (due) this.#explore(nowUs);
+    const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
+    this.flows.refresh(nowUs, this.batchRows, everyUs);
+  }
+
+  /** Its lanes are others from now on. */
+  setLanes(lanes: readonly number[], nowUs: number): void {
+    this.lanes = [...lanes];
+    this.#resize(nowUs);
+  }
+
+  /** A picture of it. @param oldestUs arrival of a flow's oldest promised request */
+  view(nowUs: number, oldestUs: (flow: Flow<T>) => number): SchedulerView {
+    const { spec, guard } = this;
+    const [targetUs, targetSource] = this.target();
+    return {
+      targetUs,
+      targetSource,
+      curve: spec.curve.points(),
+      shifts: spec.curve.shifts,
+      kneeRows: sizeBatch(this.#sizing(nowUs, Number.POSITIVE_INFINITY)).rows,
+      batchRows: this.batchRows,
+      guard: guard.ratio(spec.curve.spread),
+      guardSaturated: guard.saturated,
+      offeredRowsPerS: this.offered.at(nowUs) * 1e6,
+      servedRowsPerS: this.served.at(nowUs) * 1e6,
+      capacityRowsPerS: this.capacityPerUs * 1e6,
+      lanes: [...this.lanes],
+      queuedRequests: this.length,
+      queuedRows: this.rows,
+      waiting: this.flows.waiting(nowUs, oldestUs),
+      admitted: this.admitted,
+      refused: this.refused,
+      impossible: this.impossible,
+      late: this.late,
+      decisions: this.journal.decisions(),
+    };
+  }
+
+  #resize(nowUs: number): void {
+    this.#sizedRevision = this.spec.curve.revision;
+    this.budgetUs = this.target()[0];
+    this.offered.memoryUs = Math.min(
+      RATE_MEMORY.mostUs,
+      Math.max(RATE_MEMORY.leastUs, RATE_MEMORY.targets * this.budgetUs),
+    );
+    const { rows, capacityPerUs } = sizeBatch(this.#sizing(nowUs, this.budgetUs));
+    this.capacityPerUs = capacityPerUs;
+    this.#setSize(rows, nowUs);
+  }
+
+  /** Where most batches are full, a size that nobody knows is tried for a few of them. */
+  #explore(nowUs: number): void {
+    const full = this.#full;
+    this.#full = 0;
+    if (2 * full < RESIZE_BATCHES || this.spec.maxBatchRows === 0) return;
+    const rows = sizeToExplore(this.#sizing(nowUs, this.budgetUs), this.batchRows);
+    if (rows === 0) return;
+    this.#exploring = EXPLORED_BATCHES;
+    this.#setSize(rows, nowUs);
+  }
+
+  #setSize(rows: number, nowUs: number): void {
+    if (rows !== this.batchRows) this.journal.size(nowUs, this.batchRows, rows);
+    this.batchRows = rows;
+  }
+
+  #sizing(nowUs: number, budgetUs: number): SizingInput {
+    const { curve, maxBatchRows } = this.spec;
+    const mostRows = Math.max(1, maxBatchRows);
+    const offeredPerUs = this.offered.at(nowUs);
+    const guard = this.guard.ratio(curve.spread);
+    return { curve, mostRows, lanes: Math.max(1, this.lanes.length), budgetUs, guard, offeredPerUs };
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * The scheduler: predictive admission over a plan of batches, natural batching, learned sizes. A deterministic state machine
+ * without I/O and without a clock: every call is one event.
+ *
+ * Rules: work-conserving, no batching delay. A free lane takes what is planned first; where several are free they share it.
+ * Whoever has a deadline is promised a batch when he arrives or is refused at once, and what is promised is not broken by
+ * later arrivals. Best effort fills the batches and has a share of its own. A batch never mixes shape keys, never exceeds its
+ * size (a larger request runs alone), and a request is never split.
+ */
+
+import type { SchedulerView } from '../core/scheduling.ts';
+import { type Boarded, Boarding } from './boarding.ts';
+import type { Flow } from './flows.ts';
+import type { BatchReason } from './journal.ts';
+import { Lateness } from './lateness.ts';
+import { Plan, PlannedBatch } from './plan.ts';
+import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
+import { Seating } from './seating.ts';
+import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
+
+/** Best effort is owed at most so many of its batches: a long time without any is not to be paid back at once. */
+const MOST_OWED_BATCHES = 4;
+
+/** What runs. */
+interface RunningBatch<T extends Traveller> extends Batch<T, PlanQueue<T>> {
+  /** Rows in it that nobody promised a time. */
+  readonly bestEffortRows: number;
+}
+
+/** See the head of this file. */
+export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueue<T>> {
+  readonly lanes: (RunningBatch<T> | null)[];
+  readonly up: boolean[];
+  readonly #endUs: Float64Array;
+  readonly #plan: Plan<T>;
+  readonly #seating: Seating<T>;
+  readonly #boarding: Boarding<T>;
+  readonly #lateness: Lateness<T>;
+  readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
+  /** Time that best effort is owed. */
+  #owedUs = 0;
+
+  /** @param lanes how many there are; all of them free and up */
+  constructor(lanes: number) {
+    this.lanes = new Array(lanes).fill(null);
+    this.up = new Array(lanes).fill(true);
+    this.#endUs = new Float64Array(lanes);
+    this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
+    this.#seating = new Seating(this.#plan);
+    this.#boarding = new Boarding(this.#plan);
+    this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
+    this.#refusal = { kind: 'busy', predictedUs: 0, leftUs: 0, retryAfterUs: 0 };
+  }
+
+  open(spec: QueueSpec): PlanQueue<T> {
+    const queue = new PlanQueue<T>(spec);
+    this.#plan.queues.push(queue);
+    return queue;
+  }
+
+  close(queue: PlanQueue<T>): void {
+    if (queue.length > 0) throw new Error('a queue with waiting requests cannot be removed');
+    const index = this.#plan.queues.indexOf(queue);
+    if (index >= 0) this.#plan.queues.splice(index, 1);
+  }
+
+  setLanes(queue: PlanQueue<T>, lanes: readonly number[], nowUs: number): void {
+    queue.setLanes(lanes, nowUs);
+    this.#plan.changed();
+  }
+
+  setUp(lane: number, up: boolean): void {
+    this.up[lane] = up;
+    this.#plan.changed();
+  }
+
+  foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
+      if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
+      queue.offered.add(Math.max(1, rows), nowUs);
+      return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+    }
+    return refusal;
+  }
+
+  arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
+    const { deadlineUs } = request;
+    const refusal = this.#bounded(queue, request.rows, request.bytes, deadlineUs, nowUs);
+    if (refusal !== null) return refusal;
+    const rows = Math.max(1, request.rows);
+    const flow = queue.flows.of(request);
+    queue.offered.add(rows, nowUs);
+    flow.offered.add(rows, nowUs);
+    if (deadlineUs === Number.POSITIVE_INFINITY) {
+      if (queue.flows.requests === 0) this.#plan.changed();
+      queue.flows.push(flow, request);
+    } else {
+      queue.learnCallers(deadlineUs - request.arrivalUs);
+      if (!this.#seating.seat(queue, flow, request, nowUs)) {
+        return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+      }
+      flow.promisedRequests++;
+      flow.promisedRows += rows;
+    }
+    request.state = 'WAITING';
+    queue.count(request, 1);
+    queue.admitted++;
+    return null;
+  }
+
+  retryAlone(queue: PlanQueue<T>, request: T): void {
+    request.alone = true;
+    request.state = 'WAITING';
+    queue.retries++;
+    const flow = queue.flows.of(request);
+    flow.promisedRequests++;
+    flow.promisedRows += Math.max(1, request.rows);
+    const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
+    planned.add(request);
+    this.#plan.insert(planned, 0);
+    queue.count(request, 1);
+  }
+
+  cancel(request: T): void {
+    if (request.state === 'WAITING') this.#boarding.takeOut(request);
+    request.state = 'ENDED';
+  }
+
+  next(nowUs: number, expired: T[]): RunningBatch<T> | null {
+    for (let lane = 0; lane < this.lanes.length; lane++) {
+      if (this.lanes[lane] !== null || !this.up[lane]) continue;
+      const batch = this.#nextOn(lane, nowUs, expired);
+      if (batch !== null) return batch;
+    }
+    return null;
+  }
+
+  finish(batch: Batch<T, PlanQueue<T>>, nowUs: number, ran: boolean): void {
+    const running = this.lanes[batch.lane];
+    if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
+    this.lanes[batch.lane] = null;
+    this.#plan.changed();
+    if (!ran) return;
+    const { queue, rows } = batch;
+    const tookUs = nowUs - batch.startedUs;
+    queue.spec.curve.observe(rows, tookUs);
+    queue.served.add(rows, nowUs);
+    this.#lateness.judge(batch, nowUs);
+    this.#owe(running, tookUs);
+    queue.ran(rows, nowUs);
+  }
+
+  sweep(nowUs: number, expired: T[]): void {
+    for (const planned of [...this.#plan.batches]) {
+      for (let request = planned.head; request !== null; ) {
+        const following: T | null = request.next;
+        if (request.deadlineUs <= nowUs) this.#lateness.end(planned.queue, request, expired);
+        request = following;
+      }
+    }
+    for (const batch of this.lanes) {
+      if (batch === null) continue;
+      for (const request of batch.requests) {
+        if (request.state === 'RUNNING' && request.deadlineUs <= nowUs)
+          this.#lateness.end(batch.queue, request, expired);
+      }
+    }
+  }
+
+  clear(queue: PlanQueue<T>, ended: T[]): void {
+    const take = (request: T): void => {
+      this.cancel(request);
+      ended.push(request);
+    };
+    for (const planned of this.#plan.batches.filter((batch) => batch.queue === queue)) {
+      while (planned.head !== null) take(planned.head);
+    }
+    for (const flow of queue.flows.all()) while (flow.head !== null) take(flow.head);
+  }
+
+  view(queue: PlanQueue<T>, nowUs: number): SchedulerView {
+    return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
+  }
+
+  /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
+  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+    const kind = this.#bound(queue, rows, bytes);
+    if (kind !== null) return this.#refuse(queue, kind, Number.POSITIVE_INFINITY, deadlineUs, nowUs);
+    const aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
+    return aloneUs > deadlineUs ? this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs) : null;
+  }
+
+  /** Rows beyond what free instances take at once, and bytes. */
+  #bound(queue: PlanQueue<T>, rows: number, bytes: number): RefusalKind | null {
+    if (queue.lost) return 'lost';
+    const free = this.#freeLanes(queue);
+    if (free > 0 && queue.length === 0) return null;
+    const { queueRows, queueBytes, maxBatchRows } = queue.spec;
+    if (queue.bytes + bytes > queueBytes) return 'queueBytes';
+    return queue.rows + Math.max(1, rows) > queueRows + free * Math.max(1, maxBatchRows) ? 'queueRows' : null;
+  }
+
+  /** What must drain before a request like it can be in time: its lateness, or all that waits. */
+  #refuse(queue: PlanQueue<T>, kind: RefusalKind, finishUs: number, deadlineUs: number, nowUs: number): Refusal {
+    if (kind === 'impossible') queue.impossible++;
+    else queue.refused++;
+    const refusal = this.#refusal;
+    refusal.kind = kind;
+    refusal.predictedUs = finishUs - nowUs;
+    refusal.leftUs = deadlineUs - nowUs;
+    const drainUs = queue.rows / Math.max(queue.capacityPerUs, 1e-9);
+    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : drainUs;
+    queue.journal.refused(nowUs, refusal.predictedUs, refusal.leftUs, kind !== 'impossible');
+    return refusal;
+  }
+
+  #freeLanes(queue: PlanQueue<T>): number {
+    let free = 0;
+    for (const lane of queue.lanes) if (this.up[lane] && this.lanes[lane] === null) free++;
+    return free;
+  }
+
+  #nextOn(lane: number, nowUs: number, expired: T[]): RunningBatch<T> | null {
+    for (;;) {
+      const planned = this.#plannedFor(lane);
+      const free = this.#bestEffortFor(lane);
+      if (free !== null && (planned === null || this.#isOwed(free, lane, nowUs)))
+        return this.#freely(free, lane, nowUs);
+      if (planned === null) return null;
+      if (!this.#lateness.drop(planned, nowUs, expired)) continue;
+      const limit = planned.alone ? planned.rows : this.#limit(planned.queue);
+      const boarded = this.#boarding.promised(planned, lane, limit, nowUs);
+      return this.#start(planned.queue, lane, boarded, nowUs, planned.alone ? 'alone' : null);
+    }
+  }
+
+  #plannedFor(lane: number): PlannedBatch<T> | null {
+    for (const planned of this.#plan.batches) if (planned.queue.lanes.includes(lane)) return planned;
+    return null;
+  }
+
+  /** The queue whose best effort had the least time of those that wait for this lane. */
+  #bestEffortFor(lane: number): PlanQueue<T> | null {
+    let best: PlanQueue<T> | null = null;
+    for (const queue of this.#plan.queues) {
+      if (queue.flows.requests === 0 || !queue.lanes.includes(lane)) continue;
+      if (best === null || queue.virtualUs < best.virtualUs) best = queue;
+    }
+    return best;
+  }
+
+  /** Whether best effort has the lane although promises wait: it is owed the time, and none is broken by it. */
+  #isOwed(queue: PlanQueue<T>, lane: number, nowUs: number): boolean {
+    const us = queue.spec.curve.at(1);
+    if (this.#owedUs < us) return false;
+    const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0 };
+    const broken = this.#plan.brokenAfter(departure, nowUs);
+    departure.untilUs = nowUs + us;
+    return this.#plan.brokenAfter(departure, nowUs) <= broken;
+  }
+
+  #freely(queue: PlanQueue<T>, lane: number, nowUs: number): RunningBatch<T> {
+    const limit = this.#limit(queue);
+    const room = this.#plan.batches.length > 0 ? this.#owedRows(queue, limit) : limit;
+    return this.#start(queue, lane, this.#boarding.bestEffort(queue, room, nowUs), nowUs, null);
+  }
+
+  /** Most rows whose time best effort is owed. */
+  #owedRows(queue: PlanQueue<T>, limit: number): number {
+    let rows = 1;
+    while (rows < limit && queue.spec.curve.at(rows + 1) <= this.#owedUs) rows++;
+    return rows;
+  }
+
+  #start(
+    queue: PlanQueue<T>,
+    lane: number,
+    { requests, rows, bestEffortRows }: Boarded<T>,
+    nowUs: number,
+    why: BatchReason | null,
+  ): RunningBatch<T> {
+    const limit = this.#limit(queue);
+    const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
+    this.lanes[lane] = batch;
+    this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
+    this.#plan.changed();
+    const waitedUs = nowUs - (requests[0] as T).arrivalUs;
+    queue.journal.batch(nowUs, rows, waitedUs, lane, queue.length, why ?? reason(queue, rows, limit));
+    return batch;
+  }
+
+  /** Rows of a batch now: the size that pays, or a share where several lanes are free. */
+  #limit(queue: PlanQueue<T>): number {
+    const free = Math.max(1, this.#freeLanes(queue));
+    return Math.max(1, Math.min(queue.batchRows, Math.ceil(queue.rows / free)));
+  }
+
+  /** Best effort is owed its share of what the others take while it waits, and pays with what it takes. */
+  #owe({ queue, rows, bestEffortRows, lane }: RunningBatch<T>, tookUs: number): void {
+    const freeUs = (tookUs * bestEffortRows) / rows;
+    queue.virtualUs += freeUs;
+    const waiting = this.#bestEffortFor(lane);
+    if (waiting === null) {
+      this.#owedUs = 0;
+      return;
+    }
+    // Who has waited for nothing is not to make up for the time before.
+    waiting.virtualUs = Math.max(waiting.virtualUs, queue.virtualUs - tookUs);
+    const most = MOST_OWED_BATCHES * waiting.spec.curve.at(waiting.batchRows);
+    this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * BEST_EFFORT_SHARE - freeUs));
+  }
+
+  #oldestPromised(queue: PlanQueue<T>, flow: Flow<T>): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const planned of this.#plan.batches) {
+      if (planned.queue !== queue) continue;
+      for (let request = planned.head; request !== null; request = request.next) {
+        if (queue.flows.of(request) === flow) oldest = Math.min(oldest, request.arrivalUs);
+      }
+    }
+    return oldest;
+  }
+}
+
+function reason(queue: { batchRows: number; length: number }, rows: number, limit: number): BatchReason {
+  if (queue.length === 0) return 'all';
+  if (rows < limit) return 'deadline';
+  return limit < queue.batchRows ? 'share' : 'full';
+}

@@ -1,0 +1,284 @@
+/**
+ * The plan: batches that are promised and have not left, in the order in which they will leave, and when each will be
+ * finished if the curve is right. A request with a deadline is taken only into a place where it is in time and nobody who
+ * has a promise becomes late by it.
+ *
+ *   lanes:   [ running ....|      [ running .|
+ *   plan:    b0 b1 b2 b3          the first free lane of its queue takes the first batch
+ *
+ * The layout is that of list scheduling: each batch starts on the lane of its queue that is free first. One batch that takes
+ * `d` longer moves none behind it by more than `d`; that is what `slackAfterUs` relies on.
+ */
+
+import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
+import { MOST_GUARD } from './sizing.ts';
+import type { Batch, Traveller } from './travel.ts';
+
+/** A batch that is promised: who is in it leaves with it or earlier. */
+export class PlannedBatch<T extends Traveller> {
+  readonly queue: PlanQueue<T>;
+  readonly shapeKey: string;
+  /** A batch of one, which nobody joins. */
+  readonly alone: boolean;
+  head: T | null = null;
+  tail: T | null = null;
+  requests = 0;
+  rows = 0;
+  firstDeadlineUs = Number.POSITIVE_INFINITY;
+  /** Place in the plan; -1 when it has left. */
+  index = -1;
+  lane = -1;
+  startUs = 0;
+  finishUs = 0;
+  /** Time it may still be delayed without a broken promise; Infinity where its promise is broken already. */
+  spareUs = 0;
+  /** The least of those behind it. */
+  slackAfterUs = Number.POSITIVE_INFINITY;
+
+  constructor(queue: PlanQueue<T>, shapeKey: string, alone: boolean) {
+    this.queue = queue;
+    this.shapeKey = shapeKey;
+    this.alone = alone;
+  }
+
+  /** A request takes its place. */
+  add(request: T): void {
+    request.place = this;
+    request.previous = this.tail;
+    request.next = null;
+    if (this.tail === null) this.head = request;
+    else this.tail.next = request;
+    this.tail = request;
+    this.requests++;
+    this.rows += Math.max(1, request.rows);
+    if (request.deadlineUs < this.firstDeadlineUs) this.firstDeadlineUs = request.deadlineUs;
+  }
+
+  /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
+  remove(request: T): void {
+    if (request.previous === null) this.head = request.next;
+    else request.previous.next = request.next;
+    if (request.next === null) this.tail = request.previous;
+    else request.next.previous = request.previous;
+    request.place = null;
+    request.previous = null;
+    request.next = null;
+    this.requests--;
+    this.rows -= Math.max(1, request.rows);
+  }
+
+  /** Finds the first deadline among those who are left. */
+  refresh(): void {
+    let first = Number.POSITIVE_INFINITY;
+    for (let request = this.head; request !== null; request = request.next) first = Math.min(first, request.deadlineUs);
+    this.firstDeadlineUs = first;
+  }
+
+  /** Latest start at which nobody in it is late. */
+  get latestStartUs(): number {
+    return this.firstDeadlineUs - this.queue.spec.curve.at(this.rows);
+  }
+}
+
+/** What the layout needs to know of the lanes. */
+export interface LaneTimes {
+  readonly running: readonly (Batch<unknown> | null)[];
+  readonly up: readonly boolean[];
+  /** When the running batch should end. */
+  readonly endUs: Float64Array;
+}
+
+/** A batch that would leave now: the lane is busy until then, and so many rows leave the plan with it. */
+export interface Departure<T extends Traveller> {
+  readonly lane: number;
+  untilUs: number;
+  readonly queue: PlanQueue<T>;
+  readonly shapeKey: string;
+  rows: number;
+}
+
+/** The batches that are promised. */
+export class Plan<T extends Traveller> {
+  readonly batches: PlannedBatch<T>[] = [];
+  readonly queues: PlanQueue<T>[] = [];
+  readonly #lanes: LaneTimes;
+  readonly #free: Float64Array;
+  /** Whether something changed that the layout does not know. */
+  #stale = true;
+  #laidOutUs = 0;
+  #validUntilUs = 0;
+
+  constructor(lanes: LaneTimes, count: number) {
+    this.#lanes = lanes;
+    this.#free = new Float64Array(count);
+  }
+
+  /** The layout has to be made anew before the next question. */
+  changed(): void {
+    this.#stale = true;
+  }
+
+  /** Makes the layout true as of now. */
+  layOut(nowUs: number): void {
+    if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
+    this.#stale = false;
+    this.#laidOutUs = nowUs;
+    this.#freeLanes(nowUs);
+    this.#stretch();
+    for (let i = 0; i < this.batches.length; i++) {
+      const batch = this.batches[i] as PlannedBatch<T>;
+      batch.index = i;
+      this.#place(batch);
+    }
+    let slack = Number.POSITIVE_INFINITY;
+    for (let i = this.batches.length - 1; i >= 0; i--) {
+      const batch = this.batches[i] as PlannedBatch<T>;
+      batch.slackAfterUs = slack;
+      slack = Math.min(slack, batch.spareUs);
+    }
+  }
+
+  /** When a batch of the queue behind all others would start. The layout must be true. */
+  tailStartUs(queue: PlanQueue<T>): number {
+    return this.#free[this.#firstFree(queue.lanes)] ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The guard of a batch that would be finished at `finishUs`: errors of batches one after the other add up by their root. */
+  guardUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, nowUs: number): number {
+    const ratio = queue.guard.ratio(queue.spec.curve.spread);
+    const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - ownUs);
+    return Math.min(mostUs, ratio * Math.sqrt(Math.max(0, finishUs - nowUs) * ownUs));
+  }
+
+  /** A new batch behind all others. */
+  append(batch: PlannedBatch<T>): void {
+    batch.index = this.batches.push(batch) - 1;
+    this.#place(batch);
+    this.#protect(batch.spareUs, batch.index);
+  }
+
+  /** A new batch before the one at `index`. The layout is not true any more. */
+  insert(batch: PlannedBatch<T>, index: number): void {
+    this.batches.splice(index, 0, batch);
+    this.#stale = true;
+  }
+
+  /** A batch leaves the plan. */
+  remove(batch: PlannedBatch<T>): void {
+    const index = this.batches.indexOf(batch);
+    if (index >= 0) this.batches.splice(index, 1);
+    batch.index = -1;
+    this.#stale = true;
+  }
+
+  /** A batch of the layout grew by a request and ends `delayUs` later. */
+  grew(batch: PlannedBatch<T>, delayUs: number, nowUs: number): void {
+    if (batch.index < this.batches.length - 1) {
+      if (delayUs > 0) this.#stale = true;
+      else this.#measure(batch, nowUs);
+      return;
+    }
+    batch.finishUs += delayUs;
+    this.#free[batch.lane] = batch.finishUs;
+    this.#measure(batch, nowUs);
+    this.#protect(batch.spareUs, batch.index);
+  }
+
+  /** Where a batch stands that is to leave before all that may start later than it. */
+  indexByUrgency(latestStartUs: number): number {
+    let index = this.batches.length;
+    while (index > 0 && (this.batches[index - 1] as PlannedBatch<T>).latestStartUs > latestStartUs) index--;
+    return index;
+  }
+
+  /** Promises that do not hold, as the layout is. */
+  broken(): number {
+    let count = 0;
+    for (const batch of this.batches) if (batch.finishUs > batch.firstDeadlineUs) count++;
+    return count;
+  }
+
+  /** The same if `departure` left now. */
+  brokenAfter(departure: Departure<T>, nowUs: number): number {
+    this.#stale = true;
+    this.#freeLanes(nowUs);
+    this.#free[departure.lane] = departure.untilUs;
+    let gone = departure.rows;
+    let count = 0;
+    for (const batch of this.batches) {
+      let { rows } = batch;
+      if (gone > 0 && batch.queue === departure.queue && batch.shapeKey === departure.shapeKey && !batch.alone) {
+        const taken = Math.min(gone, rows);
+        gone -= taken;
+        rows -= taken;
+        if (rows === 0) continue;
+      }
+      const lane = this.#firstFree(batch.queue.lanes);
+      if (lane < 0) continue;
+      const finishUs = (this.#free[lane] as number) + batch.queue.spec.curve.at(rows) * batch.queue.stretch;
+      this.#free[lane] = finishUs;
+      if (finishUs > batch.firstDeadlineUs) count++;
+    }
+    return count;
+  }
+
+  /** Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
+  #stretch(): void {
+    let waiting = 0;
+    for (const { flows } of this.queues) if (flows.requests > 0) waiting++;
+    for (const queue of this.queues) {
+      const seated = queue.flows.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
+      queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
+    }
+  }
+
+  #freeLanes(nowUs: number): void {
+    const { running, up, endUs } = this.#lanes;
+    let validUntilUs = Number.POSITIVE_INFINITY;
+    for (let lane = 0; lane < this.#free.length; lane++) {
+      if (up[lane] !== true) this.#free[lane] = Number.POSITIVE_INFINITY;
+      else if (running[lane] === null) this.#free[lane] = nowUs;
+      else {
+        const end = endUs[lane] as number;
+        // What is late already is expected to be late by as much again.
+        this.#free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
+        validUntilUs = Math.min(validUntilUs, end > nowUs ? end : nowUs);
+      }
+    }
+    this.#validUntilUs = validUntilUs;
+  }
+
+  #firstFree(lanes: readonly number[]): number {
+    let first = -1;
+    for (const lane of lanes) {
+      if (first < 0 || (this.#free[lane] as number) < (this.#free[first] as number)) first = lane;
+    }
+    return first;
+  }
+
+  #place(batch: PlannedBatch<T>): void {
+    const { queue } = batch;
+    batch.lane = this.#firstFree(queue.lanes);
+    batch.startUs = batch.lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[batch.lane] as number);
+    batch.finishUs = batch.startUs + queue.spec.curve.at(batch.rows) * queue.stretch;
+    if (batch.lane >= 0) this.#free[batch.lane] = batch.finishUs;
+    this.#measure(batch, this.#laidOutUs);
+  }
+
+  /** What is certain to be late cannot be made worse; what is late only by its guard has nothing to spare. */
+  #measure(batch: PlannedBatch<T>, nowUs: number): void {
+    const { queue, finishUs, firstDeadlineUs } = batch;
+    const spare = firstDeadlineUs - finishUs - this.guardUs(queue, finishUs, queue.spec.curve.at(batch.rows), nowUs);
+    if (finishUs > firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
+    else batch.spareUs = Math.max(0, spare);
+  }
+
+  /** Those before the batch must know what it can spare. */
+  #protect(spareUs: number, before: number): void {
+    for (let i = before - 1; i >= 0; i--) {
+      const batch = this.batches[i] as PlannedBatch<T>;
+      if (batch.slackAfterUs <= spareUs) return;
+      batch.slackAfterUs = spareUs;
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Admission by promise: finds a place in the plan for a request with a deadline, in time for it, for who travels with it and
+ * for who comes behind; or finds that there is none.
+ *
+ * Three places are tried: in a promised batch with room, in a new one behind all, in a new one ahead of what can wait.
+ */
+
+import type { Flow } from './flows.ts';
+import { type Plan, PlannedBatch } from './plan.ts';
+import type { PlanQueue } from './plan-queue.ts';
+import type { Traveller } from './travel.ts';
+
+/** Most batches promised at once: bounds what an arrival costs. */
+const MOST_PLANNED = 256;
+
+/** Gives out places in one plan. */
+export class Seating<T extends Traveller> {
+  readonly #plan: Plan<T>;
+  /** When the request last asked about would have been finished at best, guard included; Infinity where nobody can say. */
+  predictedUs = Number.POSITIVE_INFINITY;
+
+  constructor(plan: Plan<T>) {
+    this.#plan = plan;
+  }
+
+  /** Gives the request its place. False where there is none in time, and then nothing has changed. */
+  seat(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
+    this.#plan.layOut(nowUs);
+    this.predictedUs = Number.POSITIVE_INFINITY;
+    if (queue.spec.maxBatchRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
+    if (this.#plan.batches.length >= MOST_PLANNED) return false;
+    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
+    planned.add(request);
+    const seated = this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
+    if (!seated) planned.remove(request);
+    return seated;
+  }
+
+  /** Whether no request of the queue with that deadline could have a place, whoever sends it. Changes nothing. */
+  hopeless(queue: PlanQueue<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
+    const plan = this.#plan;
+    plan.layOut(nowUs);
+    if (queue.flows.several || plan.batches.length === 0) return false;
+    const { curve } = queue.spec;
+    const tail = plan.batches[plan.batches.length - 1] as PlannedBatch<T>;
+    if (deadlineUs - curve.at(rows) < tail.latestStartUs) return false;
+    for (let i = plan.batches.length - 1; i >= 0; i--) {
+      const planned = plan.batches[i] as PlannedBatch<T>;
+      if (planned.queue === queue && !planned.alone && planned.rows + rows <= queue.promisedSeats) return false;
+    }
+    this.predictedUs = plan.tailStartUs(queue) + curve.at(rows);
+    return this.predictedUs > deadlineUs;
+  }
+
+  /** In the first promised batch that has room for it, in time for everybody. */
+  #join(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
+    const { batches } = this.#plan;
+    const rows = Math.max(1, request.rows);
+    const seats = queue.promisedSeats;
+    const quantum = queue.seated ? Math.max(1, flow.quantum) : Number.POSITIVE_INFINITY;
+    const { hint } = flow;
+    const from = hint !== null && hint.index >= 0 ? hint.index : 0;
+    for (let i = from; i < batches.length; i++) {
+      const planned = batches[i] as PlannedBatch<T>;
+      if (planned.queue !== queue || planned.alone || planned.shapeKey !== request.shapeKey) continue;
+      const had = planned === hint ? flow.hintRows : 0;
+      if (planned.rows + rows > seats || (had > 0 && had + rows > quantum)) continue;
+      if (!this.#fits(planned, request, rows, flow, nowUs)) continue;
+      flow.hint = planned;
+      flow.hintRows = had + rows;
+      return true;
+    }
+    return false;
+  }
+
+  #fits(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
+    const { queue } = planned;
+    const { curve } = queue.spec;
+    const delayUs = (curve.at(planned.rows + rows) - curve.at(planned.rows)) * queue.stretch;
+    if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
+    if (!this.#inTime(planned, rows, request.deadlineUs, flow, nowUs)) return false;
+    planned.add(request);
+    this.#plan.grew(planned, delayUs, nowUs);
+    return true;
+  }
+
+  #behind(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
+    const { queue } = planned;
+    // Whoever takes less than his share need not stand behind those who take more.
+    if (flow.light && !queue.seated && this.#plan.batches.length > 0) return false;
+    planned.startUs = this.#plan.tailStartUs(queue);
+    if (!this.#inTime(planned, 0, planned.firstDeadlineUs, flow, nowUs)) return false;
+    this.#plan.append(planned);
+    flow.hint = planned;
+    flow.hintRows = planned.rows;
+    return true;
+  }
+
+  /** Before what may start later than it; for a flow that takes less than its share, before everything. */
+  #ahead(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
+    const plan = this.#plan;
+    const index = flow.light ? 0 : plan.indexByUrgency(planned.latestStartUs);
+    if (index === plan.batches.length && !flow.light) return false;
+    const before = plan.broken();
+    plan.insert(planned, index);
+    plan.layOut(nowUs);
+    if (this.#holds(planned, nowUs) && plan.broken() <= before) return true;
+    plan.remove(planned);
+    plan.layOut(nowUs);
+    return false;
+  }
+
+  /** Whether an inserted batch and those behind it keep their promises, guard included. */
+  #holds(planned: PlannedBatch<T>, nowUs: number): boolean {
+    const { batches } = this.#plan;
+    if (planned.finishUs > planned.firstDeadlineUs) return false;
+    for (let i = planned.index; i < batches.length; i++) {
+      const behind = batches[i] as PlannedBatch<T>;
+      if (behind.spareUs <= 0 && behind.startUs > nowUs) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Whether with `rows` more the batch ends in time for `deadlineUs`: with those who are expected to come until it starts,
+   * with the guard, and with the time that is kept free for other flows.
+   */
+  #inTime(planned: PlannedBatch<T>, rows: number, deadlineUs: number, flow: Flow<T>, nowUs: number): boolean {
+    const { queue, startUs } = planned;
+    const { curve } = queue.spec;
+    const now = planned.rows + rows;
+    const coming = queue.offered.at(nowUs) * Math.max(0, startUs - nowUs);
+    const ownUs = curve.at(Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming)))) * queue.stretch;
+    let latestUs = startUs + ownUs;
+    // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
+    if (startUs > nowUs) {
+      latestUs += this.#plan.guardUs(queue, latestUs, ownUs, nowUs);
+      if (!queue.seated && flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
+    }
+    if (latestUs < this.predictedUs) this.predictedUs = latestUs;
+    return latestUs <= deadlineUs;
+  }
+}
