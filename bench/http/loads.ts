@@ -8,9 +8,9 @@ export const PIXELS = 784;
 /** Longest wait for an answer, milliseconds. */
 const ANSWER_MS = 30_000;
 
-/** One row of `mlp` with its numbers behind the JSON head. */
-export function mlpBinary(): Load {
-  return binaryLoad('mlp', 'input', [1, PIXELS], 'probs', pixels(PIXELS));
+/** Rows of `mlp` with their numbers behind the JSON head. */
+export function mlpBinary(rows = 1): Load {
+  return binaryLoad('mlp', 'input', [rows, PIXELS], 'probs', pixels(rows * PIXELS));
 }
 
 /** One row of `mlp` as JSON numbers. */
