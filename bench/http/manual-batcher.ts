@@ -46,7 +46,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   /** When `next` was asked for; 0 for never. */
   #wakeUs = 0;
 
-  /** @param wakeIn asks that `next` be called in so many microseconds: a delay ends without any other event */
+  /** @param wakeIn asks that `next` be called after so many microseconds, not before: a delay ends without another event */
   constructor(lanes: number, settings: ManualSettings, wakeIn: (us: number) => void) {
     this.lanes = new Array(lanes).fill(null);
     this.up = new Array(lanes).fill(true);

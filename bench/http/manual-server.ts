@@ -9,7 +9,7 @@ import { createLogger } from '../../src/logging/logger.ts';
 import type { InferRequest } from '../../src/pipeline/request.ts';
 import { ManualBatcher } from './manual-batcher.ts';
 
-/** Nearer than this a timer of the event loop, a millisecond or two late, is no way to be in time: the loop turns instead. */
+/** Nearer than this a timer of the event loop, a millisecond or two late, is no way to be in time: the loop turns. */
 const NEAR_US = 1_000;
 
 const [models = '', workers = '1', rows = '1', delayUs = '0'] = process.argv.slice(2);
@@ -25,7 +25,14 @@ process.on('SIGTERM', () => gateway.stop(5_000));
 const { inferenceUrl } = await gateway.start();
 process.stdout.write(`${inferenceUrl}\n`);
 
+/** Never before its time: the batcher asks once. */
 function wakeIn(us: number, wake: () => void): void {
-  if (us > NEAR_US) setTimeout(wake, Math.floor((us - NEAR_US) / 1_000));
-  else setImmediate(wake);
+  const dueMs = performance.now() + us / 1_000;
+  const turn = () => {
+    const leftUs = (dueMs - performance.now()) * 1_000;
+    if (leftUs <= 0) wake();
+    else if (leftUs > NEAR_US) setTimeout(turn, Math.floor((leftUs - NEAR_US) / 1_000));
+    else setImmediate(turn);
+  };
+  setImmediate(turn);
 }
