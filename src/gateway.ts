@@ -3,6 +3,8 @@
  * pipeline/infer.ts. start() resolves as soon as the ports answer; models go on loading behind them.
  */
 
+import { PlanScheduler } from './batching/plan-scheduler.ts';
+import type { Scheduler } from './batching/travel.ts';
 import type { Config } from './config/schema.ts';
 import type { Supervision } from './config/supervision.ts';
 import { packageVersion } from './config/version.ts';
@@ -27,6 +29,8 @@ import { CrashMarks } from './native/crash-marks.ts';
 import { loadBinding } from './native/load.ts';
 import { InferRoad } from './pipeline/infer.ts';
 import { ModelLoader } from './pipeline/loader.ts';
+import { ProfileStore } from './pipeline/profile-store.ts';
+import type { InferRequest } from './pipeline/request.ts';
 import type { Target } from './pipeline/target.ts';
 import { Registry } from './registry/registry.ts';
 import { InlineLane } from './workers/inline.ts';
@@ -46,8 +50,11 @@ export interface GatewayOptions {
   readonly inlineLane?: (arena: Arena) => Lane;
   /** Tells who is calling; without it nobody has a name. */
   readonly principal?: Identify;
-  /** Pictures of schedulers. */
-  readonly view?: (target: Target) => SchedulerView | null;
+  /**
+   * Takes the scheduler's place: what the benches compare with.
+   * @param lanes how many there are. @param wake has the next batch be asked for at the end of this turn, where nothing happened
+   */
+  readonly scheduler?: (lanes: number, wake: () => void) => Scheduler<InferRequest>;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -92,7 +99,7 @@ export class Gateway {
   readonly #road: InferRoad;
   readonly #registry: Registry;
   readonly #target: (id: number) => Target | null;
-  readonly #view: (target: Target) => SchedulerView | null;
+  readonly #keepLearned: () => Promise<void>;
   readonly #inference: HttpServer;
   readonly #admin: HttpServer;
   #draining = false;
@@ -125,7 +132,10 @@ export class Gateway {
     const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
-    this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, onFailedRun });
+    const scheduler =
+      options.scheduler?.(lanes.length, () => this.#road.driver.wake()) ??
+      new PlanScheduler<InferRequest>(lanes.length);
+    this.#road = new InferRoad({ binding, arena, clock: systemClock, lanes, scheduler, onFailedRun });
     const loader = new ModelLoader({
       binding,
       arena,
@@ -133,6 +143,10 @@ export class Gateway {
       lanes,
       metrics: this.#metrics,
       timeline: this.#timeline,
+      clock: systemClock,
+      profiles: new ProfileStore(config.stateDir, ONNX_RUNTIME_VERSION, (err) =>
+        log.warn({ err }, 'a profile could not be kept: stateDir cannot be written'),
+      ),
       jsonDepth: config.limits.jsonDepth,
       queueRows: config.limits.queueRows,
       queueBytes: config.limits.queueBytes,
@@ -147,7 +161,7 @@ export class Gateway {
       onLost: ({ model, version, state, reason }) => log.warn({ model, version, state, reason }, 'model lost or back'),
     });
     this.#target = (id) => loader.target(id);
-    this.#view = options.view ?? (() => null);
+    this.#keepLearned = () => loader.keepLearned();
     const parts = this.#serverParts(options.principal ?? null);
     this.#inference = new HttpServer(parts, 'inference');
     this.#admin = new HttpServer(parts, 'admin');
@@ -198,6 +212,7 @@ export class Gateway {
     const finished = (async () => {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
+      await this.#keepLearned();
       await this.#inference.settled();
       await this.#pool.close();
       return true;
@@ -287,6 +302,7 @@ export class Gateway {
       snapshot: this.#registry.snapshot,
       lanes: this.#road.driver.lanes(),
       target: this.#target,
+      view: (version) => this.#viewOf(version),
       startMs: this.#timeline.times,
     });
   }
@@ -294,7 +310,7 @@ export class Gateway {
   /** What is known of the scheduler of a version; null where it is not in service. */
   #viewOf({ state, target: id }: ModelVersion): SchedulerView | null {
     const target = state === 'READY' ? this.#target(id) : null;
-    return target === null ? null : this.#view(target);
+    return target === null ? null : this.#road.driver.view(target.queue);
   }
 
   /** The inline lane is the last one. */

@@ -51,7 +51,20 @@ class CopyLane implements Lane {
 }
 
 const models = process.argv[2] ?? '';
-const args = ['--models', models, '--port', '0', '--admin-port', '0', '--workers', '1', '--log-level', 'error'];
+const args = [
+  '--models',
+  models,
+  '--state-dir',
+  '',
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--workers',
+  '1',
+  '--log-level',
+  'error',
+];
 const config = loadConfig({ args, env: {} });
 const gateway = new Gateway(config, createLogger(config.log), {
   placement: 'inline',

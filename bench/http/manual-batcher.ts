@@ -18,6 +18,7 @@ export interface ManualSettings {
 /** The waiting requests of one model version, in the order they came. */
 export interface ManualQueue<T> extends Queue {
   lanes: readonly number[];
+  batchRows: number;
   rows: number;
   bytes: number;
   length: number;
@@ -56,7 +57,16 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
 
   open(spec: QueueSpec): ManualQueue<T> {
     const counts = { rows: 0, bytes: 0, length: 0, retries: 0, admitted: 0, refused: 0 };
-    const queue: ManualQueue<T> = { spec, lanes: spec.lanes, ...counts, lost: false, head: null, tail: null };
+    const batchRows = this.#mostRows(spec.maxBatchRows);
+    const queue: ManualQueue<T> = {
+      spec,
+      lanes: spec.lanes,
+      batchRows,
+      ...counts,
+      lost: false,
+      head: null,
+      tail: null,
+    };
     this.#queues.push(queue);
     return queue;
   }
@@ -66,8 +76,9 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
     this.#queues.splice(this.#queues.indexOf(queue), 1);
   }
 
-  setLanes(queue: ManualQueue<T>, lanes: readonly number[]): void {
+  setLanes(queue: ManualQueue<T>, lanes: readonly number[], mostRows: number): void {
     queue.lanes = lanes;
+    queue.batchRows = this.#mostRows(mostRows);
   }
 
   setUp(lane: number, up: boolean): void {
@@ -139,8 +150,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   }
 
   view(queue: ManualQueue<T>): SchedulerView {
-    const { spec, lanes, length, rows, admitted, refused } = queue;
-    const batchRows = this.#mostRows(queue);
+    const { spec, lanes, batchRows, length, rows, admitted, refused } = queue;
     return {
       targetUs: spec.sloUs,
       targetSource: spec.sloUs > 0 ? 'slo' : 'measured',
@@ -165,8 +175,8 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
     };
   }
 
-  #mostRows({ spec }: ManualQueue<T>): number {
-    return Math.max(1, Math.min(this.#settings.rows, spec.maxBatchRows));
+  #mostRows(allowed: number): number {
+    return Math.max(1, Math.min(this.#settings.rows, allowed));
   }
 
   /** Full, or old enough; where it is neither, `next` is asked for when it will be. */
@@ -174,7 +184,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
     const { head } = queue;
     if (head === null) return false;
     const dueUs = head.arrivalUs + this.#settings.delayUs;
-    if (head.alone || queue.rows >= this.#mostRows(queue) || dueUs <= nowUs) return true;
+    if (head.alone || queue.rows >= queue.batchRows || dueUs <= nowUs) return true;
     if (this.#wakeUs <= nowUs || dueUs < this.#wakeUs) {
       this.#wakeUs = dueUs;
       this.#wakeIn(dueUs - nowUs);
@@ -185,7 +195,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   #take(queue: ManualQueue<T>, lane: number, nowUs: number): Run<T> {
     const first = queue.head as T;
     const requests: T[] = [];
-    const most = first.alone ? 0 : this.#mostRows(queue);
+    const most = first.alone ? 0 : queue.batchRows;
     let rows = 0;
     for (let request: T | null = first; request !== null; ) {
       const following: T | null = request.next;

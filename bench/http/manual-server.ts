@@ -13,7 +13,20 @@ import { ManualBatcher } from './manual-batcher.ts';
 const NEAR_US = 1_000;
 
 const [models = '', workers = '1', rows = '1', delayUs = '0'] = process.argv.slice(2);
-const args = ['--models', models, '--port', '0', '--admin-port', '0', '--workers', workers, '--log-level', 'error'];
+const args = [
+  '--models',
+  models,
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--workers',
+  workers,
+  '--log-level',
+  'error',
+  '--state-dir',
+  '',
+];
 const config = loadConfig({ args, env: {} });
 const gateway = new Gateway(config, createLogger(config.log), {
   scheduler: (lanes, wake) => {

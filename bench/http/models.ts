@@ -11,7 +11,7 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Arguments of node for the server as users run it, over these models. */
 export function ourServer(models: string, { workers = 1, port = 0 } = {}): string[] {
-  const ports = ['--port', String(port), '--admin-port', '0', '--log-level', 'error'];
+  const ports = ['--port', String(port), '--admin-port', '0', '--log-level', 'error', '--state-dir', ''];
   return [file('../../src/main.ts'), 'serve', '--models', models, '--workers', String(workers), ...ports];
 }
 

@@ -11,7 +11,20 @@ import type { InferRequest } from '../../src/pipeline/request.ts';
 import { Recorder } from '../replay/recorder.ts';
 
 const [models = '', workers = '1', file = ''] = process.argv.slice(2);
-const args = ['--models', models, '--port', '0', '--admin-port', '0', '--workers', workers, '--log-level', 'error'];
+const args = [
+  '--models',
+  models,
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--workers',
+  workers,
+  '--log-level',
+  'error',
+  '--state-dir',
+  '',
+];
 const config = loadConfig({ args, env: {} });
 const gateway = new Gateway(config, createLogger(config.log), {
   scheduler: (lanes) => {

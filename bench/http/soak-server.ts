@@ -11,7 +11,20 @@ import { createLogger } from '../../src/logging/logger.ts';
 const LEAKED_BYTES = 100;
 
 const [models = '', leak = ''] = process.argv.slice(2);
-const args = ['--models', models, '--port', '0', '--admin-port', '0', '--workers', '1', '--log-level', 'error'];
+const args = [
+  '--models',
+  models,
+  '--state-dir',
+  '',
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--workers',
+  '1',
+  '--log-level',
+  'error',
+];
 const config = loadConfig({ args, env: {} });
 const log = createLogger(config.log);
 

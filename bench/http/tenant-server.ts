@@ -9,7 +9,20 @@ import { createLogger } from '../../src/logging/logger.ts';
 import { TENANT_HEADER } from './tenants.ts';
 
 const [models = '', workers = '1'] = process.argv.slice(2);
-const args = ['--models', models, '--port', '0', '--admin-port', '0', '--workers', workers, '--log-level', 'error'];
+const args = [
+  '--models',
+  models,
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--workers',
+  workers,
+  '--log-level',
+  'error',
+  '--state-dir',
+  '',
+];
 const config = loadConfig({ args, env: {} });
 const gateway = new Gateway(config, createLogger(config.log), {
   principal: (header) => ({ tenant: header(TENANT_HEADER) }),

@@ -5,7 +5,20 @@ import { Gateway } from '../../src/gateway.ts';
 import { createLogger } from '../../src/logging/logger.ts';
 
 const models = process.argv[2] ?? '';
-const args = ['--models', models, '--port', '0', '--admin-port', '0', '--workers', '1', '--log-level', 'error'];
+const args = [
+  '--models',
+  models,
+  '--state-dir',
+  '',
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--workers',
+  '1',
+  '--log-level',
+  'error',
+];
 const config = loadConfig({ args, env: {} });
 const gateway = new Gateway(config, createLogger(config.log), { placement: 'worker' });
 process.on('SIGTERM', () => gateway.stop(5_000));

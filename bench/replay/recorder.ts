@@ -43,9 +43,10 @@ export class Recorder<T extends Traveller, Q extends Queue> implements Scheduler
     this.#inner.close(queue);
   }
 
-  setLanes(queue: Q, lanes: readonly number[], nowUs: number): void {
-    this.#inner.setLanes(queue, lanes, nowUs);
-    if (queue === this.#queue && this.#head !== null) this.#head = { ...this.#head, lanes: lanes.length };
+  setLanes(queue: Q, lanes: readonly number[], mostRows: number, nowUs: number): void {
+    this.#inner.setLanes(queue, lanes, mostRows, nowUs);
+    if (queue !== this.#queue || this.#head === null) return;
+    this.#head = { ...this.#head, lanes: lanes.length, maxBatchRows: mostRows };
   }
 
   setUp(lane: number, up: boolean): void {

@@ -54,7 +54,7 @@ export class Boarding<T extends Traveller> {
     do this.#board(planned.head as T, boarded);
     while (planned.head !== null && boarded.rows + Math.max(1, planned.head.rows) <= limit);
     if (planned.requests > 0) planned.refresh();
-    if (alone || queue.spec.maxBatchRows === 0 || boarded.rows >= limit) return boarded;
+    if (alone || queue.mostRows === 0 || boarded.rows >= limit) return boarded;
     const departure = { lane, untilUs: 0, queue, shapeKey, rows: 0 };
     const extra = this.#extra(departure, boarded, limit, nowUs);
     if (extra > 0) this.#fill(departure, boarded, boarded.rows + extra, nowUs);
@@ -66,7 +66,7 @@ export class Boarding<T extends Traveller> {
     const boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
     const first = queue.flows.first() as T;
     this.#boardFreely(queue, first, boarded, nowUs);
-    if (queue.spec.maxBatchRows > 0) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
+    if (queue.mostRows > 0) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
     return boarded;
   }
 

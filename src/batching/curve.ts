@@ -7,7 +7,7 @@ import type { Curve, CurvePoint } from '../core/scheduling.ts';
 import { clamped, Residuals } from './residuals.ts';
 import { Shape } from './shape.ts';
 
-/** Most sizes kept apart: bounds memory (56 bytes each) and the work of putting them in order. */
+/** Most sizes kept apart: bounds memory (64 bytes each) and the work of putting them in order. */
 const MOST_SIZES = 4096;
 
 /** Times that no batch takes, microseconds: less than a nanosecond, more than an hour. */
@@ -17,6 +17,9 @@ const MOST_US = 3.6e9;
 /** What a profiled point is worth, in observations; and the most that any size is trusted, which sets its slowest gain. */
 const PROFILED_WEIGHT = 1;
 const MOST_WEIGHT = 19;
+
+/** A profiled size is close above another one within this share of the way to the next. */
+const CLOSE = 0.25;
 
 /** Weight that is left to every size after a change of speed: they are learned anew, from where they are. */
 const SHIFTED_WEIGHT = 2;
@@ -38,11 +41,15 @@ const LEAST_WEIGHT = 0.5;
 /** Noise at which the first observation of a size is believed by half. */
 const HALF_BELIEVED = 0.3;
 
-/** Bound of the speed, as a logarithm: keeps every product a number. */
-const MOST_SPEED = 25;
+/** A speed further from that of reference, as a logarithm, becomes the speed of reference: keeps every product a number. */
+const MOST_SPEED = 5;
 
-/** The curve is put in order after so many observations, or after they moved it so far (sum of logarithms). */
+/**
+ * The curve is put in order after so many observations, of large curves after one per so many sizes; sooner where they moved
+ * it so far (sum of logarithms).
+ */
 const ORDER_EVERY = 16;
+const SIZES_PER_ORDER = 32;
 const ORDER_MOVED = 0.1;
 
 /** What has moved further, a ratio, is worth deriving everything anew. */
@@ -65,6 +72,7 @@ export class LatencyCurve implements Curve {
   #scale = 1;
   /** Observations since the start or the last change of speed: the first ones move the whole curve more. */
   #settled = 1;
+  readonly #orderEvery: number;
   #unordered = 0;
   #moved = 0;
 
@@ -75,11 +83,13 @@ export class LatencyCurve implements Curve {
    */
   constructor(mostRows: number, prior: readonly CurvePoint[]) {
     this.mostRows = Math.max(1, Math.min(MOST_SIZES, Math.floor(mostRows)));
+    this.#orderEvery = Math.max(ORDER_EVERY, this.mostRows / SIZES_PER_ORDER);
     this.#shape = new Shape(this.mostRows);
     this.#batches = new Float64Array(this.mostRows + 1);
     this.#counted = new Float64Array(this.mostRows + 1);
     this.#profiled(prior);
     this.#order();
+    this.#learnShape();
   }
 
   get spread(): number {
@@ -114,7 +124,7 @@ export class LatencyCurve implements Curve {
     if (n <= this.mostRows) (this.#batches[n] as number)++;
     this.#follow(residual, suspicion);
     if (shifted) this.#shift();
-    if (++this.#unordered >= ORDER_EVERY || this.#moved > ORDER_MOVED) this.#order();
+    if (++this.#unordered >= this.#orderEvery || this.#moved > ORDER_MOVED) this.#order();
   }
 
   points(): readonly (CurvePoint & { readonly batches: number })[] {
@@ -133,6 +143,16 @@ export class LatencyCurve implements Curve {
       own[rows] = us;
       weight[rows] = PROFILED_WEIGHT;
     }
+  }
+
+  /** A profiled size close above another one tells whether the curve rises in steps, as a first batch does. */
+  #learnShape(): void {
+    const shape = this.#shape;
+    for (let n = shape.above(0); n > 0; n = shape.above(n)) {
+      const a = shape.below(n);
+      if (n - a <= (shape.above(n) - a) * CLOSE) shape.learnBetween(n, shape.us[n] as number);
+    }
+    this.#order();
   }
 
   /**
@@ -189,8 +209,21 @@ export class LatencyCurve implements Curve {
   }
 
   #setSpeed(speed: number): void {
-    this.#speed = Math.min(MOST_SPEED, Math.max(-MOST_SPEED, speed));
-    this.#scale = Math.exp(this.#speed);
+    this.#speed = speed;
+    this.#scale = Math.exp(speed);
+    if (Math.abs(speed) > MOST_SPEED) this.#rebase();
+  }
+
+  /** What is known is multiplied out. */
+  #rebase(): void {
+    const own = this.#shape.own;
+    for (let n = 1; n <= this.mostRows; n++) {
+      own[n] = Math.min(MOST_US, Math.max(LEAST_US, (own[n] as number) * this.#scale));
+    }
+    this.#residuals.rebase(this.#speed);
+    this.#speed = 0;
+    this.#scale = 1;
+    this.#shape.rebuild();
   }
 
   /**

@@ -1,27 +1,12 @@
 /**
- * Gives the batch state machine its time and its lanes: starts what may start at the end of each loop tick, hands results
- * over, and sweeps deadlines. Knows nothing of tensors: what a batch is made of is its caller's.
+ * Gives a scheduler its time and its lanes: starts what may start at the end of each loop tick, hands results over, and
+ * sweeps deadlines. Knows nothing of tensors, what a batch is made of is its caller's; and nothing of who travels with whom.
  */
 
 import type { Clock } from '../core/clock.ts';
 import { type Lane, RunError, type RunRequest, type RunResult } from '../core/instance.ts';
-import {
-  addQueue,
-  arrive,
-  type Batch,
-  type Batcher,
-  cancel,
-  createBatcher,
-  finish,
-  hasRoom,
-  nextBatch,
-  type Queue,
-  type QueueSpec,
-  removeQueue,
-  retryAlone,
-  sweep,
-  type Traveller,
-} from './batcher.ts';
+import type { SchedulerView } from '../core/scheduling.ts';
+import type { Batch, Queue, QueueSpec, Refusal, Scheduler, Traveller } from './travel.ts';
 
 /** How late a deadline may be noticed at most, milliseconds: one coarse timer serves them all. */
 const SWEEP_MS = 5;
@@ -49,12 +34,12 @@ export interface Passage<T extends Traveller> {
   left(batch: Batch<T>): void;
 }
 
-/** Drives one batcher over the lanes of the process. */
+/** Drives one scheduler over the lanes of the process. */
 export class Driver<T extends Traveller & { attempts: number }> {
   readonly #clock: Clock;
   readonly #lanes: readonly Lane[];
+  readonly #scheduler: Scheduler<T>;
   readonly #passage: Passage<T>;
-  readonly #batcher: Batcher<T>;
   readonly #log: (batch: Batch<T>, error: RunError) => void;
   readonly #expired: T[] = [];
   readonly #onLook = () => this.#look();
@@ -65,73 +50,94 @@ export class Driver<T extends Traveller & { attempts: number }> {
   #running = 0;
   #sweeper: NodeJS.Timeout | null = null;
   #idle: (() => void)[] = [];
-  /** By queue that can be lost: its listener, and the timer while it has no lane. */
-  readonly #losable = new Map<Queue<T>, { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null }>();
+  /** Every queue: its listener, and the timer while it has no lane. */
+  readonly #queues = new Map<Queue, { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null }>();
 
   /** @param log is told of every failed run, with a text that may hold paths. */
   constructor(
     clock: Clock,
     lanes: readonly Lane[],
+    scheduler: Scheduler<T>,
     passage: Passage<T>,
     log: (batch: Batch<T>, error: RunError) => void,
   ) {
     this.#clock = clock;
     this.#lanes = lanes;
+    this.#scheduler = scheduler;
     this.#passage = passage;
-    this.#batcher = createBatcher(lanes.length);
     this.#log = log;
   }
 
   /** A model version comes into service. @param onLost told when it has had no lane for too long, and has one again */
-  open(spec: QueueSpec, onLost: (lost: boolean) => void = () => undefined): Queue<T> {
-    const queue = addQueue(this.#batcher, spec);
-    this.#losable.set(queue, { onLost, timer: null });
+  open(spec: QueueSpec, onLost: (lost: boolean) => void = () => undefined): Queue {
+    const queue = this.#scheduler.open(spec);
+    this.#queues.set(queue, { onLost, timer: null });
     this.#watchLanes(queue);
     return queue;
   }
 
   /** A model version with an empty queue leaves service. */
-  close(queue: Queue<T>): void {
-    removeQueue(this.#batcher, queue);
-    clearTimeout(this.#losable.get(queue)?.timer ?? undefined);
-    this.#losable.delete(queue);
+  close(queue: Queue): void {
+    this.#scheduler.close(queue);
+    clearTimeout(this.#queues.get(queue)?.timer ?? undefined);
+    this.#queues.delete(queue);
   }
 
-  /** Whether a request of that size would be taken now. */
-  hasRoom(queue: Queue<T>, rows: number, bytes: number): boolean {
-    return hasRoom(this.#batcher, queue, rows, bytes);
+  /** The lanes that take its batches from now on, of at most `mostRows`; what runs elsewhere is finished there. */
+  setLanes(queue: Queue, lanes: readonly number[], mostRows: number): void {
+    this.#scheduler.setLanes(queue, lanes, mostRows, this.#clock.nowUs());
+    this.#watchLanes(queue);
+    if (queue.length > 0) this.wake();
   }
 
-  /** A request enters its queue; false where that is full. */
-  submit(queue: Queue<T>, request: T): boolean {
-    if (!arrive(this.#batcher, queue, request)) return false;
+  /** Whether such a request would be taken now; null = yes. Read the refusal at once. */
+  foresee(queue: Queue, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+    return this.#scheduler.foresee(queue, rows, bytes, deadlineUs, nowUs);
+  }
+
+  /** A request enters its queue; null = it is taken. Read the refusal at once. */
+  submit(queue: Queue, request: T): Refusal | null {
+    const refusal = this.#scheduler.arrive(queue, request, this.#clock.nowUs());
+    if (refusal !== null) return refusal;
     if (request.deadlineUs !== Number.POSITIVE_INFINITY) this.#watch();
     this.#came++;
-    this.#wake();
-    return true;
+    this.wake();
+    return null;
   }
 
   /** The caller has gone. */
   cancel(request: T): void {
-    cancel(request);
+    this.#scheduler.cancel(request);
+  }
+
+  /** What is known of a queue now. */
+  view(queue: Queue): SchedulerView {
+    return this.#scheduler.view(queue, this.#clock.nowUs());
   }
 
   /** A lane lost its thread, or has it again. */
   laneChanged(lane: number, up: boolean): void {
-    this.#batcher.up[lane] = up;
-    for (const queue of this.#losable.keys()) if (queue.spec.lanes.includes(lane)) this.#watchLanes(queue);
-    if (up) this.#wake();
+    this.#scheduler.setUp(lane, up);
+    for (const queue of this.#queues.keys()) if (queue.lanes.includes(lane)) this.#watchLanes(queue);
+    if (up) this.wake();
+  }
+
+  /** Requests of one loop tick travel together: batches start when its reading is done. */
+  wake(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    setImmediate(this.#onLook);
   }
 
   /** What every lane does now, by its number. */
   lanes(): { readonly up: boolean; readonly batch: Batch<T> | null }[] {
-    const { up, lanes } = this.#batcher;
+    const { up, lanes } = this.#scheduler;
     return lanes.map((batch, lane) => ({ up: up[lane] === true, batch }));
   }
 
-  #watchLanes(queue: Queue<T>): void {
-    const watch = this.#losable.get(queue) as { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null };
-    if (!queue.spec.lanes.some((lane) => this.#batcher.up[lane])) {
+  #watchLanes(queue: Queue): void {
+    const watch = this.#queues.get(queue) as { onLost: (lost: boolean) => void; timer: NodeJS.Timeout | null };
+    if (!queue.lanes.some((lane) => this.#scheduler.up[lane])) {
       watch.timer ??= setTimeout(() => this.#lose(queue, watch.onLost), LOST_MS).unref();
       return;
     }
@@ -142,13 +148,11 @@ export class Driver<T extends Traveller & { attempts: number }> {
     watch.onLost(false);
   }
 
-  #lose(queue: Queue<T>, onLost: (lost: boolean) => void): void {
+  #lose(queue: Queue, onLost: (lost: boolean) => void): void {
     queue.lost = true;
-    while (queue.head !== null) {
-      const request = queue.head;
-      cancel(request);
-      this.#passage.failed(request, new RunError('INSTANCE_LOST', 'no lane is up'));
-    }
+    const ended: T[] = [];
+    this.#scheduler.clear(queue, ended);
+    for (const request of ended) this.#passage.failed(request, new RunError('INSTANCE_LOST', 'no lane is up'));
     onLost(true);
     this.#tellIdle();
   }
@@ -162,18 +166,16 @@ export class Driver<T extends Traveller & { attempts: number }> {
   /** Stops the timers. */
   dispose(): void {
     this.#unwatch();
-    for (const { timer } of this.#losable.values()) clearTimeout(timer ?? undefined);
+    for (const { timer } of this.#queues.values()) clearTimeout(timer ?? undefined);
   }
 
   #isIdle(): boolean {
-    return this.#running === 0 && this.#batcher.queues.every((queue) => queue.length === 0);
+    return this.#running === 0 && !this.#waiting();
   }
 
-  /** Requests of one loop tick travel together: batches start when its reading is done. */
-  #wake(): void {
-    if (this.#ticking) return;
-    this.#ticking = true;
-    setImmediate(this.#onLook);
+  #waiting(): boolean {
+    for (const queue of this.#queues.keys()) if (queue.length > 0) return true;
+    return false;
   }
 
   /** A lone request starts at once; where several came together, more are likely to lie behind them. */
@@ -189,7 +191,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     this.#looks = 0;
     const nowUs = this.#clock.nowUs();
     for (;;) {
-      const batch = nextBatch(this.#batcher, nowUs, this.#expired);
+      const batch = this.#scheduler.next(nowUs, this.#expired);
       if (batch === null) break;
       this.#start(batch);
     }
@@ -213,11 +215,11 @@ export class Driver<T extends Traveller & { attempts: number }> {
 
   #ended(batch: Batch<T>, result: RunResult | null, error: RunError | null): void {
     this.#running--;
-    finish(this.#batcher, batch);
+    this.#scheduler.finish(batch, this.#clock.nowUs(), result !== null);
     if (result !== null) this.#passage.arrived(batch, result);
     else this.#recover(batch, error as RunError);
     this.#passage.left(batch);
-    if (batch.queue.length > 0 || this.#batcher.queues.some((queue) => queue.length > 0)) this.#wake();
+    if (this.#waiting()) this.wake();
     this.#tellIdle();
   }
 
@@ -234,7 +236,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
       if (request.state !== 'RUNNING') continue;
       const again = request.attempts === 0 && (shared || !final);
       request.attempts++;
-      if (again) retryAlone(batch.queue, request);
+      if (again) this.#scheduler.retryAlone(batch.queue, request);
       else {
         request.state = 'ENDED';
         this.#passage.failed(request, error);
@@ -258,7 +260,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
       this.#unwatch();
       return;
     }
-    sweep(this.#batcher, this.#clock.nowUs(), this.#expired);
+    this.#scheduler.sweep(this.#clock.nowUs(), this.#expired);
     this.#tellExpired();
   }
 

@@ -17,6 +17,12 @@ const LEAST_SHARED_ROWS = 10;
 /** Batches after which the size is looked at again, whatever the curve says. */
 const RESIZE_BATCHES = 16;
 
+/** More than so much of the capacity is more than can be served, and for so many targets it may come again. */
+const SATURATED = { from: 1.05, targets: 50 };
+
+/** A rate offered that differs by this factor is worth another look at the size. */
+const OTHERWISE = 1.3;
+
 /** Batches for which an unknown size is tried. */
 const EXPLORED_BATCHES = 6;
 
@@ -34,6 +40,8 @@ const CALLERS = { gain: 0.05, quantile: 0.1 };
 export class PlanQueue<T extends Traveller> implements Queue {
   readonly spec: QueueSpec;
   lanes: readonly number[];
+  /** Most rows that a batch may have where it runs now; 0 where requests never share one. */
+  mostRows: number;
   rows = 0;
   bytes = 0;
   length = 0;
@@ -62,6 +70,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
   #callersUs = 0;
   #sizedRevision = -1;
+  #sizedOffered = 0;
+  #saturatedUntilUs = Number.NEGATIVE_INFINITY;
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
   #exploring = 0;
@@ -69,6 +79,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   constructor(spec: QueueSpec) {
     this.spec = spec;
     this.lanes = [...spec.lanes];
+    this.mostRows = spec.maxBatchRows;
     this.#resize(0);
   }
 
@@ -118,7 +129,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;
-    if (!due && !explored && (this.#exploring > 0 || this.spec.curve.revision === this.#sizedRevision)) return;
+    const changed = this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise(nowUs);
+    if (!due && !explored && (this.#exploring > 0 || !changed)) return;
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
     const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
@@ -126,8 +138,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   }
 
   /** Its lanes are others from now on. */
-  setLanes(lanes: readonly number[], nowUs: number): void {
+  setLanes(lanes: readonly number[], mostRows: number, nowUs: number): void {
     this.lanes = [...lanes];
+    this.mostRows = mostRows;
     this.#resize(nowUs);
   }
 
@@ -159,8 +172,19 @@ export class PlanQueue<T extends Traveller> implements Queue {
     };
   }
 
+  /** Whether so much more or less is offered than when the size was found that it may be another one. */
+  #offersOtherwise(nowUs: number): boolean {
+    const offered = Math.max(this.offered.at(nowUs), this.capacityPerUs / 2);
+    const ratio = offered / Math.max(this.#sizedOffered, this.capacityPerUs / 2);
+    return ratio > OTHERWISE || ratio < 1 / OTHERWISE;
+  }
+
   #resize(nowUs: number): void {
     this.#sizedRevision = this.spec.curve.revision;
+    this.#sizedOffered = this.offered.at(nowUs);
+    if (this.#sizedOffered > SATURATED.from * this.capacityPerUs) {
+      this.#saturatedUntilUs = nowUs + SATURATED.targets * this.budgetUs;
+    }
     this.budgetUs = this.target()[0];
     this.offered.memoryUs = Math.min(
       RATE_MEMORY.mostUs,
@@ -175,7 +199,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #explore(nowUs: number): void {
     const full = this.#full;
     this.#full = 0;
-    if (2 * full < RESIZE_BATCHES || this.spec.maxBatchRows === 0) return;
+    if (2 * full < RESIZE_BATCHES || this.mostRows === 0) return;
     const rows = sizeToExplore(this.#sizing(nowUs, this.budgetUs), this.batchRows);
     if (rows === 0) return;
     this.#exploring = EXPLORED_BATCHES;
@@ -188,10 +212,18 @@ export class PlanQueue<T extends Traveller> implements Queue {
   }
 
   #sizing(nowUs: number, budgetUs: number): SizingInput {
-    const { curve, maxBatchRows } = this.spec;
-    const mostRows = Math.max(1, maxBatchRows);
+    const { curve } = this.spec;
+    const mostRows = Math.max(1, this.mostRows);
     const offeredPerUs = this.offered.at(nowUs);
     const guard = this.guard.ratio(curve.spread);
-    return { curve, mostRows, lanes: Math.max(1, this.lanes.length), budgetUs, guard, offeredPerUs };
+    return {
+      curve,
+      mostRows,
+      lanes: Math.max(1, this.lanes.length),
+      budgetUs,
+      guard,
+      offeredPerUs,
+      saturated: nowUs < this.#saturatedUntilUs,
+    };
   }
 }

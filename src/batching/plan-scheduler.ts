@@ -64,8 +64,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (index >= 0) this.#plan.queues.splice(index, 1);
   }
 
-  setLanes(queue: PlanQueue<T>, lanes: readonly number[], nowUs: number): void {
-    queue.setLanes(lanes, nowUs);
+  setLanes(queue: PlanQueue<T>, lanes: readonly number[], mostRows: number, nowUs: number): void {
+    queue.setLanes(lanes, mostRows, nowUs);
     this.#plan.changed();
   }
 
@@ -196,9 +196,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (queue.lost) return 'lost';
     const free = this.#freeLanes(queue);
     if (free > 0 && queue.length === 0) return null;
-    const { queueRows, queueBytes, maxBatchRows } = queue.spec;
+    const { queueRows, queueBytes } = queue.spec;
     if (queue.bytes + bytes > queueBytes) return 'queueBytes';
-    return queue.rows + Math.max(1, rows) > queueRows + free * Math.max(1, maxBatchRows) ? 'queueRows' : null;
+    return queue.rows + Math.max(1, rows) > queueRows + free * Math.max(1, queue.mostRows) ? 'queueRows' : null;
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */

@@ -119,6 +119,15 @@ export class Residuals {
     return ((sorted[(many - 1) >> 1] as number) + (sorted[many >> 1] as number)) / 2;
   }
 
+  /** What was the speed `speed` is the speed of reference, 0, from now on. */
+  rebase(speed: number): void {
+    const scale = Math.exp(speed);
+    for (let i = 0; i < WINDOW; i++) {
+      this.#absolute[i] = (this.#absolute[i] as number) - speed;
+      this.before[i] = (this.before[i] as number) * scale;
+    }
+  }
+
   /** The change has been followed: what lay around it is no noise, and the watch begins anew. */
   settle(): void {
     for (let ago = this.shifted - 1; ago >= 0; ago--) this.#pure[this.place(ago)] = Number.NaN;

@@ -27,7 +27,7 @@ export class Seating<T extends Traveller> {
   seat(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
     this.#plan.layOut(nowUs);
     this.predictedUs = Number.POSITIVE_INFINITY;
-    if (queue.spec.maxBatchRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
+    if (queue.mostRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
     const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
     planned.add(request);

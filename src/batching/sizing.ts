@@ -21,7 +21,6 @@ const WORTH_EXPLORING = 1.04;
  */
 const NEARLY = 0.97;
 const NEARLY_SATURATED = 0.995;
-const SATURATED = 1.05;
 
 /** What the size depends on. */
 export interface SizingInput {
@@ -34,6 +33,8 @@ export interface SizingInput {
   readonly guard: number;
   /** Rows offered, per microsecond. */
   readonly offeredPerUs: number;
+  /** Whether more was offered lately than could be served. */
+  readonly saturated: boolean;
 }
 
 /** The size, and the rows per microsecond that it can serve within the budget. */
@@ -57,7 +58,7 @@ export function sizeBatch(input: SizingInput): Sizing {
     most = Math.max(most, served(n));
     last = n;
   }
-  const nearly = input.offeredPerUs > SATURATED * most ? NEARLY_SATURATED : NEARLY;
+  const nearly = input.saturated ? NEARLY_SATURATED : NEARLY;
   let quickest = 0;
   for (let n = 1; n <= last; n++) if (served(n) >= nearly * most) quickest = Math.max(quickest, n / curve.at(n));
   for (let n = 1; n <= last; n++) {
@@ -86,12 +87,19 @@ export function sizeToExplore(input: SizingInput, rows: number): number {
   return 0;
 }
 
+/**
+ * What a batch as long as the budget costs beyond that, as a share: the longer batches are, the more of the time between
+ * bursts is lost, and the later anybody can be answered.
+ */
+const GRAIN = 0.1;
+
 /** Rows per microsecond served in time with batches of n rows that take `us`. */
 function servedPerUs({ lanes, budgetUs, guard }: SizingInput, n: number, us: number, offered: number): number {
   const leftUs = budgetUs - us;
   if (leftUs <= 0) return 0;
   const window = Math.min(1, (lanes * (leftUs - Math.min(guard * us, MOST_GUARD * leftUs))) / us);
-  return Math.min((lanes * n) / us, offered * window);
+  const short = budgetUs === Number.POSITIVE_INFINITY ? 1 : 1 - (GRAIN * us) / budgetUs;
+  return short * Math.min((lanes * n) / us, offered * window);
 }
 
 /** Rows per microsecond with nobody turned away: who just misses a batch waits for the next start. */

@@ -55,6 +55,8 @@ export interface Queue {
   readonly spec: QueueSpec;
   /** Lanes that take its batches now. */
   readonly lanes: readonly number[];
+  /** Most rows of a batch now. */
+  readonly batchRows: number;
   readonly rows: number;
   readonly bytes: number;
   readonly length: number;
@@ -95,8 +97,8 @@ export interface Scheduler<T extends Traveller, Q extends Queue = Queue> {
   open(spec: QueueSpec): Q;
   /** A model version leaves service. Its queue must be empty. */
   close(queue: Q): void;
-  /** The lanes that take its batches from now on; what runs elsewhere is finished there. */
-  setLanes(queue: Q, lanes: readonly number[], nowUs: number): void;
+  /** The lanes that take its batches from now on, of at most `mostRows` (0 = one request each); what runs elsewhere ends there. */
+  setLanes(queue: Q, lanes: readonly number[], mostRows: number, nowUs: number): void;
   /** Whether the lane may be given work (a thread being replaced may not). */
   setUp(lane: number, up: boolean): void;
   /** Whether such a request would be taken now; null = yes. Changes nothing but the count of refusals. */

@@ -54,6 +54,10 @@ export const configSchema = z.strictObject({
   adminHost: z.string().min(1).default('127.0.0.1').describe('Address of the admin listener (health, metrics, admin)'),
   adminPort: port(8002).describe('Port of the admin listener; 0 = any free one'),
   models: z.string().min(1).default('models').describe('Folder of the models'),
+  stateDir: z
+    .string()
+    .default('var')
+    .describe('Folder for what is kept between starts (profiles of models); empty = nothing is'),
   allowedHosts: z
     .array(z.string().min(1))
     .default([])

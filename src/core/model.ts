@@ -1,6 +1,7 @@
 /** What exists: models, their versions and states, and the frozen picture of them that the data plane reads. */
 
 import type { SessionOptions } from './instance.ts';
+import type { CurvePoint } from './scheduling.ts';
 import type { Signature } from './tensor.ts';
 
 /** Life of a model version. Only READY ones answer; a LOST one was READY and has no worker at the moment. */
@@ -35,6 +36,8 @@ export interface ServedFacts {
   /** Time of a batch of `measuredRows` rows, measured at load, microseconds. */
   readonly measuredRows: number;
   readonly measuredUs: number;
+  /** Times of batches of several sizes where it runs, known before the first request: rows ascending, may be empty. */
+  readonly profile: readonly CurvePoint[];
   readonly instances: number;
   /** Fewest and most of them that may run it, as load wants. */
   readonly instanceRange: { readonly min: number; readonly max: number };

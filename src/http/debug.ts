@@ -3,10 +3,11 @@
  * reason of something; it may change with every release and holds no body, no tensor and no secret.
  */
 
-import type { Batch } from '../batching/batcher.ts';
+import type { Batch } from '../batching/travel.ts';
 import { HEADS_KEPT, MAX_SKELETON_BYTES } from '../codec/head.ts';
 import type { Config } from '../config/schema.ts';
 import type { ModelVersion, Snapshot } from '../core/model.ts';
+import type { SchedulerView } from '../core/scheduling.ts';
 import type { StartTimes } from '../core/timeline.ts';
 import type { Readings } from '../metrics/families.ts';
 import { MAX_INPUTS } from '../native/binding.ts';
@@ -23,6 +24,7 @@ export interface DebugSources {
   readonly snapshot: Snapshot;
   readonly lanes: readonly { readonly up: boolean; readonly batch: Batch<InferRequest> | null }[];
   readonly target: (id: number) => Target | null;
+  readonly view: (version: ModelVersion) => SchedulerView | null;
   readonly startMs: StartTimes;
 }
 
@@ -56,9 +58,9 @@ export function debugDocument(sources: DebugSources): unknown {
 
 /** Settings are shown by name: one that is added later, and may be a secret, is not until it is put here. */
 function shown(config: Config): unknown {
-  const { host, port, adminHost, adminPort, models, allowedHosts, allowedOrigins, basePath } = config;
+  const { host, port, adminHost, adminPort, models, stateDir, allowedHosts, allowedOrigins, basePath } = config;
   const { strictReadiness, drainTimeoutS, workers, log } = config;
-  const places = { host, port, adminHost, adminPort, models, allowedHosts, allowedOrigins, basePath };
+  const places = { host, port, adminHost, adminPort, models, stateDir, allowedHosts, allowedOrigins, basePath };
   return { ...places, strictReadiness, drainTimeoutS, workers, log };
 }
 
@@ -67,7 +69,8 @@ function batchPicture({ requests, rows, startedUs }: Batch<InferRequest>, nowUs:
   return { model, version, requests: requests.length, rows, forUs: nowUs - startedUs };
 }
 
-function versionPicture({ model, version, state, reason, facts, target: id }: ModelVersion, sources: DebugSources) {
+function versionPicture(found: ModelVersion, sources: DebugSources) {
+  const { model, version, state, reason, facts, target: id } = found;
   const target = sources.target(id);
   if (facts === null || target === null) return { model, version, state, reason };
   const { placement, provider, maxBatchSize, batchRows, measuredRows, measuredUs } = facts;
@@ -82,23 +85,23 @@ function versionPicture({ model, version, state, reason, facts, target: id }: Mo
     batchRows,
     measuredRows,
     measuredUs,
-    ...serving(target, sources.nowUs),
+    ...serving(target, sources.view(found)),
   };
 }
 
-function serving(target: Target, nowUs: number): unknown & object {
+function serving(target: Target, view: SchedulerView | null): unknown & object {
   const { queue, metrics } = target;
   const { ring, headHits, headMisses, retries } = target.gauges();
-  const { queueRows, queueBytes, lanes } = queue.spec;
+  const { queueRows, queueBytes } = queue.spec;
   return {
-    lanes,
+    lanes: queue.lanes,
     queue: {
       requests: queue.length,
       rows: queue.rows,
       mostRows: queueRows,
       bytes: queue.bytes,
       mostBytes: queueBytes,
-      oldestUs: queue.head === null ? null : nowUs - queue.head.arrivalUs,
+      oldestUs: queue.length === 0 ? null : Math.max(0, ...(view?.waiting ?? []).map((flow) => flow.oldestUs)),
     },
     ring,
     heads: { hits: headHits, misses: headMisses },

@@ -1,27 +1,35 @@
-/** The door: what is refused before any work is spent on it. */
+/** The door: what the scheduler does not take, in words for the caller. */
 
-import type { Driver } from '../batching/driver.ts';
+import type { Refusal } from '../batching/travel.ts';
 import { GatewayError, instanceLost } from '../core/error.ts';
-import type { InferRequest } from './request.ts';
 import type { Target } from './target.ts';
 
 /**
- * Whether a request may go on to be decoded: its queue has room for it.
- * @throws {GatewayError} OVERLOADED with the time after which the queue will have drained; INSTANCE_LOST
+ * A refusal as the caller sees it: OVERLOADED and when to come again, DEADLINE_EXCEEDED, or INSTANCE_LOST. Under overload
+ * there are many of them: where in the code it was made is known, and costs more to find out than all the rest.
  */
-export function admit(driver: Driver<InferRequest>, target: Target, rows: number, bytes: number): void {
-  if (!driver.hasRoom(target.queue, rows, bytes)) throw overloaded(target, bytes);
+export function refusalError(target: Target, refusal: Refusal): GatewayError {
+  const frames = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const error = inWords(target, refusal);
+  Error.stackTraceLimit = frames;
+  return error;
 }
 
-/** The refusal of a queue that takes no more: it has no room for a request of `bytes`, or no lane. */
-export function overloaded(target: Target, bytes: number): GatewayError {
-  const { queue } = target;
-  if (queue.lost) return instanceLost(target.model);
-  const limit = queue.bytes + bytes > queue.spec.queueBytes ? 'queueBytes' : 'queueRows';
-  return new GatewayError('OVERLOADED', `the queue of model '${target.model}' is full`, {
-    retryAfterMs: drainMs(target),
-    limit,
-  });
+function inWords(target: Target, refusal: Refusal): GatewayError {
+  const { model } = target;
+  const { kind, predictedUs, leftUs } = refusal;
+  if (kind === 'lost') return instanceLost(model);
+  const retryAfterMs = refusal.retryAfterUs / 1000;
+  if (kind === 'impossible') {
+    const sentence = `model '${model}' takes ${milliseconds(predictedUs)} for this request, and ${milliseconds(leftUs)} are left`;
+    return new GatewayError('DEADLINE_EXCEEDED', sentence);
+  }
+  if (kind === 'busy') {
+    const sentence = `model '${model}' is busy: this request would be answered in ${milliseconds(predictedUs)}, and ${milliseconds(leftUs)} are left`;
+    return new GatewayError('OVERLOADED', sentence, { retryAfterMs });
+  }
+  return new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, { retryAfterMs, limit: kind });
 }
 
 /** The refusal where the memory that all models share is used up. */
@@ -29,10 +37,8 @@ export function arenaUsedUp(): GatewayError {
   return new GatewayError('OVERLOADED', 'the memory for requests is used up', { limit: 'arenaBytes' });
 }
 
-/** Time until what waits now has run, from the run time measured at load; milliseconds above 0. */
-export function drainMs(target: Target): number {
-  const { measuredUs, measuredRows, instances } = target.facts;
-  const perRowUs = measuredUs / Math.max(1, measuredRows);
-  const drainUs = (target.queue.rows * perRowUs) / Math.max(1, instances);
-  return Math.max(1, drainUs / 1000);
+function milliseconds(us: number): string {
+  if (!Number.isFinite(us)) return 'an unknown time';
+  const ms = Math.max(0, us) / 1000;
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }

@@ -10,8 +10,8 @@
  * Nothing here calls back up: the wire hands a request in with a Reply, and is told through it.
  */
 
-import type { Batch } from '../batching/batcher.ts';
 import { Driver, type Passage } from '../batching/driver.ts';
+import type { Batch, Refusal, Scheduler } from '../batching/travel.ts';
 import type { OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import type { Clock } from '../core/clock.ts';
@@ -20,7 +20,7 @@ import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts'
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
-import { admit, arenaUsedUp, overloaded } from './admission.ts';
+import { arenaUsedUp, refusalError } from './admission.ts';
 import { Intake } from './intake.ts';
 import { Manifest } from './manifest.ts';
 import { PoisonTable } from './poison.ts';
@@ -36,6 +36,7 @@ export interface RoadParts {
   readonly arena: Arena;
   readonly clock: Clock;
   readonly lanes: readonly Lane[];
+  readonly scheduler: Scheduler<InferRequest>;
   /** Told of every failed run; the text is for the log only. */
   readonly onFailedRun: (target: Target, rows: number, error: RunError) => void;
 }
@@ -58,7 +59,7 @@ export class InferRoad implements Passage<InferRequest> {
     this.#intake = new Intake(parts.binding, parts.arena);
     this.#manifests = new Manifest(parts.binding, parts.arena);
     this.#poison = new PoisonTable(parts.arena.bytes);
-    this.driver = new Driver(parts.clock, parts.lanes, this, (batch, error) => {
+    this.driver = new Driver(parts.clock, parts.lanes, parts.scheduler, this, (batch, error) => {
       parts.onFailedRun((batch.requests[0] as InferRequest).target, batch.rows, error);
     });
   }
@@ -68,21 +69,24 @@ export class InferRoad implements Passage<InferRequest> {
    * @param arrivalUs when its first byte was read: what deadlines count from.
    * @param timeoutUs the time its headers give it; 0 where they give none.
    * @param tenant of the caller; empty where it has no name.
-   * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED
+   * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED, INSTANCE_LOST; DEADLINE_EXCEEDED where no server could make it
    */
   open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number, tenant: string): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
-    try {
-      admit(this.driver, target, 1, 0);
-    } catch (error) {
-      target.metrics.error('OVERLOADED');
-      throw error;
-    }
+    const deadlineUs = arrivalUs + earliest(timeoutUs, target.queue.spec.sloUs);
+    const refusal = this.driver.foresee(target.queue, 1, 0, deadlineUs, arrivalUs);
+    if (refusal !== null) throw this.#refused(target, refusal);
     this.#open++;
     const request = new InferRequest(target, reply, arrivalUs);
     request.tenant = tenant;
-    if (timeoutUs > 0) request.deadlineUs = arrivalUs + timeoutUs;
+    request.deadlineUs = deadlineUs;
     return request;
+  }
+
+  #refused(target: Target, refusal: Refusal): GatewayError {
+    const error = refusalError(target, refusal);
+    target.metrics.error(error.code);
+    return error;
   }
 
   /** Step 5, for a body in one piece. @returns null where it has been read, else a promise of that */
@@ -162,9 +166,10 @@ export class InferRoad implements Passage<InferRequest> {
       return;
     }
     const { plan } = request.entry as PlanEntry;
+    request.priority = plan.priority;
     if (plan.timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + plan.timeoutUs);
-    if (!this.driver.submit(request.target.queue, request))
-      this.refuse(request, overloaded(request.target, request.bytes));
+    const refusal = this.driver.submit(request.target.queue, request);
+    if (refusal !== null) this.refuse(request, refusalError(request.target, refusal));
   }
 
   /** Step 7: what the lane is given. */
@@ -189,7 +194,10 @@ export class InferRoad implements Passage<InferRequest> {
     let row = 0;
     for (const request of batch.requests) {
       request.runUs = result.runUs;
-      if (request.state === 'RUNNING') this.#answer(request, batch, boarded, result, row, nowUs);
+      if (request.state === 'RUNNING') {
+        if (request.deadlineUs < nowUs) this.#tooLate(request);
+        else this.#answer(request, batch, boarded, result, row, nowUs);
+      }
       row += request.rows;
     }
     for (const output of result.outputs) giveBack(output?.bytes);
@@ -229,6 +237,12 @@ export class InferRoad implements Passage<InferRequest> {
       request.boarded = null;
       if (request.state === 'ENDED') this.#intake.release(request);
     }
+  }
+
+  /** What comes after the deadline is an answer to nobody. Its memory is given back with the batch's. */
+  #tooLate(request: InferRequest): void {
+    request.state = 'ENDED';
+    this.expired(request);
   }
 
   #answer(
@@ -279,4 +293,9 @@ export class InferRoad implements Passage<InferRequest> {
   #release(request: InferRequest): void {
     if (request.boarded === null) this.#intake.release(request);
   }
+}
+
+/** The shorter of two times of which 0 is none: Infinity where both are. */
+function earliest(a: number, b: number): number {
+  return Math.min(a || Number.POSITIVE_INFINITY, b || Number.POSITIVE_INFINITY);
 }

@@ -3,35 +3,33 @@
  * makes its target. The decision is taken once, at load.
  */
 
+import { LatencyCurve } from '../batching/curve.ts';
 import type { Driver } from '../batching/driver.ts';
 import type { RefusedVersion } from '../config/supervision.ts';
-import {
-  type Lane,
-  RunError,
-  type RunRequest,
-  type RunResult,
-  type SessionInfo,
-  type SessionSpec,
-} from '../core/instance.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Lane, SessionInfo, SessionSpec } from '../core/instance.ts';
 import type { ModelPolicy, Placement, ServedFacts } from '../core/model.ts';
-import { elementCount, type Signature } from '../core/tensor.ts';
+import type { CurvePoint } from '../core/scheduling.ts';
+import type { Signature } from '../core/tensor.ts';
 import type { Timeline } from '../core/timeline.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { TargetMetrics } from '../metrics/target.ts';
-import { type Arena, aligned } from '../native/arena.ts';
+import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import type { CrashMarks } from '../native/crash-marks.ts';
 import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
-import { measureRun } from '../workers/measure.ts';
 import { MOST_MODEL_INPUTS } from './intake.ts';
+import { curveOf, type ProfilePoint, profile } from './profile.ts';
+import type { ProfileStore } from './profile-store.ts';
 import type { InferRequest } from './request.ts';
 import { Target } from './target.ts';
+import { Trial } from './trial.ts';
 
 /** Batch cap of a model that states none, rows (Triton clients see it as `max_batch_size`). */
 const DEFAULT_BATCH_ROWS = 1024;
 
-/** Rows of the batch that is measured, where the cap allows. */
+/** Rows of the batch that decides where a model runs, where the cap allows. */
 const MEASURED_ROWS = 32;
 
 /**
@@ -52,6 +50,8 @@ export interface LoaderParts {
   readonly lanes: readonly Lane[];
   readonly metrics: Metrics;
   readonly timeline: Timeline;
+  readonly clock: Clock;
+  readonly profiles: ProfileStore;
   readonly jsonDepth: number;
   readonly queueRows: number;
   readonly queueBytes: number;
@@ -64,10 +64,22 @@ export interface LoaderParts {
   readonly refused: readonly RefusedVersion[];
 }
 
+/** What was found out about the time of a version's batches. */
+interface Profiled {
+  /** Where it is kept. */
+  readonly key: string;
+  /** Rows ascending; empty where the model does not run on zeros. */
+  readonly points: readonly ProfilePoint[];
+  readonly placement: Placement;
+  /** What is known before the first batch, where it runs. */
+  readonly prior: readonly CurvePoint[];
+}
+
 /** Loads versions onto lanes. */
 export class ModelLoader implements Loader {
   readonly #parts: LoaderParts;
   readonly #targets = new Map<number, Target>();
+  readonly #learning = new Map<number, { readonly profiled: Profiled; readonly curve: LatencyCurve }>();
   #sessions = 0;
 
   constructor(parts: LoaderParts) {
@@ -79,10 +91,27 @@ export class ModelLoader implements Loader {
     return this.#targets.get(id) ?? null;
   }
 
+  /** What is learned of the times of a READY version's batches, or null. */
+  curve(id: number): LatencyCurve | null {
+    return this.#learning.get(id)?.curve ?? null;
+  }
+
+  /** Keeps what was learned in service for the next start. Never fails. */
+  async keepLearned(): Promise<void> {
+    for (const { profiled, curve } of this.#learning.values()) {
+      const { key, points, placement } = profiled;
+      const known = curve.points();
+      if (points.length === 0 || known.every(({ batches }) => batches === 0)) continue;
+      const learned = { placement, points: known.map(({ rows, us }) => ({ rows, us })) };
+      await this.#parts.profiles.write(key, { points, learned });
+    }
+  }
+
   async load(model: string, version: string, found: FoundVersion): Promise<{ target: number; facts: ServedFacts }> {
     const { policy, files } = found;
     this.#checkRefused(model, version, files);
     const spec: SessionSpec = { session: ++this.#sessions, path: found.path, options: policy.session };
+    this.#checkInstances(policy);
     const lanes = this.#workerLanes(policy.instances.max, spec.session);
     this.#parts.marks.name({ session: spec.session, model, version, files });
     const info = await explained(() => this.#lane(lanes[0]).load(spec));
@@ -104,6 +133,13 @@ export class ModelLoader implements Loader {
     );
   }
 
+  /** @throws {UnloadableError} where more instances are asked for than there is room for */
+  #checkInstances({ instances }: ModelPolicy): void {
+    const workers = this.#parts.lanes.length - 1;
+    if (instances.min <= workers) return;
+    throw new UnloadableError(`instances is at least ${instances.min}, but workers is ${workers}`);
+  }
+
   async #serve(
     model: string,
     version: string,
@@ -112,44 +148,47 @@ export class ModelLoader implements Loader {
     lanes: readonly number[],
     info: SessionInfo,
   ): Promise<{ target: number; facts: ServedFacts }> {
-    const { binding, arena, driver, metrics, jsonDepth, queueRows, queueBytes } = this.#parts;
+    const { binding, arena, driver, metrics, jsonDepth, queueRows, queueBytes, clock } = this.#parts;
     checkSignature(info.signature, found);
-    const maxBatchSize = await this.#maxBatchSize(info.signature, found.policy, lanes[0], spec.session);
-    const rows = maxBatchSize === 0 ? 1 : Math.min(MEASURED_ROWS, maxBatchSize);
-    const measuredUs = await measureRun(async () => {
-      const result = await this.#tryRun(info.signature, rows, maxBatchSize > 0, lanes[0], spec.session);
-      return result?.runUs ?? Number.POSITIVE_INFINITY;
-    });
+    const { session } = spec;
+    const trial = new Trial({ arena, clock, lane: this.#lane(lanes[0]), signature: info.signature, session });
+    const { maxBatchSize, spentUs } = await triedBatches(trial, info.signature, found.policy);
+    const profiled = await this.#profile(trial, found, maxBatchSize, spentUs);
     this.#parts.timeline.markModel(model, version, 'measured');
-    const placement = this.#parts.placement ?? (measuredUs < INLINE_US ? 'inline' : 'worker');
+    checkTarget(found.policy, profiled, maxBatchSize);
+    const { placement, prior } = profiled;
+    const { rows, runUs } = measured(profiled.points, maxBatchSize);
     const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
     await this.#settle(spec, lanes, homes);
-    const batchRows = placement === 'inline' ? inlineRows(maxBatchSize, rows, measuredUs) : maxBatchSize;
+    const batchRows = placement === 'inline' ? inlineRows(maxBatchSize, rows, runUs) : maxBatchSize;
     const facts: ServedFacts = {
       signature: info.signature,
       maxBatchSize,
       placement,
       batchRows,
       measuredRows: rows,
-      measuredUs: Math.round(measuredUs),
+      measuredUs: Math.round(runUs),
+      profile: prior,
       instances: homes.length,
       instanceRange: rangeOf(found.policy, homes.length),
       provider: info.provider,
       passedOver: info.passedOver,
       labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
     };
-    const { session } = spec;
     const bounds = {
       queueRows: found.policy.queueRows ?? queueRows,
       queueBytes: found.policy.queueBytes ?? queueBytes,
     };
     const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
-    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds }, onLost);
+    const curve = new LatencyCurve(Math.max(1, maxBatchSize), prior);
+    const sloUs = (found.policy.slo?.p99Ms ?? 0) * 1000;
+    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...bounds, sloUs, curve }, onLost);
     const figures = new TargetMetrics();
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
     const target = new Target(parts);
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
     this.#targets.set(session, target);
+    this.#learning.set(session, { profiled, curve });
     this.#parts.timeline.markModel(model, version, 'placed');
     return { target: session, facts };
   }
@@ -171,63 +210,67 @@ export class ModelLoader implements Loader {
     if (!homes.includes(measuredOn[0] as number)) await this.#lane(measuredOn[0]).unload(spec.session);
   }
 
-  async #maxBatchSize(
-    signature: Signature,
-    policy: ModelPolicy,
-    lane: number | undefined,
-    session: number,
-  ): Promise<number> {
-    if (policy.maxBatchRows === 0) return 0;
-    const tensors = [...signature.inputs, ...signature.outputs];
-    const free = signature.inputs.length > 0 && tensors.every((spec) => spec.shape.length > 0 && spec.shape[0] === -1);
-    if (free && (await this.#followsRows(signature, lane, session))) return policy.maxBatchRows ?? DEFAULT_BATCH_ROWS;
-    if (policy.maxBatchRows === null) return 0;
-    throw new UnloadableError('maxBatchRows is set, but the model has no batch dimension; set it to 0');
+  /** What was kept of an earlier start, else a short profile. */
+  async #profile(trial: Trial, found: FoundVersion, maxBatchSize: number, spentUs: number): Promise<Profiled> {
+    const { profiles } = this.#parts;
+    const most = Math.max(1, maxBatchSize);
+    const key = await profiles.key(found.path, found.policy.session, most);
+    const kept = await profiles.read(key);
+    const points = kept?.points ?? (await profile((rows) => trial.run(rows, maxBatchSize > 0), most, spentUs));
+    if (kept === null && points.length > 0) await profiles.write(key, { points, learned: null });
+    // The first run of a session is slow: nobody's request should be it.
+    if (kept !== null && spentUs === 0) await trial.run(1, maxBatchSize > 0);
+    const placement = this.#parts.placement ?? (runsInline(points, maxBatchSize) ? 'inline' : 'worker');
+    const learned = kept?.learned?.placement === placement ? kept.learned.points : null;
+    return { key, points, placement, prior: learned ?? curveOf(points, placement === 'inline') };
   }
+}
 
-  /** A free first dimension is the batch only if two rows in give two rows out, everywhere. */
-  async #followsRows(signature: Signature, lane: number | undefined, session: number): Promise<boolean> {
-    const result = await this.#tryRun(signature, 2, true, lane, session);
-    return result?.outputs.every((output) => output?.dims[0] === 2) ?? false;
+/** `max_batch_size`, and the time of the run that showed it, microseconds (0 = none was needed). */
+async function triedBatches(
+  trial: Trial,
+  signature: Signature,
+  policy: ModelPolicy,
+): Promise<{ maxBatchSize: number; spentUs: number }> {
+  if (policy.maxBatchRows === 0) return { maxBatchSize: 0, spentUs: 0 };
+  const tensors = [...signature.inputs, ...signature.outputs];
+  const free = signature.inputs.length > 0 && tensors.every((spec) => spec.shape.length > 0 && spec.shape[0] === -1);
+  // A free first dimension is the batch only if two rows in give two rows out, everywhere.
+  const two = free ? await trial.run(2, true) : null;
+  const spentUs = two?.us ?? 0;
+  if (two?.outputs.every((output) => output?.dims[0] === 2)) {
+    return { maxBatchSize: policy.maxBatchRows ?? DEFAULT_BATCH_ROWS, spentUs };
   }
+  if (policy.maxBatchRows === null) return { maxBatchSize: 0, spentUs };
+  throw new UnloadableError('maxBatchRows is set, but the model has no batch dimension; set it to 0');
+}
 
-  async #tryRun(
-    signature: Signature,
-    rows: number,
-    batched: boolean,
-    lane: number | undefined,
-    session: number,
-  ): Promise<RunResult | null> {
-    const { run, block } = this.#emptyRun(signature, rows, batched, session);
-    try {
-      return await this.#lane(lane).run(run);
-    } catch (error) {
-      // Zeros may be no valid input of this model: then nothing is learned of it.
-      if (error instanceof RunError) return null;
-      throw error;
-    } finally {
-      this.#parts.arena.free(block);
-    }
-  }
+/** The batch whose time decides: the largest one profiled of up to 32 rows. */
+function measured(points: readonly ProfilePoint[], maxBatchSize: number): { rows: number; runUs: number } {
+  const rows = Math.min(MEASURED_ROWS, Math.max(1, maxBatchSize));
+  return points.findLast((point) => point.rows <= rows) ?? { rows, runUs: Number.POSITIVE_INFINITY };
+}
 
-  /** A run on zeros (empty strings), free inner dimensions 1. */
-  #emptyRun(signature: Signature, rows: number, batched: boolean, session: number): { run: RunRequest; block: number } {
-    const dims = signature.inputs.map((spec) => spec.shape.map((d, i) => (i === 0 && batched ? rows : d < 0 ? 1 : d)));
-    const sizes = signature.inputs.map((spec, i) => aligned(elementCount(dims[i] as number[]) * spec.datatype.size));
-    const total = sizes.reduce((sum, size) => sum + size, 0);
-    const block = this.#parts.arena.allocate(total);
-    if (block < 0)
-      throw new UnloadableError('the arena is too small for a batch of this model; raise limits.arenaBytes');
-    this.#parts.arena.bytes.fill(0, block, block + total);
-    let at = block;
-    const inputs = signature.inputs.map((spec, i) => {
-      const offset = at;
-      at += sizes[i] as number;
-      const count = elementCount(dims[i] as number[]);
-      return { offset, dims: dims[i] as number[], strings: spec.datatype.size > 0 ? null : new Array(count).fill('') };
-    });
-    return { run: { session, inputs, outputs: signature.outputs.map(() => null) }, block };
-  }
+/** A profile that ends before 32 rows does so because they take long. */
+function runsInline(points: readonly ProfilePoint[], maxBatchSize: number): boolean {
+  const { rows, runUs } = measured(points, maxBatchSize);
+  return (runUs * Math.min(MEASURED_ROWS, Math.max(1, maxBatchSize))) / rows < INLINE_US;
+}
+
+/** @throws {UnloadableError} where not even one row alone can be answered in time */
+function checkTarget(policy: ModelPolicy, { points, placement }: Profiled, maxBatchSize: number): void {
+  const one = points[0];
+  if (policy.slo === null || one?.rows !== 1) return;
+  const takesMs = (placement === 'inline' ? one.runUs : one.us) / 1000;
+  if (takesMs <= policy.slo.p99Ms) return;
+  const what = maxBatchSize === 0 ? 'request' : 'row';
+  throw new UnloadableError(`slo.p99Ms is ${policy.slo.p99Ms} ms, but one ${what} takes ${inWords(takesMs)} ms`);
+}
+
+/** Rounded up, so that it never reads like a target that is met. */
+function inWords(ms: number): number {
+  const parts = ms < 10 ? 100 : ms < 100 ? 10 : 1;
+  return Math.ceil(ms * parts) / parts;
 }
 
 /** What model.yaml says, as far as there are lanes for it. */

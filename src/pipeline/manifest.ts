@@ -3,7 +3,7 @@
  * side by side in the ring is a view; one that does not is gathered once.
  */
 
-import type { Batch } from '../batching/batcher.ts';
+import type { Batch } from '../batching/travel.ts';
 import type { OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import { GatewayError } from '../core/error.ts';

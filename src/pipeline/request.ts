@@ -1,6 +1,6 @@
 /** One inference request on its road, and what it needs of the wire it came by. */
 
-import type { Batch, Queue, Traveller, TravelState } from '../batching/batcher.ts';
+import type { Batch, Traveller, TravelState } from '../batching/travel.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import type { GatewayError } from '../core/error.ts';
 import type { Target } from './target.ts';
@@ -30,7 +30,6 @@ export class InferRequest implements Traveller {
   alone = false;
   attempts = 0;
   state: TravelState = 'NEW';
-  queue: Queue<this> | null = null;
   previous: this | null = null;
   next: this | null = null;
   /** First row in the target's ring, or -1. */

@@ -1,6 +1,6 @@
 /** A model version in service: everything the road needs of it, made once when it becomes READY. */
 
-import type { Queue } from '../batching/batcher.ts';
+import type { Queue } from '../batching/travel.ts';
 import { AnswerWriter } from '../codec/answer.ts';
 import { HeadReader } from '../codec/head.ts';
 import type { ServedFacts } from '../core/model.ts';
@@ -9,7 +9,6 @@ import type { TargetGauges, TargetMetrics } from '../metrics/target.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import { RowRing } from '../native/row-ring.ts';
-import type { InferRequest } from './request.ts';
 
 /** What a target is made from. */
 export interface TargetParts {
@@ -19,7 +18,7 @@ export interface TargetParts {
   readonly version: string;
   readonly session: number;
   readonly facts: ServedFacts;
-  readonly queue: Queue<InferRequest>;
+  readonly queue: Queue;
   readonly metrics: TargetMetrics;
   readonly jsonDepth: number;
 }
@@ -35,7 +34,7 @@ export class Target {
   readonly version: string;
   readonly session: number;
   readonly facts: ServedFacts;
-  readonly queue: Queue<InferRequest>;
+  readonly queue: Queue;
   readonly metrics: TargetMetrics;
   readonly heads: HeadReader;
   readonly answers: AnswerWriter;
@@ -73,7 +72,7 @@ export class Target {
       queueRows: queue.rows,
       queueBytes: queue.bytes,
       retries: queue.retries,
-      instances: queue.spec.lanes.length,
+      instances: queue.lanes.length,
       ring: ring === null ? null : { heldRows: ring.heldRows, capacityRows: ring.capacity },
       headHits: heads.hits,
       headMisses: heads.misses,

@@ -5,7 +5,6 @@ import { describeConfig } from '../../src/config/schema.ts';
 import { ERRORS } from '../../src/core/error.ts';
 import { LIMITS } from '../../src/core/limit.ts';
 import { B, I, post, type RunningGateway, startGateway } from '../support/gateway.ts';
-import { VIEW } from '../support/scheduler-view.ts';
 import { metricValue, type ScrapedFamily, scrape } from '../support/scrape.ts';
 
 /** Unit by the end of a name, as Prometheus' naming rules want it; what ends otherwise is a count. */
@@ -43,7 +42,7 @@ let server: RunningGateway;
 
 beforeAll(async () => {
   const flags = ['--workers', '1', '--limits-json-depth', '5'];
-  server = await startGateway(['simple', 'id_fp32', 'broken'], flags, { view: () => VIEW });
+  server = await startGateway(['simple', 'id_fp32', 'broken'], flags);
 });
 afterAll(() => server.stop());
 

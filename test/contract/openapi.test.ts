@@ -5,7 +5,6 @@ import { openApiDocument } from '../../src/http/openapi.ts';
 import { parsePath } from '../../src/http/path.ts';
 import { NOT_OFFERED, ROUTES } from '../../src/http/routes.ts';
 import { B, get, I, post, type Reply, type RunningGateway, send, startGateway } from '../support/gateway.ts';
-import { VIEW } from '../support/scheduler-view.ts';
 
 interface Operation {
   readonly operationId: string;
@@ -27,7 +26,7 @@ const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'];
 const INFER = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1, 2], [1, 2])] });
 
 beforeAll(async () => {
-  server = await startGateway(['id_fp32', 'simple', 'broken'], [], { view: () => VIEW });
+  server = await startGateway(['id_fp32', 'simple', 'broken']);
   described = (await get(`${server.v2}/openapi.json`)).json;
   const ajv = new Ajv2020({ strict: false });
   ajv.addSchema({ $id: DOCUMENT_ID, components: described.components });

@@ -22,7 +22,20 @@ const BODY = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1], [3])] });
 const slow = (v2: string) => post(`${v2}/models/slow8/infer`, BODY);
 
 function makeGateway(): Gateway {
-  const args = ['--port', '0', '--admin-port', '0', '--workers', '1', '--log-level', 'silent', '--models', models];
+  const args = [
+    '--port',
+    '0',
+    '--admin-port',
+    '0',
+    '--workers',
+    '1',
+    '--log-level',
+    'silent',
+    '--state-dir',
+    '',
+    '--models',
+    models,
+  ];
   const config = loadConfig({ args, env: {} });
   return new Gateway(config, createLogger(config.log));
 }

@@ -104,6 +104,7 @@ describe('the settings in the picture', () => {
       snapshot: EMPTY_SNAPSHOT,
       lanes: [],
       target: () => null,
+      view: () => null,
       startMs: { steps: {}, models: {} },
     }) as { config: object; limits: object };
 

@@ -39,7 +39,17 @@ function launch(program: string, args: readonly string[]) {
 }
 
 async function serving(program: string, args: readonly string[]): Promise<Running> {
-  const { child, text, ended } = launch(program, [...args, '--port', '0', '--admin-port', '0', '--models', models]);
+  const { child, text, ended } = launch(program, [
+    ...args,
+    '--port',
+    '0',
+    '--admin-port',
+    '0',
+    '--state-dir',
+    '',
+    '--models',
+    models,
+  ]);
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on('data', () => {
       const found = /serves .* on (http:\/\/\S+)/.exec(text.out);
@@ -100,7 +110,18 @@ describe('the launcher', { timeout: 20_000 }, () => {
   it('says who is in the way of a port', async () => {
     const { child, url, ended } = await serving('node', [LAUNCHER, 'serve']);
     const { port } = new URL(url);
-    const second = launch('node', [LAUNCHER, 'serve', '--port', port, '--admin-port', '0', '--models', models]);
+    const second = launch('node', [
+      LAUNCHER,
+      'serve',
+      '--port',
+      port,
+      '--admin-port',
+      '0',
+      '--state-dir',
+      '',
+      '--models',
+      models,
+    ]);
     expect(await second.ended).toBe(69);
     expect(second.text.err).toContain(`port ${port} on 127.0.0.1 is taken`);
     if (process.platform === 'linux') expect(second.text.err).toMatch(/by process \d+ \(.*main\.ts serve/);

@@ -96,7 +96,18 @@ describe('a start and its output', () => {
     const bare = join(models, '..', `${basename(models)}-bare`);
     for (const name of ['src', 'package.json']) cpSync(join(root, name), join(bare, name), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(bare, 'node_modules'));
-    const args = [join(bare, 'src/main.ts'), 'serve', '--port', '0', '--admin-port', '0', '--models', models];
+    const args = [
+      join(bare, 'src/main.ts'),
+      'serve',
+      '--port',
+      '0',
+      '--admin-port',
+      '0',
+      '--state-dir',
+      '',
+      '--models',
+      models,
+    ];
     const found = spawnSync(process.execPath, args, { encoding: 'utf8' });
     rmSync(bare, { recursive: true });
     expect(found.status).toBe(78);

@@ -62,7 +62,20 @@ describe('a model without a worker', { timeout: 40_000 }, () => {
   test('threads that never boot leave the gateway live, not ready, and able to stop', async () => {
     writeFileSync(boots, '1000000');
     await writeFixtures(folder, ['raw8']);
-    const args = ['--port', '0', '--admin-port', '0', '--workers', '1', '--log-level', 'silent', '--models', folder];
+    const args = [
+      '--port',
+      '0',
+      '--admin-port',
+      '0',
+      '--workers',
+      '1',
+      '--log-level',
+      'silent',
+      '--state-dir',
+      '',
+      '--models',
+      folder,
+    ];
     const config = loadConfig({ args, env: {} });
     const gateway = new Gateway(config, createLogger(config.log), { workerEntry: LATE });
     const { inferenceUrl } = await gateway.start();

@@ -65,7 +65,7 @@ describe('the learned curve', () => {
           for (let n = 1; n <= 16; n++) expect(Math.abs(Math.log(curve.at(n) / truth(n)))).toBeLessThan(0.2);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 1500 },
     );
   });
 
@@ -117,7 +117,7 @@ describe('the learned curve', () => {
         expect(knee / at(knee)).toBeGreaterThanOrEqual((0.95 * most) / at(most));
         expect(kneeOf({ at: (n) => perRow * n }, most)).toBe(1);
       }),
-      { numRuns: 1000 },
+      { numRuns: 1500 },
     );
   });
 });

@@ -36,7 +36,20 @@ export async function startGatewayOn(
   options: GatewayOptions = {},
   cleanUp: () => Promise<void> = async () => undefined,
 ): Promise<RunningGateway> {
-  const own = ['--port', '0', '--admin-port', '0', '--workers', '2', '--log-level', 'silent', '--models', models];
+  const own = [
+    '--port',
+    '0',
+    '--admin-port',
+    '0',
+    '--workers',
+    '2',
+    '--log-level',
+    'silent',
+    '--state-dir',
+    '',
+    '--models',
+    models,
+  ];
   const config = loadConfig({ args: [...own, ...flags], env: {} });
   const gateway = new Gateway(config, createLogger(config.log), options);
   const { inferenceUrl, adminUrl } = await gateway.start();

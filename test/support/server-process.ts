@@ -28,7 +28,7 @@ export function serveProcess(models: string, ...flags: readonly string[]): Promi
 
 /** The process alone, of any entry module, without waiting for what it says. */
 export function startProcess(entry: string, models: string, ...flags: readonly string[]): Started {
-  const args = [entry, 'serve', '--models', models, '--port', '0', '--admin-port', '0', ...flags];
+  const args = [entry, 'serve', '--models', models, '--port', '0', '--admin-port', '0', '--state-dir', '', ...flags];
   return followProcess(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 

@@ -90,6 +90,15 @@ describe('sizes that never ran', () => {
     expect(curve.at(40) / padded(40)).toBeGreaterThan(0.9);
   });
 
+  it('are known for steps from a profile that looked just above some sizes', () => {
+    for (const name of ['padded to powers of two', 'affine']) {
+      const truth = TRUE_CURVES[name] as TrueCurve;
+      const prior = [1, 2, 4, 5, 8, 9, 16, 17, 32, 64].map((rows) => ({ rows, us: truth(rows) }));
+      const curve = new LatencyCurve(MOST, prior);
+      for (const n of [6, 12, 20, 33, 40, 60]) expect(Math.abs(Math.log(curve.at(n) / truth(n)))).toBeLessThan(0.15);
+    }
+  });
+
   it('are taken for a line where the others lie on one', () => {
     const affine = TRUE_CURVES.affine as TrueCurve;
     const curve = new LatencyCurve(MOST, profileOf(affine, MOST));

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Batch, Queue, Traveller, TravelState } from '../../../src/batching/batcher.ts';
 import { Driver, type Passage } from '../../../src/batching/driver.ts';
+import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
+import type { Batch, Queue, Traveller, TravelState } from '../../../src/batching/travel.ts';
 import { type Lane, RunError, type RunRequest, type RunResult } from '../../../src/core/instance.ts';
+import { knownCurve } from '../../support/known-curve.ts';
 
 class Request implements Traveller {
   readonly name: string;
@@ -13,7 +15,9 @@ class Request implements Traveller {
   alone = false;
   attempts = 0;
   state: TravelState = 'NEW';
-  queue: Queue<this> | null = null;
+  place: unknown = null;
+  tenant = '';
+  priority = 2;
   previous: this | null = null;
   next: this | null = null;
 
@@ -66,6 +70,8 @@ class Diary implements Passage<Request> {
   left(): void {}
 }
 
+/** A batch takes a hundred microseconds, however large it is. */
+const SPEC = { lanes: [0], queueRows: 100, queueBytes: 1000, sloUs: 0, curve: knownCurve(() => 100) };
 const RESULT: RunResult = { outputs: [], runUs: 1 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const tick = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -75,7 +81,7 @@ describe('the driver', () => {
   let lane: ScriptedLane;
   let diary: Diary;
   let driver: Driver<Request>;
-  let queue: Queue<Request>;
+  let queue: Queue;
   let logged: string[];
 
   beforeEach(() => {
@@ -83,8 +89,10 @@ describe('the driver', () => {
     lane = new ScriptedLane();
     diary = new Diary();
     logged = [];
-    driver = new Driver({ nowUs: () => nowUs }, [lane], diary, (_, { failure }) => logged.push(failure));
-    queue = driver.open({ maxBatchRows: 4, lanes: [0], queueRows: 100, queueBytes: 1000 });
+    driver = new Driver({ nowUs: () => nowUs }, [lane], new PlanScheduler<Request>(1), diary, (_, { failure }) =>
+      logged.push(failure),
+    );
+    queue = driver.open({ ...SPEC, maxBatchRows: 4 });
   });
 
   afterEach(() => driver.dispose());
@@ -92,7 +100,7 @@ describe('the driver', () => {
   function submit(name: string, deadlineUs = Number.POSITIVE_INFINITY): Request {
     const request = new Request(name);
     request.deadlineUs = deadlineUs;
-    expect(driver.submit(queue, request)).toBe(true);
+    expect(driver.submit(queue, request)).toBeNull();
     return request;
   }
 
@@ -110,7 +118,7 @@ describe('the driver', () => {
   });
 
   it('looks at the sockets again while each look brings several, at most four times', async () => {
-    queue = driver.open({ maxBatchRows: 100, lanes: [0], queueRows: 100, queueBytes: 1000 });
+    queue = driver.open({ ...SPEC, maxBatchRows: 100 });
     for (let look = 0; look < 4; look++) {
       submit(`${look}a`);
       submit(`${look}b`);
@@ -197,15 +205,15 @@ describe('the driver', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const told: boolean[] = [];
-      queue = driver.open({ maxBatchRows: 4, lanes: [0], queueRows: 100, queueBytes: 1000 }, (lost) => told.push(lost));
+      queue = driver.open({ ...SPEC, maxBatchRows: 4 }, (lost) => told.push(lost));
       driver.laneChanged(0, false);
       submit('waits');
       vi.advanceTimersByTime(1_900);
       expect(diary.lines).toEqual([]);
       vi.advanceTimersByTime(200);
       expect([diary.lines, told]).toEqual([['failed waits INSTANCE_LOST'], [true]]);
-      expect(driver.hasRoom(queue, 1, 4)).toBe(false);
-      expect(driver.submit(queue, new Request('refused'))).toBe(false);
+      expect(driver.foresee(queue, 1, 4, Number.POSITIVE_INFINITY, nowUs)?.kind).toBe('lost');
+      expect(driver.submit(queue, new Request('refused'))?.kind).toBe('lost');
       await driver.idle();
       driver.laneChanged(0, true);
       expect(told).toEqual([true, false]);

@@ -1,18 +1,42 @@
 import { describe, expect, it } from 'vitest';
-import { drainMs } from '../../../src/pipeline/admission.ts';
+import type { Refusal } from '../../../src/batching/travel.ts';
+import { refusalError } from '../../../src/pipeline/admission.ts';
 import type { Target } from '../../../src/pipeline/target.ts';
 
-/** A model version as far as the door looks at it. */
-function busy(rows: number, measuredUs: number, measuredRows: number, instances: number): Target {
-  return { queue: { rows }, facts: { measuredUs, measuredRows, instances } } as Target;
-}
+const target = { model: 'digits' } as Target;
+const refusal = (change: Partial<Refusal>): Refusal => ({
+  kind: 'busy',
+  predictedUs: 61_200,
+  leftUs: 50_000,
+  retryAfterUs: 11_200,
+  ...change,
+});
 
-describe('the time to come back to a full queue', () => {
-  it.each([
-    ['ten rows of half a second on one instance', busy(10, 500_000, 1, 1), 5_000],
-    ['the same on two', busy(10, 500_000, 1, 2), 2_500],
-    ['rows measured by the batch', busy(4096, 32_000, 32, 1), 4_096],
-    ['what is drained at once: never less than a millisecond', busy(1, 100, 32, 4), 1],
-    ['a model that could not be measured', busy(5, Number.POSITIVE_INFINITY, 1, 1), Number.POSITIVE_INFINITY],
-  ])('is the time to drain %s', (_what, target, ms) => expect(drainMs(target)).toBe(ms));
+describe('what the caller hears of a refusal', () => {
+  it('is when the answer would have come, what time there was, and when to come again', () => {
+    const error = refusalError(target, refusal({}));
+    expect([error.code, error.retryAfterMs, error.retryAfterS]).toEqual(['OVERLOADED', 12, 1]);
+    expect(error.message).toBe("model 'digits' is busy: this request would be answered in 61 ms, and 50 ms are left");
+  });
+
+  it('is that no server could make it, which is no reason to come again', () => {
+    const error = refusalError(target, refusal({ kind: 'impossible', predictedUs: 34_000, leftUs: 5_000 }));
+    expect([error.code, error.retryAfterMs]).toEqual(['DEADLINE_EXCEEDED', 0]);
+    expect(error.message).toBe("model 'digits' takes 34 ms for this request, and 5.0 ms are left");
+  });
+
+  it.each(['queueRows', 'queueBytes'] as const)('names the bound %s', (kind) => {
+    const error = refusalError(target, refusal({ kind, retryAfterUs: 4_096_000 }));
+    expect([error.code, error.limit, error.retryAfterS]).toEqual(['OVERLOADED', kind, 5]);
+  });
+
+  it('is that there is no worker', () => {
+    expect(refusalError(target, refusal({ kind: 'lost' })).code).toBe('INSTANCE_LOST');
+  });
+
+  it('costs no walk over the stack, and leaves that to others as it was', () => {
+    const before = Error.stackTraceLimit;
+    expect(refusalError(target, refusal({})).stack).not.toContain('at ');
+    expect(Error.stackTraceLimit).toBe(before);
+  });
 });

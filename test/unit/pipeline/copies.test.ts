@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Batch, Queue } from '../../../src/batching/batcher.ts';
+import type { Batch, Queue } from '../../../src/batching/travel.ts';
 import { datatype } from '../../../src/core/datatype.ts';
 import type { ServedFacts } from '../../../src/core/model.ts';
 import { TargetMetrics } from '../../../src/metrics/target.ts';
@@ -41,7 +41,7 @@ beforeEach(() => {
   const inputs = [{ name: 'input', datatype: datatype('FP32'), shape: [-1, 3, 224, 224] }];
   const outputs = [{ name: 'mean', datatype: datatype('FP32'), shape: [-1, 10] }];
   const facts = { signature: { inputs, outputs }, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;
-  const queue = {} as Queue<InferRequest>;
+  const queue = {} as Queue;
   const metrics = new TargetMetrics();
   target = new Target({ binding, arena, model: 'm', version: '1', session: 1, facts, queue, metrics, jsonDepth: 100 });
 });

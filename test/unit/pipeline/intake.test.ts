@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Queue } from '../../../src/batching/batcher.ts';
+import type { Queue } from '../../../src/batching/travel.ts';
 import { type Datatype, datatype } from '../../../src/core/datatype.ts';
 import type { ServedFacts } from '../../../src/core/model.ts';
 import { TargetMetrics } from '../../../src/metrics/target.ts';
@@ -37,7 +37,7 @@ function request(...types: readonly Datatype[]): InferRequest {
   const inputs = types.map((type, i) => ({ name: `x${i}`, datatype: datatype(type), shape: [-1, -1] }));
   const outputs = [{ name: 'y', datatype: datatype('FP32'), shape: [-1, -1] }];
   const facts = { signature: { inputs, outputs }, maxBatchSize: 0, labels: [null] } as unknown as ServedFacts;
-  const queue = {} as Queue<InferRequest>;
+  const queue = {} as Queue;
   const metrics = new TargetMetrics();
   const parts = { binding, arena, model: 'm', version: '1', session: 1, facts, queue, metrics, jsonDepth: 100 };
   const reply = { answer: () => undefined, fail: () => undefined };

@@ -1,20 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  addQueue,
-  arrive,
-  type Batch,
-  type Batcher,
-  cancel,
-  createBatcher,
-  finish,
-  nextBatch,
-  type Queue,
-  retryAlone,
-  sweep,
-  type Traveller,
-  type TravelState,
-} from '../../src/batching/batcher.ts';
+import type { PlanQueue } from '../../src/batching/plan-queue.ts';
+import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
+import type { Batch, QueueSpec, Traveller, TravelState } from '../../src/batching/travel.ts';
+import { knownCurve } from '../support/known-curve.ts';
 
 class Request implements Traveller {
   readonly id: number;
@@ -25,14 +14,20 @@ class Request implements Traveller {
   deadlineUs: number;
   alone = false;
   state: TravelState = 'NEW';
-  queue: Queue<this> | null = null;
+  place: unknown = null;
+  tenant: string;
+  priority: number;
+  readonly queue: number;
   previous: this | null = null;
   next: this | null = null;
   ends = 0;
   runs = 0;
 
-  constructor(id: number, rows: number, shapeKey: string, arrivalUs: number, deadlineUs: number) {
+  constructor(id: number, rows: number, shapeKey: string, arrivalUs: number, deadlineUs: number, queue = 0) {
     this.id = id;
+    this.queue = queue;
+    this.tenant = `t${id % 3}`;
+    this.priority = 1 + (id % 4);
     this.rows = rows;
     this.shapeKey = shapeKey;
     this.arrivalUs = arrivalUs;
@@ -59,13 +54,23 @@ const event = fc.oneof(
 
 const CAPS = [8, 0];
 
-/** Plays events against the batcher and checks what must hold after each of them. */
+const spec = (change: Partial<QueueSpec>): QueueSpec => ({
+  maxBatchRows: 8,
+  lanes: [0],
+  queueRows: 20,
+  queueBytes: 1000,
+  sloUs: 0,
+  curve: knownCurve((rows) => 5 + rows),
+  ...change,
+});
+
+/** Plays events against the scheduler and checks what must hold after each of them. */
 class World {
   nowUs = 0;
-  readonly batcher: Batcher<Request> = createBatcher(3);
-  readonly queues: Queue<Request>[] = [
-    addQueue(this.batcher, { maxBatchRows: 8, lanes: [0, 1], queueRows: 20, queueBytes: 1000 }),
-    addQueue(this.batcher, { maxBatchRows: 0, lanes: [1, 2], queueRows: 5, queueBytes: 1000 }),
+  readonly scheduler = new PlanScheduler<Request>(3);
+  readonly queues: PlanQueue<Request>[] = [
+    this.scheduler.open(spec({ lanes: [0, 1] })),
+    this.scheduler.open(spec({ maxBatchRows: 0, lanes: [1, 2], queueRows: 5 })),
   ];
   readonly accepted: Request[] = [];
   #ids = 0;
@@ -81,18 +86,19 @@ class World {
 
   arrive(queue: number, rows: number, shape: string, timeout: number | null): void {
     const deadline = timeout === null ? Number.POSITIVE_INFINITY : this.nowUs + timeout;
-    const request = new Request(this.#ids++, rows, shape, this.nowUs, deadline);
-    if (arrive(this.batcher, this.queues[queue] as Queue<Request>, request)) this.accepted.push(request);
+    const request = new Request(this.#ids++, rows, shape, this.nowUs, deadline, queue);
+    if (this.scheduler.arrive(this.queues[queue] as PlanQueue<Request>, request, this.nowUs) === null)
+      this.accepted.push(request);
     else expect(request.state).toBe('NEW');
   }
 
   finish(lane: number, fails: boolean): void {
-    const batch = this.batcher.lanes[lane];
+    const batch = this.scheduler.lanes[lane];
     if (batch === null || batch === undefined) return;
-    finish(this.batcher, batch);
+    this.scheduler.finish(batch, this.nowUs, !fails);
     for (const request of batch.requests) {
       if (request.state !== 'RUNNING') continue;
-      if (fails && request.runs === 1) retryAlone(batch.queue, request);
+      if (fails && request.runs === 1) this.scheduler.retryAlone(batch.queue, request);
       else {
         request.state = 'ENDED';
         request.ends++;
@@ -103,13 +109,13 @@ class World {
   cancel(pick: number): void {
     const request = this.accepted[pick % Math.max(1, this.accepted.length)];
     if (request === undefined || request.state === 'ENDED') return;
-    cancel(request);
+    this.scheduler.cancel(request);
     request.ends++;
   }
 
   swept(): Request[] {
     const expired: Request[] = [];
-    sweep(this.batcher, this.nowUs, expired);
+    this.scheduler.sweep(this.nowUs, expired);
     for (const request of expired) expect(request.deadlineUs).toBeLessThanOrEqual(this.nowUs);
     return expired;
   }
@@ -121,7 +127,7 @@ class World {
   dispatch(): void {
     const expired: Request[] = [];
     for (;;) {
-      const batch = nextBatch(this.batcher, this.nowUs, expired);
+      const batch = this.scheduler.next(this.nowUs, expired);
       if (batch === null) break;
       this.check(batch);
     }
@@ -129,10 +135,10 @@ class World {
     this.invariants();
   }
 
-  check(batch: Batch<Request>): void {
+  check(batch: Batch<Request, PlanQueue<Request>>): void {
     const cap = CAPS[this.queues.indexOf(batch.queue)] as number;
-    expect(batch.queue.spec.lanes).toContain(batch.lane);
-    expect(batch.rows).toBe(batch.requests.reduce((sum, r) => sum + r.rows, 0));
+    expect(batch.queue.lanes).toContain(batch.lane);
+    expect(batch.rows).toBe(batch.requests.reduce((sum, r) => sum + Math.max(1, r.rows), 0));
     if (batch.requests.length > 1) expect(batch.rows).toBeLessThanOrEqual(cap);
     expect(new Set(batch.requests.map((r) => r.shapeKey)).size).toBe(1);
     for (const request of batch.requests) {
@@ -145,10 +151,10 @@ class World {
   }
 
   invariants(): void {
-    for (const queue of this.queues) {
-      const free = queue.spec.lanes.some((lane) => this.batcher.lanes[lane] === null);
+    for (const [number, queue] of this.queues.entries()) {
+      const free = queue.lanes.some((lane) => this.scheduler.lanes[lane] === null);
       if (free) expect(queue.length).toBe(0);
-      const waiting = this.accepted.filter((r) => r.queue === queue && r.state === 'WAITING');
+      const waiting = this.accepted.filter((r) => r.queue === number && r.state === 'WAITING');
       expect(queue.length).toBe(waiting.length);
       expect(queue.rows).toBe(waiting.reduce((sum, r) => sum + Math.max(1, r.rows), 0));
       expect(queue.bytes).toBe(waiting.length);
@@ -156,7 +162,7 @@ class World {
   }
 }
 
-describe('the batcher', () => {
+describe('the scheduler', () => {
   test('ends every accepted request exactly once, and keeps caps, shapes, deadlines and work conservation', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 120 }), (events) => {
@@ -173,33 +179,46 @@ describe('the batcher', () => {
   });
 
   test('refuses what the bound and the free instances do not take, and takes it again once there is room', () => {
-    const batcher: Batcher<Request> = createBatcher(1);
-    const queue = addQueue(batcher, { maxBatchRows: 0, lanes: [0], queueRows: 1, queueBytes: 1000 });
+    const scheduler = new PlanScheduler<Request>(1);
+    const queue = scheduler.open(spec({ maxBatchRows: 0, queueRows: 1 }));
     const [first, second, third] = [0, 1, 2].map((id) => new Request(id, 1, '', id, Number.POSITIVE_INFINITY));
-    expect(arrive(batcher, queue, first as Request)).toBe(true);
-    expect(arrive(batcher, queue, second as Request)).toBe(true);
-    expect(arrive(batcher, queue, third as Request)).toBe(false);
-    const batch = nextBatch(batcher, 5, []) as Batch<Request>;
-    finish(batcher, batch);
-    nextBatch(batcher, 6, []);
-    expect(arrive(batcher, queue, third as Request)).toBe(true);
+    expect(scheduler.arrive(queue, first as Request, 1)).toBeNull();
+    expect(scheduler.arrive(queue, second as Request, 2)).toBeNull();
+    expect(scheduler.arrive(queue, third as Request, 3)?.kind).toBe('queueRows');
+    scheduler.finish(scheduler.next(5, []) as Batch<Request, PlanQueue<Request>>, 6, true);
+    scheduler.next(6, []);
+    expect(scheduler.arrive(queue, third as Request, 7)).toBeNull();
   });
 
   test('shares what is queued among the lanes that are free', () => {
-    const batcher: Batcher<Request> = createBatcher(3);
-    const queue = addQueue(batcher, { maxBatchRows: 8, lanes: [0, 1, 2], queueRows: 20, queueBytes: 1000 });
-    batcher.up[2] = false;
-    for (let id = 0; id < 7; id++) arrive(batcher, queue, new Request(id, 1, '', id, Number.POSITIVE_INFINITY));
-    expect([nextBatch(batcher, 10, [])?.rows, nextBatch(batcher, 10, [])?.rows]).toEqual([4, 3]);
-    expect(nextBatch(batcher, 10, [])).toBeNull();
+    const scheduler = new PlanScheduler<Request>(3);
+    const queue = scheduler.open(spec({ lanes: [0, 1, 2], curve: knownCurve(() => 10) }));
+    scheduler.setUp(2, false);
+    for (let id = 0; id < 7; id++) scheduler.arrive(queue, new Request(0, 1, '', id, Number.POSITIVE_INFINITY), id);
+    expect([scheduler.next(10, [])?.rows, scheduler.next(10, [])?.rows]).toEqual([4, 3]);
+    expect(scheduler.next(10, [])).toBeNull();
   });
 
-  test('starts the oldest request first, whichever model it is for', () => {
-    const batcher: Batcher<Request> = createBatcher(1);
-    const spec = { maxBatchRows: 4, lanes: [0], queueRows: 10, queueBytes: 1000 };
-    const [early, late] = [addQueue(batcher, spec), addQueue(batcher, spec)];
-    arrive(batcher, late, new Request(1, 1, '', 20, Number.POSITIVE_INFINITY));
-    arrive(batcher, early, new Request(2, 1, '', 10, Number.POSITIVE_INFINITY));
-    expect(nextBatch(batcher, 30, [])?.queue).toBe(early);
+  test('gives two models that want everything the same time on a lane', () => {
+    const scheduler = new PlanScheduler<Request>(1);
+    const slow = scheduler.open(spec({ queueRows: 1e6, queueBytes: 1e6, curve: knownCurve((rows) => 400 + rows) }));
+    const quick = scheduler.open(spec({ queueRows: 1e6, queueBytes: 1e6, curve: knownCurve((rows) => 90 + rows) }));
+    for (let id = 0; id < 3000; id++) {
+      for (const queue of [slow, quick]) {
+        scheduler.arrive(queue, new Request(0, 1, '', 0, Number.POSITIVE_INFINITY), 0);
+      }
+    }
+    const took = new Map([
+      [slow, 0],
+      [quick, 0],
+    ]);
+    for (let nowUs = 0; nowUs < 40_000; ) {
+      const batch = scheduler.next(nowUs, []) as Batch<Request, PlanQueue<Request>>;
+      const us = batch.queue.spec.curve.at(batch.rows);
+      nowUs += us;
+      took.set(batch.queue, (took.get(batch.queue) ?? 0) + us);
+      scheduler.finish(batch, nowUs, true);
+    }
+    expect((took.get(slow) ?? 0) / (took.get(quick) ?? 1)).toBeCloseTo(1, 1);
   });
 });

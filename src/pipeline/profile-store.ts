@@ -1,0 +1,133 @@
+/**
+ * Profiles and learned curves kept between starts: one small JSON file per model file, ONNX Runtime, CPU and session options.
+ * Nothing of it is needed: what cannot be read or makes no sense is measured again, what cannot be written is left.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { SessionOptions } from '../core/instance.ts';
+import type { Placement } from '../core/model.ts';
+import type { CurvePoint } from '../core/scheduling.ts';
+import type { ProfilePoint } from './profile.ts';
+
+/** Counts up when the files mean something else. */
+const FORMAT = 1;
+
+/** Bounds of what is read: a file is in nobody's hands but the operator's, and may be damaged all the same. */
+const MOST_BYTES = 1024 * 1024;
+const MOST_POINTS = 5000;
+const MOST_US = 3.6e9;
+
+/** What is kept of one model on one machine. */
+export interface KeptProfile {
+  readonly points: readonly ProfilePoint[];
+  /** The curve that was learned in service and where; null where none was. */
+  readonly learned: { readonly placement: Placement; readonly points: readonly CurvePoint[] } | null;
+}
+
+/** A folder of profiles. */
+export class ProfileStore {
+  readonly #folder: string | null;
+  readonly #runtime: string;
+  readonly #onUnkept: (error: unknown) => void;
+  #writes = 0;
+
+  /**
+   * @param stateDir folder for what is kept between starts; empty = nothing is
+   * @param runtime version of ONNX Runtime
+   * @param onUnkept told of what could not be written
+   */
+  constructor(stateDir: string, runtime: string, onUnkept: (error: unknown) => void) {
+    this.#folder = stateDir === '' ? null : join(stateDir, 'profiles');
+    this.#runtime = runtime;
+    this.#onUnkept = onUnkept;
+  }
+
+  /**
+   * What a profile of this file up to so many rows is kept under; empty where nothing is.
+   * @throws where the file cannot be read
+   */
+  async key(path: string, options: SessionOptions, mostRows: number): Promise<string> {
+    if (this.#folder === null) return '';
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(path, { highWaterMark: MOST_BYTES })) hash.update(chunk as Buffer);
+    const cpu = cpus()[0]?.model ?? '';
+    hash.update(JSON.stringify([FORMAT, this.#runtime, cpu, mostRows, sorted(options)]));
+    return hash.digest('hex');
+  }
+
+  /** What was kept, or null where there is none, or none that makes sense. */
+  async read(key: string): Promise<KeptProfile | null> {
+    if (this.#folder === null || key === '') return null;
+    try {
+      return parse(await readBounded(join(this.#folder, `${key}.json`)));
+    } catch {
+      return null;
+    }
+  }
+
+  /** Keeps it, whole or not at all. Never fails. */
+  async write(key: string, kept: KeptProfile): Promise<void> {
+    if (this.#folder === null || key === '') return;
+    const path = join(this.#folder, `${key}.json`);
+    const unfinished = `${path}.${process.pid}.${++this.#writes}`;
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      const file = await open(unfinished, 'wx', 0o644);
+      try {
+        await file.writeFile(JSON.stringify({ format: FORMAT, ...kept }));
+      } finally {
+        await file.close();
+      }
+      await rename(unfinished, path);
+    } catch (error) {
+      await rm(unfinished, { force: true }).catch(() => undefined);
+      this.#onUnkept(error);
+    }
+  }
+}
+
+async function readBounded(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const found = await file.stat();
+    if (!found.isFile() || found.size > MOST_BYTES) throw new TypeError('no profile');
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+function parse(text: string): KeptProfile | null {
+  const found = JSON.parse(text);
+  if (found?.format !== FORMAT || !arePoints(found.points, ['us', 'runUs'])) return null;
+  const { points, learned } = found;
+  const sound = isPlacement(learned?.placement) && arePoints(learned.points, ['us']);
+  return { points, learned: sound ? learned : null };
+}
+
+function isPlacement(value: unknown): value is Placement {
+  return value === 'inline' || value === 'worker';
+}
+
+/** At least one, rows ascending, times that a batch can take. */
+function arePoints(value: unknown, times: readonly string[]): boolean {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_POINTS) return false;
+  return value.every((point, i) => {
+    const before = i === 0 ? 0 : value[i - 1].rows;
+    return Number.isInteger(point?.rows) && point.rows > before && times.every((name) => isTime(point[name]));
+  });
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value > 0 && value <= MOST_US;
+}
+
+/** Options in an order that does not hang on the file they were written in. */
+function sorted(options: SessionOptions): unknown {
+  const extra = Object.entries(options.extra).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [options.executionProviders, options.intraOpThreads, options.graphOptimization, extra];
+}

@@ -1,0 +1,102 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ModelVersion } from '../../src/core/model.ts';
+import { writeFixtures } from '../support/fixtures/write.ts';
+import { I, post, type RunningGateway, startGatewayOn } from '../support/gateway.ts';
+
+let folder: string;
+let server: RunningGateway | null;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-profiles-'));
+  server = null;
+});
+afterEach(async () => {
+  await server?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Starts over these models, with what it keeps beside them. */
+async function start(
+  models: readonly string[],
+  state = join(folder, 'state'),
+): Promise<(model: string) => ModelVersion> {
+  await server?.stop();
+  await writeFixtures(join(folder, 'models'), models);
+  return again(state);
+}
+
+async function again(state = join(folder, 'state')): Promise<(model: string) => ModelVersion> {
+  await server?.stop();
+  server = await startGatewayOn(join(folder, 'models'), ['--state-dir', state]);
+  const { models } = server.gateway.snapshot;
+  return (model) => models.get(model)?.versions[0] as ModelVersion;
+}
+
+async function answers(): Promise<void> {
+  const rows = Array.from({ length: 16 }, (_, i) => i);
+  const inputs = [I('INPUT0', 'INT32', [1, 16], rows), I('INPUT1', 'INT32', [1, 16], rows)];
+  expect((await post(`${server?.v2}/models/simple/infer`, { inputs })).status).toBe(200);
+}
+
+const kept = (): Promise<string[]> => readdir(join(folder, 'state/profiles'));
+
+test('a model is profiled at its first start, and the next start has the same figures', async () => {
+  const first = (await start(['simple', 'id_fp32']))('simple').facts;
+  expect(first?.profile.map(({ rows }) => rows).filter((rows) => (rows & (rows - 1)) === 0)).toEqual([1, 2, 4, 8]);
+  for (const { us } of first?.profile ?? []) expect(us).toBeGreaterThan(0);
+  expect(first).toMatchObject({ measuredRows: 8, placement: 'inline' });
+  expect(await kept()).toHaveLength(2);
+  const second = (await again())('simple').facts;
+  expect(second).toEqual(first);
+  await answers();
+});
+
+test('another model in its place is profiled anew', async () => {
+  await start(['simple']);
+  await writeFile(join(folder, 'models/simple/model.yaml'), 'maxBatchRows: 4\n');
+  expect((await again())('simple').facts?.profile.at(-1)?.rows).toBe(4);
+  expect(await kept()).toHaveLength(2);
+});
+
+test('what was damaged is measured again', async () => {
+  await start(['simple']);
+  const [name] = await kept();
+  const path = join(folder, 'state/profiles', name as string);
+  for (const text of ['{"format":1,"points":[{"rows":1,"runUs":null,"us":-1}]}', 'x', '']) {
+    await writeFile(path, text);
+    expect((await again())('simple').facts?.measuredUs).toBeGreaterThan(0);
+    expect(JSON.parse(await readFile(path, 'utf8')).points[0].us).toBeGreaterThan(0);
+  }
+  await answers();
+});
+
+test('a folder that cannot be written does not stop it', async () => {
+  await writeFile(join(folder, 'file'), '');
+  expect((await start(['simple'], join(folder, 'file/state')))('simple').state).toBe('READY');
+  await answers();
+});
+
+test('more instances than workers make the model unavailable', async () => {
+  await writeFixtures(join(folder, 'models'), ['simple', 'negate']);
+  await writeFile(join(folder, 'models/negate/model.yaml'), 'instances: { min: 3 }\n');
+  const version = await again();
+  expect(version('negate')).toMatchObject({
+    state: 'FAILED',
+    reason: 'instances is at least 3, but workers is 2',
+  });
+  expect(version('simple').state).toBe('READY');
+});
+
+test('a target that one row alone cannot meet makes the model unavailable, with both figures', async () => {
+  await writeFixtures(join(folder, 'models'), ['slow', 'simple']);
+  await writeFile(join(folder, 'models/slow/model.yaml'), 'maxBatchRows: 0\ninstances: 1\nslo: { p99Ms: 5 }\n');
+  await writeFile(join(folder, 'models/simple/model.yaml'), 'maxBatchRows: 8\nslo: { p99Ms: 1000 }\n');
+  for (const version of [await again(), await again()]) {
+    expect(version('slow')).toMatchObject({ state: 'FAILED' });
+    expect(version('slow').reason).toMatch(/^slo\.p99Ms is 5 ms, but one request takes \d+ ms$/);
+    expect(version('simple').state).toBe('READY');
+  }
+  await answers();
+});

@@ -1,0 +1,106 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SessionOptions } from '../../../src/core/instance.ts';
+import { type KeptProfile, ProfileStore } from '../../../src/pipeline/profile-store.ts';
+
+const OPTIONS: SessionOptions = {
+  executionProviders: [{ name: 'cpu', deviceId: 0 }],
+  intraOpThreads: 1,
+  graphOptimization: 'all',
+  extra: { a: '1', b: '2' },
+};
+const KEPT: KeptProfile = {
+  points: [
+    { rows: 1, runUs: 10.5, us: 60 },
+    { rows: 2, runUs: 15, us: 66 },
+  ],
+  learned: { placement: 'worker', points: [{ rows: 3, us: 80 }] },
+};
+
+let folder: string;
+let unkept: unknown[];
+let store: ProfileStore;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'penstock-state-'));
+  unkept = [];
+  store = new ProfileStore(join(folder, 'state'), '1.2.3', (error) => unkept.push(error));
+  await writeFile(join(folder, 'model'), 'a model');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the store of profiles', () => {
+  it('gives back what was kept, in one file and no other', async () => {
+    const key = await store.key(join(folder, 'model'), OPTIONS, 8);
+    expect(await store.read(key)).toBeNull();
+    await store.write(key, { ...KEPT, learned: null });
+    await store.write(key, KEPT);
+    expect(await store.read(key)).toEqual(KEPT);
+    expect(await readdir(join(folder, 'state/profiles'))).toEqual([`${key}.json`]);
+    expect(unkept).toEqual([]);
+  });
+
+  it('has another key for another file, ONNX Runtime, option or cap, and not for another order', async () => {
+    const path = join(folder, 'model');
+    const key = await store.key(path, OPTIONS, 8);
+    const other = new ProfileStore(folder, '1.2.4', () => undefined);
+    await writeFile(join(folder, 'second'), 'a model?');
+    const keys = await Promise.all([
+      other.key(path, OPTIONS, 8),
+      store.key(join(folder, 'second'), OPTIONS, 8),
+      store.key(path, { ...OPTIONS, intraOpThreads: 2 }, 8),
+      store.key(path, { ...OPTIONS, extra: { a: '1' } }, 8),
+      store.key(path, OPTIONS, 9),
+    ]);
+    expect(new Set([key, ...keys]).size).toBe(6);
+    expect(await store.key(path, { ...OPTIONS, extra: { b: '2', a: '1' } }, 8)).toBe(key);
+  });
+
+  it.each([
+    ['no JSON', '{'],
+    ['empty', ''],
+    ['null', 'null'],
+    ['of another format', JSON.stringify({ ...KEPT, format: 0 })],
+    ['without points', JSON.stringify({ format: 1, points: [] })],
+    ['with a time of 0', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: 0, us: 5 }] })],
+    ['with a time below 0', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: 5, us: -5 }] })],
+    ['with a time beyond numbers', '{"format":1,"points":[{"rows":1,"runUs":1e999,"us":5}]}'],
+    ['with a time that is text', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: '5', us: 5 }] })],
+    ['with rows out of order', JSON.stringify({ format: 1, points: [KEPT.points[1], KEPT.points[0]] })],
+    ['with half a row', JSON.stringify({ format: 1, points: [{ rows: 0.5, runUs: 1, us: 5 }] })],
+    ['with points that are none', JSON.stringify({ format: 1, points: [null, 7] })],
+    ['too large', JSON.stringify({ format: 1, points: KEPT.points, more: 'x'.repeat(2 ** 20) })],
+  ])('takes a file that is %s for none', async (_name, text) => {
+    await mkdir(join(folder, 'state/profiles'), { recursive: true });
+    await writeFile(join(folder, 'state/profiles/key.json'), text);
+    expect(await store.read('key')).toBeNull();
+  });
+
+  it('leaves out a learned curve that makes no sense', async () => {
+    for (const learned of [
+      { placement: 'moon', points: KEPT.points },
+      { placement: 'inline', points: [{ rows: 1, us: 0 }] },
+    ]) {
+      await store.write('key', KEPT);
+      const path = join(folder, 'state/profiles/key.json');
+      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), learned }));
+      expect(await store.read('key')).toEqual({ ...KEPT, learned: null });
+    }
+  });
+
+  it('says what it cannot write, and goes on', async () => {
+    await writeFile(join(folder, 'state'), 'a file where the folder should be');
+    await store.write('key', KEPT);
+    expect(unkept).toHaveLength(1);
+    expect(await store.read('key')).toBeNull();
+  });
+
+  it('keeps nothing without a folder, and does not even read the model', async () => {
+    const none = new ProfileStore('', '1.2.3', (error) => unkept.push(error));
+    expect(await none.key(join(folder, 'no such file'), OPTIONS, 8)).toBe('');
+    await none.write('', KEPT);
+    expect(await none.read('')).toBeNull();
+    expect(unkept).toEqual([]);
+  });
+});
