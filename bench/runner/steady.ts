@@ -3,7 +3,7 @@
 import type { LoadFigures } from '../../src/load/figures.ts';
 
 /** Parts of the guess, rising; beyond the last of them each rate is so much above the one before. */
-const CLIMB = [0.4, 0.55, 0.7, 0.8, 0.88, 0.95, 1.02, 1.1];
+const CLIMB = [0.15, 0.25, 0.4, 0.55, 0.7, 0.8, 0.88, 0.95, 1.02, 1.1];
 const BEYOND = 1.1;
 const MOST_BEYOND = 16;
 /** A rate that brings less than this part of the best is far beyond it: higher ones are not tried. */

@@ -66,6 +66,7 @@ function measure(effort: Effort, models: string): Promise<Outcome> {
             singles: goodput / mean(singles),
             offered: rate,
             p99Us: Math.max(first.latency.p99, last.latency.p99),
+            voids: slices.ours.filter(({ generator }) => generator.void !== '').length,
             lagP99Us: Math.max(first.generator.lag.p99, last.generator.lag.p99),
           },
         };

@@ -6,7 +6,7 @@ const MIB = 2 ** 20;
 
 // The full form is test/soak/overload.test.ts.
 test('O1 5x for two seconds: nothing but 503 and 504, none a reset, others are answered, and it is served again', async () => {
-  const [found] = await floodServer([5], { measuredS: 0.7, burstS: 2, watchedS: 4 });
+  const [found] = await floodServer([5], { measuredS: 0.5, burstS: 2, watchedS: 2 });
   if (found === undefined) throw new Error('no flood');
   expect(faultsOf(found, 64 * MIB)).toEqual([]);
   // Some of the flood is served, and the last of those that come steadily are again.
