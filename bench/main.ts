@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- NAME [--rounds N] [--slice-s S] [--quick] [--requests N] [--leak] [--peers A,B] [--seed N]` prints
- * a table row and writes the figures as JSON; `npm run bench -- install [PEER ...]` fetches rivals.
+ * `npm run bench -- NAME [--rounds N] [--slice-s S] [--quick] [--requests N] [--leak] [--peers A,B] [--seed N]
+ * [--layout apart|aside|shared]` prints a table row and writes the figures as JSON; `npm run bench -- install [PEER ...]`
+ * fetches rivals.
  */
 
 import { randomInt } from 'node:crypto';
@@ -8,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { withModels } from './http/models.ts';
 import { peersNamed } from './peers/all.ts';
 import { factsOf } from './runner/facts.ts';
+import { DEFAULT_LAYOUT, isLayout, LAYOUTS } from './runner/layout.ts';
 import { commandOf, FULL_SOAK, report } from './runner/report.ts';
 import type { Effort, Scenario } from './runner/scenario.ts';
 import { hasWrk } from './runner/wrk.ts';
@@ -29,6 +31,7 @@ function readArguments() {
       requests: { type: 'string', default: String(FULL_SOAK) },
       leak: { type: 'boolean', default: false },
       peers: { type: 'string', default: '' },
+      layout: { type: 'string', default: DEFAULT_LAYOUT },
       seed: { type: 'string', default: String(randomInt(SEEDS)) },
     },
   });
@@ -65,13 +68,10 @@ function effortOf(values: Values, scenario: Scenario): Effort {
   };
   const peers = values.peers.split(',').filter((name) => name !== '');
   peersNamed(peers);
-  return {
-    ...(values.quick ? QUICK : asked),
-    requests: Number(values.requests),
-    leak: values.leak,
-    peers,
-    seed: Number(values.seed),
-  };
+  const { leak, layout } = values;
+  if (!isLayout(layout)) throw new RangeError(`a layout is one of ${LAYOUTS.join()}, and '${layout}' is none`);
+  const size = { ...(values.quick ? QUICK : asked), requests: Number(values.requests) };
+  return { ...size, leak, peers, seed: Number(values.seed), layout };
 }
 
 function list(name: string): number {

@@ -20,6 +20,7 @@ import { GatherLedger } from './http/body.ts';
 import { debugDocument } from './http/debug.ts';
 import type { Exchange } from './http/exchange.ts';
 import { HostGuard } from './http/guard.ts';
+import { type ConnectionBounds, connectionBounds, openFileLimit } from './http/open-files.ts';
 import { HttpServer, type ServerParts } from './http/server.ts';
 import type { Logger } from './logging/logger.ts';
 import type { Readings } from './metrics/families.ts';
@@ -55,8 +56,11 @@ export interface GatewayOptions {
   readonly inlineLane?: (arena: Arena) => Lane;
   /** Tells who is calling; without it nobody has a name. */
   readonly principal?: Identify;
-  /** Takes the scheduler's place: what the benches compare with. @param lanes how many there are */
-  readonly scheduler?: (lanes: number) => Scheduler<InferRequest>;
+  /**
+   * Takes the scheduler's place: what the benches compare with.
+   * @param lanes how many there are. @param wake has the next batch be asked for at the end of this turn, where nothing happened
+   */
+  readonly scheduler?: (lanes: number, wake: () => void) => Scheduler<InferRequest>;
   /** Of the start so far: what went before the gateway. */
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
@@ -137,7 +141,9 @@ export class Gateway {
     const inline = options.inlineLane?.(arena) ?? new InlineLane(arena.buffer, marks.slots, config.workers);
     const lanes = [...this.#pool.lanes, inline];
     const onFailedRun = (target: Target, rows: number, error: RunError) => this.#runFailed(target, rows, error);
-    const scheduler = options.scheduler?.(lanes.length) ?? new PlanScheduler<InferRequest>(lanes.length);
+    const scheduler =
+      options.scheduler?.(lanes.length, () => this.#road.driver.wake()) ??
+      new PlanScheduler<InferRequest>(lanes.length);
     this.#road = new InferRoad({ binding, arena, clock: this.#clock, lanes, scheduler, onFailedRun });
     this.#places = this.#makePlaces(lanes);
     const loader = new ModelLoader({
@@ -261,6 +267,7 @@ export class Gateway {
       basePath: config.basePath,
       strictReadiness: config.strictReadiness,
       ...config.limits,
+      connections: this.#connectionBounds(),
       gathered: this.#gathered,
       snapshot: () => this.#registry.snapshot,
       target: this.#target,
@@ -271,6 +278,17 @@ export class Gateway {
       debug: () => this.#picture(),
       onAnswer: (exchange, status, error) => this.#answered(exchange, status, error),
     };
+  }
+
+  #connectionBounds(): ConnectionBounds {
+    const { limits, workers } = this.#config;
+    const files = openFileLimit();
+    const bounds = connectionBounds(limits.connections, files, workers);
+    if (bounds.inference < limits.connections) {
+      const line = { configured: limits.connections, taken: bounds.inference, openFiles: files };
+      this.#log.warn(line, 'fewer connections than configured: the process may not open more files (ulimit -n)');
+    }
+    return bounds;
   }
 
   #started(): void {

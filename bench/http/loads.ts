@@ -8,9 +8,9 @@ export const PIXELS = 784;
 /** Longest wait for an answer, milliseconds. */
 const ANSWER_MS = 30_000;
 
-/** One row of `mlp` with its numbers behind the JSON head. */
-export function mlpBinary(): Load {
-  return binaryLoad('mlp', 'input', [1, PIXELS], 'probs', pixels(PIXELS));
+/** Rows of `mlp` with their numbers behind the JSON head. */
+export function mlpBinary(rows = 1): Load {
+  return binaryLoad('mlp', 'input', [rows, PIXELS], 'probs', pixels(rows * PIXELS));
 }
 
 /** One row of `mlp` as JSON numbers. */
@@ -28,6 +28,14 @@ export function jsonLoad(model: string, input: string, shape: readonly number[],
 /** Seven digits of each: what a text of float32 needs. */
 export function shortNumbers(numbers: Float32Array): number[] {
   return [...numbers].map((v) => Number(v.toPrecision(7)));
+}
+
+/** Numbers of one row of `mlp1ms`. */
+export const MLP1MS_WIDTH = 512;
+
+/** Rows of `mlp1ms`, binary. */
+export function mlp1msBinary(rows = 1): Load {
+  return binaryLoad('mlp1ms', 'input', [rows, MLP1MS_WIDTH], 'output', pixels(rows * MLP1MS_WIDTH));
 }
 
 /** One picture of 224x224 for `model`, binary. */

@@ -40,6 +40,16 @@ export function writeMlp(models: string): Promise<void> {
   return writeFixtures(models, ['mlp']);
 }
 
+/** The model of BM-5 and BM-7. */
+export function writeMlp1ms(models: string): Promise<void> {
+  return writeFixtures(models, ['mlp1ms']);
+}
+
+/** What the operator says of a model from the next start on. */
+export function writePolicy(models: string, model: string, policy: string): void {
+  writeFileSync(join(models, model, 'model.yaml'), policy);
+}
+
 /** The model of BM-6. */
 export function writeResnet(models: string): Promise<void> {
   return writeFixtures(models, ['resnet18']);

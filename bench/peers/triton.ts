@@ -20,33 +20,48 @@ const MAX_QUEUE_DELAY_US = 2_000;
 const python = () => pythonWith([...PACKAGES, 'packaging==26.3'], { bare: true });
 
 /** HTTP alone, dynamic batching, as many instances of the Python model as asked. */
-export const triton: Peer = {
-  name: 'tritonserver',
-  forms: ['binary', 'json'],
-  install: async () => {
-    await python();
-  },
-  launch: async (subject, place) => {
-    const interpreter = await python();
-    const packages = await ask(interpreter, 'sysconfig', 'sysconfig.get_path("purelib")');
-    const libraries = await ask(interpreter, 'sysconfig', 'sysconfig.get_config_var("LIBDIR")');
-    const version = await ask(interpreter, 'sysconfig', 'sysconfig.get_python_version()');
-    const home = join(packages, 'pytriton/tritonserver');
-    await writeBackend(home, version, join(place.folder, 'backends/python'));
-    await writeRepository(subject, join(place.folder, 'models', subject.model));
-    return {
-      program: join(home, 'bin/tritonserver'),
-      args: serverArgs(place),
-      env: {
-        ...subjectEnv(subject, place),
-        PEER_PATH: `${packages}:${MODELS}`,
-        LD_LIBRARY_PATH: `${join(packages, 'nvidia_pytriton.libs')}:${libraries}`,
-      },
-    };
-  },
-  request: inferRequest,
-  read: inferAnswer,
-};
+export const triton: Peer = tritonWith('tritonserver', () => '');
+
+/** The same with a queue of two batches an instance, out of which it rejects whoever has waited for the whole deadline. */
+export function boundedTriton(deadlineMs: number): Peer {
+  return tritonWith('tritonserver-bounded', ({ batch, instances }) =>
+    [
+      ' default_queue_policy { timeout_action: REJECT',
+      `default_timeout_microseconds: ${deadlineMs * 1000}`,
+      `max_queue_size: ${2 * batch * instances} }`,
+    ].join(' '),
+  );
+}
+
+function tritonWith(name: string, queuePolicy: (subject: Subject) => string): Peer {
+  return {
+    name,
+    forms: ['binary', 'json'],
+    install: async () => {
+      await python();
+    },
+    launch: async (subject, place) => {
+      const interpreter = await python();
+      const packages = await ask(interpreter, 'sysconfig', 'sysconfig.get_path("purelib")');
+      const libraries = await ask(interpreter, 'sysconfig', 'sysconfig.get_config_var("LIBDIR")');
+      const version = await ask(interpreter, 'sysconfig', 'sysconfig.get_python_version()');
+      const home = join(packages, 'pytriton/tritonserver');
+      await writeBackend(home, version, join(place.folder, 'backends/python'));
+      await writeRepository(subject, join(place.folder, 'models', subject.model), queuePolicy(subject));
+      return {
+        program: join(home, 'bin/tritonserver'),
+        args: serverArgs(place),
+        env: {
+          ...subjectEnv(subject, place),
+          PEER_PATH: `${packages}:${MODELS}`,
+          LD_LIBRARY_PATH: `${join(packages, 'nvidia_pytriton.libs')}:${libraries}`,
+        },
+      };
+    },
+    request: inferRequest,
+    read: inferAnswer,
+  };
+}
 
 function serverArgs({ port, folder }: Place): string[] {
   return [
@@ -67,7 +82,7 @@ async function writeBackend(home: string, version: string, folder: string): Prom
   await symlink(stub, join(folder, 'triton_python_backend_stub'));
 }
 
-async function writeRepository(subject: Subject, folder: string): Promise<void> {
+async function writeRepository(subject: Subject, folder: string, queuePolicy: string): Promise<void> {
   await mkdir(join(folder, '1'), { recursive: true });
   await copyFile(join(MODELS, 'triton_model.py'), join(folder, '1/model.py'));
   await writeFile(
@@ -77,7 +92,7 @@ max_batch_size: ${subject.batch}
 input [{ name: "${subject.input}" data_type: TYPE_FP32 dims: [${subject.shape.join()}] }]
 output [{ name: "${subject.output}" data_type: TYPE_FP32 dims: [${subject.outputs}] }]
 instance_group [{ kind: KIND_CPU count: ${subject.instances} }]
-dynamic_batching { max_queue_delay_microseconds: ${MAX_QUEUE_DELAY_US} }
+dynamic_batching { max_queue_delay_microseconds: ${MAX_QUEUE_DELAY_US}${queuePolicy} }
 `,
   );
 }

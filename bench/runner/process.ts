@@ -11,6 +11,8 @@ const TICKS_PER_S = 100;
 export interface Server {
   readonly pid: number;
   readonly url: string;
+  /** Of the admin listener; empty where it says none. */
+  readonly adminUrl: string;
   /** What it prints. */
   readonly output: Readable;
   stop(): Promise<void>;
@@ -26,13 +28,13 @@ export async function startServer(
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
   });
-  const url = await firstUrl(child);
+  const [url, adminUrl] = await firstUrls(child);
   const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
   const stop = async () => {
     child.kill('SIGTERM');
     await closed;
   };
-  return { pid: child.pid as number, url, output: child.stdout as Readable, stop };
+  return { pid: child.pid as number, url, adminUrl, output: child.stdout as Readable, stop };
 }
 
 /** CPU microseconds that the process has used, all its threads together. */
@@ -58,13 +60,13 @@ export function threads(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).length;
 }
 
-function firstUrl(child: ChildProcess): Promise<string> {
+function firstUrls(child: ChildProcess): Promise<[url: string, adminUrl: string]> {
   return new Promise((resolve, reject) => {
     let output = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      const found = /(http:\/\/[\d.]+:\d+)/.exec(output);
-      if (found) resolve(found[1] as string);
+      const found = /(http:\/\/[\d.]+:\d+)(?: \(admin (http:\/\/[\d.]+:\d+)\))?/.exec(output);
+      if (found) resolve([found[1] as string, found[2] ?? '']);
     });
     child.on('close', (code) => reject(new Error(`a server ended with ${code}: ${output}`)));
   });

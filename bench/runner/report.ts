@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Facts } from './facts.ts';
+import { DEFAULT_LAYOUT } from './layout.ts';
 import type { Effort, Outcome, Scenario, Table } from './scenario.ts';
 
 const RESULTS = 'bench/results';
@@ -21,7 +22,8 @@ export function commandOf(name: string, { scale }: Scenario, effort: Effort): st
   };
   const size = sizes[scale];
   const peers = effort.peers.length === 0 ? '' : ` --peers ${effort.peers.join()}`;
-  return `npm run bench -- ${name} ${size}${peers}`;
+  const layout = effort.layout === DEFAULT_LAYOUT ? '' : ` --layout ${effort.layout}`;
+  return `npm run bench -- ${name} ${size}${peers}${layout}`;
 }
 
 /** Writes and prints. */

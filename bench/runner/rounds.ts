@@ -13,15 +13,17 @@ export interface Round {
 }
 
 /** A B B A. */
-export interface Slices<T> {
+export interface Slices<T, O = T> {
   readonly ours: readonly [T, T];
-  readonly other: readonly [T, T];
+  readonly other: readonly [O, O];
 }
 
 /** Ours, the other twice, ours. */
-export async function alternate<T>(ours: () => Promise<T>, other: () => Promise<T>): Promise<Slices<T>> {
-  const [a, b, c, d] = [await ours(), await other(), await other(), await ours()];
-  return { ours: [a, d], other: [b, c] };
+export async function alternate<T, O = T>(ours: () => Promise<T>, other: () => Promise<O>): Promise<Slices<T, O>> {
+  const a = await ours();
+  const b = await other();
+  const c = await other();
+  return { ours: [a, await ours()], other: [b, c] };
 }
 
 /** Half the sum of two. */

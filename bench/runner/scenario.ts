@@ -1,5 +1,7 @@
 /** What a scenario is, what it is given, and what it brings. */
 
+import type { LayoutName } from './layout.ts';
+
 /** How much is measured. */
 export interface Effort {
   readonly rounds: number;
@@ -10,6 +12,8 @@ export interface Effort {
   readonly leak: boolean;
   /** Names of rivals; empty for all. */
   readonly peers: readonly string[];
+  /** Of the scenarios in open loop. */
+  readonly layout: LayoutName;
   /** Of what is drawn at random. */
   readonly seed: number;
 }

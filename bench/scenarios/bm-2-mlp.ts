@@ -1,13 +1,10 @@
 /** BM-2 and BM-3: the tiny MLP over keep-alive connections, beside an echo and a raw loop, as E_cpu. */
 
 import { mlpBinary, mlpJson, PIXELS, untilAnswered } from '../http/loads.ts';
-import { echoServer, modelFile, ourServer, writeMlp } from '../http/models.ts';
-import { SERVER_CORE, sample } from '../runner/compare.ts';
-import { type Server, startServer } from '../runner/process.ts';
-import { rawLoop } from '../runner/raw-loop.ts';
-import { alternate, mean, measureRounds } from '../runner/rounds.ts';
+import { modelFile, ourServer, writeMlp } from '../http/models.ts';
+import { eCpu } from '../runner/e-cpu.ts';
 import type { Effort, Outcome, Scenario } from '../runner/scenario.ts';
-import { type Load, Wrk } from '../runner/wrk.ts';
+import type { Load } from '../runner/wrk.ts';
 
 const CONNECTIONS = 64;
 /** CPU of the best known scanner per number of a JSON text, microseconds. */
@@ -31,36 +28,15 @@ export const mlpJsonBodies: Scenario = {
   run: (effort, models) => measure(models, mlpJson(), PIXELS * TEXT_US, effort),
 };
 
-async function measure(models: string, load: Load, text: number, effort: Effort): Promise<Outcome> {
-  const servers: Server[] = [];
-  const wrk = new Wrk(load);
-  try {
-    const ours = await startServer(ourServer(models), SERVER_CORE);
-    servers.push(ours);
-    const echo = await startServer(echoServer(await checked(ours.url, load)), SERVER_CORE);
-    servers.push(echo);
-    const slice = (server: Server) => sample(wrk, server, CONNECTIONS, effort.sliceS);
-    await slice(ours);
-    return await measureRounds(effort.rounds, async () => {
-      const slices = await alternate(
-        () => slice(ours),
-        () => slice(echo),
-      );
-      const run = (await rawLoop(modelFile(models, 'mlp'), PIXELS, effort.sliceS, SERVER_CORE)).cpuPerRowUs;
-      const [first, second] = slices.ours;
-      const us = mean([first.cpuUs, second.cpuUs]);
-      const light = mean([slices.other[0].cpuUs, slices.other[1].cpuUs]);
-      const detail = { ours: us, echo: light, run, text, perSecond: first.perSecond };
-      return { figure: (light + run + text) / us, aa: first.cpuUs / second.cpuUs, detail };
-    });
-  } finally {
-    for (const server of servers) await server.stop();
-    wrk.dispose();
-  }
+function measure(models: string, load: Load, textUs: number, effort: Effort): Promise<Outcome> {
+  const model = modelFile(models, 'mlp');
+  const checked = (url: string) => probabilities(url, load);
+  const plan = { ours: ourServer(models), load, connections: CONNECTIONS, model, elements: PIXELS, textUs, checked };
+  return eCpu(plan, effort);
 }
 
 /** Waits until the model answers, and checks the answer. @returns its bytes */
-async function checked(url: string, load: Load): Promise<number> {
+async function probabilities(url: string, load: Load): Promise<number> {
   const { headers, body } = await untilAnswered(url, load);
   const head = Number(headers.get('inference-header-content-length') ?? 0);
   const sum = head > 0 ? sumOf(body.slice(head)) : sumOfJson(body);

@@ -87,7 +87,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
   setLanes(queue: Queue, lanes: readonly number[], mostRows: number): void {
     this.#scheduler.setLanes(queue, lanes, mostRows, this.#clock.nowUs());
     this.#watchLanes(queue);
-    if (queue.length > 0) this.#wake();
+    if (queue.length > 0) this.wake();
   }
 
   /** Whether such a request would be taken now; null = yes. Read the refusal at once. */
@@ -101,7 +101,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     if (refusal !== null) return refusal;
     if (request.deadlineUs !== Number.POSITIVE_INFINITY) this.#watch();
     this.#came++;
-    this.#wake();
+    this.wake();
     return null;
   }
 
@@ -119,7 +119,14 @@ export class Driver<T extends Traveller & { attempts: number }> {
   laneChanged(lane: number, up: boolean): void {
     this.#scheduler.setUp(lane, up);
     for (const queue of this.#queues.keys()) if (queue.lanes.includes(lane)) this.#watchLanes(queue);
-    if (up) this.#wake();
+    if (up) this.wake();
+  }
+
+  /** Requests of one loop tick travel together: batches start when its reading is done. */
+  wake(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    setImmediate(this.#onLook);
   }
 
   /** What every lane does now, by its number. */
@@ -171,13 +178,6 @@ export class Driver<T extends Traveller & { attempts: number }> {
     return false;
   }
 
-  /** Requests of one loop tick travel together: batches start when its reading is done. */
-  #wake(): void {
-    if (this.#ticking) return;
-    this.#ticking = true;
-    setImmediate(this.#onLook);
-  }
-
   /** A lone request starts at once; where several came together, more are likely to lie behind them. */
   #look(): void {
     const more = this.#came > 1 && ++this.#looks < MOST_LOOKS;
@@ -219,7 +219,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     if (result !== null) this.#passage.arrived(batch, result);
     else this.#recover(batch, error as RunError);
     this.#passage.left(batch);
-    if (this.#waiting()) this.#wake();
+    if (this.#waiting()) this.wake();
     this.#tellIdle();
   }
 

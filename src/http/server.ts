@@ -33,6 +33,7 @@ import { onFreePort } from './free-port.ts';
 import type { HostGuard } from './guard.ts';
 import { RequestHeaders } from './headers.ts';
 import { InferBody } from './infer-body.ts';
+import type { ConnectionBounds } from './open-files.ts';
 import { parsePath, type Route } from './path.ts';
 import { ROUTES, type RouteSpec } from './routes.ts';
 import { continueTrace } from './trace.ts';
@@ -55,7 +56,8 @@ export interface ServerParts extends UploadLimits {
   readonly bodyBytes: number;
   /** The memory of bodies that come in pieces. */
   readonly gathered: GatherLedger;
-  readonly connections: number;
+  /** Most open ones of each listener. */
+  readonly connections: ConnectionBounds;
   readonly snapshot: () => Snapshot;
   /** The data plane's object of a READY version. */
   readonly target: (id: number) => Target | null;
@@ -162,7 +164,7 @@ export class HttpServer {
 
   #count(res: HttpResponse, change: number): void {
     this.#connections += change;
-    if (change > 0 && this.#connections > this.#parts.connections) {
+    if (change > 0 && this.#connections > this.#parts.connections[this.#listener]) {
       this.surplusConnections++;
       res.close();
     }

@@ -29,13 +29,17 @@ export function serveProcess(models: string, ...flags: readonly string[]): Promi
 /** The process alone, of any entry module, without waiting for what it says. */
 export function startProcess(entry: string, models: string, ...flags: readonly string[]): Started {
   const args = [entry, 'serve', '--models', models, '--port', '0', '--admin-port', '0', '--state-dir', '', ...flags];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  return followProcess(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** A process that was started in some way of its own, with both outputs piped. */
+export function followProcess(child: ChildProcess): Started {
   let output = '';
   const take = (chunk: Buffer) => {
     output += chunk.toString();
   };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
+  child.stdout?.on('data', take);
+  child.stderr?.on('data', take);
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal })),
   );
