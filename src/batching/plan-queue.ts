@@ -50,6 +50,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
   readonly served = new Rate(SERVED_MEMORY_US);
+  /** Offered while its batches ran: what bursts bring, whatever the silence between them. Rows per microsecond. */
+  busyPerUs = 0;
   /** Most rows of a batch now, and the rows per microsecond served so. */
   batchRows = 1;
   capacityPerUs = 0;
@@ -67,6 +69,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   virtualUs = 0;
   /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
   #callersUs = 0;
+  #running = 0;
+  #busyFromUs = 0;
+  #busyRows = 0;
   #sizedRevision = -1;
   #sizedOffered = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
@@ -111,6 +116,30 @@ export class PlanQueue<T extends Traveller> implements Queue {
     else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
   }
 
+  /** So many rows are offered. */
+  offers(rows: number, nowUs: number): void {
+    this.offered.add(rows, nowUs);
+    this.#busyRows += rows;
+  }
+
+  /** One of its batches starts. */
+  started(nowUs: number): void {
+    if (this.#running++ > 0) return;
+    this.#busyFromUs = nowUs;
+    this.#busyRows = 0;
+  }
+
+  /** One of its batches ended. */
+  ended(nowUs: number): void {
+    this.#running--;
+    const us = nowUs - this.#busyFromUs;
+    if (!(us > 0)) return;
+    const share = 1 - Math.exp(-us / this.offered.memoryUs);
+    this.busyPerUs += share * (this.#busyRows / us - this.busyPerUs);
+    this.#busyFromUs = nowUs;
+    this.#busyRows = 0;
+  }
+
   /** The latency target, and whose it is. */
   target(): readonly [number, TargetSource] {
     const { sloUs, curve } = this.spec;
@@ -126,7 +155,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;
-    const changed = this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise(nowUs);
+    const changed = this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise();
     if (!due && !explored && (this.#exploring > 0 || !changed)) return;
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
@@ -169,15 +198,15 @@ export class PlanQueue<T extends Traveller> implements Queue {
   }
 
   /** Whether so much more or less is offered than when the size was found that it may be another one. */
-  #offersOtherwise(nowUs: number): boolean {
-    const offered = Math.max(this.offered.at(nowUs), this.capacityPerUs / 2);
+  #offersOtherwise(): boolean {
+    const offered = Math.max(this.busyPerUs, this.capacityPerUs / 2);
     const ratio = offered / Math.max(this.#sizedOffered, this.capacityPerUs / 2);
     return ratio > OTHERWISE || ratio < 1 / OTHERWISE;
   }
 
   #resize(nowUs: number): void {
     this.#sizedRevision = this.spec.curve.revision;
-    this.#sizedOffered = this.offered.at(nowUs);
+    this.#sizedOffered = this.busyPerUs;
     if (this.#sizedOffered > SATURATED.from * this.capacityPerUs) {
       this.#saturatedUntilUs = nowUs + SATURATED.targets * this.budgetUs;
     }
@@ -210,7 +239,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #sizing(nowUs: number, budgetUs: number): SizingInput {
     const { curve, maxBatchRows } = this.spec;
     const mostRows = Math.max(1, maxBatchRows);
-    const offeredPerUs = this.offered.at(nowUs);
+    const offeredPerUs = this.busyPerUs;
     const guard = this.guard.ratio(curve.spread);
     return {
       curve,

@@ -78,7 +78,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
     if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
       if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
-      queue.offered.add(Math.max(1, rows), nowUs);
+      queue.offers(Math.max(1, rows), nowUs);
       return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
     }
     return refusal;
@@ -90,7 +90,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (refusal !== null) return refusal;
     const rows = Math.max(1, request.rows);
     const flow = queue.flows.of(request);
-    queue.offered.add(rows, nowUs);
+    queue.offers(rows, nowUs);
     flow.offered.add(rows, nowUs);
     if (deadlineUs === Number.POSITIVE_INFINITY) {
       if (queue.flows.requests === 0) this.#plan.changed();
@@ -141,8 +141,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
     this.#plan.changed();
-    if (!ran) return;
     const { queue, rows } = batch;
+    queue.ended(nowUs);
+    if (!ran) return;
     const tookUs = nowUs - batch.startedUs;
     queue.spec.curve.observe(rows, tookUs);
     queue.served.add(rows, nowUs);
@@ -271,6 +272,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const limit = this.#limit(queue);
     const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
     this.lanes[lane] = batch;
+    queue.started(nowUs);
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
