@@ -34,7 +34,7 @@ export class Boarding<T extends Traveller> {
       flow.promisedRequests--;
       flow.promisedRows -= rows;
       planned.queue.count(request, -1);
-      planned.remove(request);
+      planned.remove(request, flow);
       if (planned.requests === 0) this.#plan.remove(planned);
       else this.#plan.changed();
       return;

@@ -8,7 +8,6 @@
  */
 
 import type { WaitingFlow } from '../core/scheduling.ts';
-import type { PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import { Rate } from './rate.ts';
 import type { Traveller } from './travel.ts';
@@ -21,6 +20,15 @@ const AGEING_US = 1_000_000;
 
 /** Rows that a tenant may take before it is the next one's turn. */
 const TURN_ROWS = 4;
+
+/** From this size on shares are seats in a batch; below it they are whole batches. */
+export const LEAST_SHARED_ROWS = 10;
+
+/** Part of the queue that is kept free for flows that have less than their share of it. */
+const KEPT_FREE = 0.125;
+
+/** Most of the time that is kept free for others: what is left is enough to go on with. */
+const MOST_YIELDED = 0.8;
 
 /** Flows kept per queue; whoever comes after shares the nameless tenant's. Stops a flood of names from taking memory. */
 const MOST_FLOWS = 1024;
@@ -40,6 +48,8 @@ export class Flow<T extends Traveller> {
   readonly tenant: string;
   readonly priority: number;
   readonly offered = new Rate(DEMAND_MEMORY_US);
+  /** When it first offered something. */
+  sinceUs = Number.POSITIVE_INFINITY;
   /** Best effort that waits, oldest first. */
   head: T | null = null;
   tail: T | null = null;
@@ -53,12 +63,9 @@ export class Flow<T extends Traveller> {
   /** With deadlines and waiting. */
   promisedRequests = 0;
   promisedRows = 0;
-  /** First planned batch that may have room for it, and the rows it has there. */
-  hint: PlannedBatch<T> | null = null;
-  hintRows = 0;
   /** Most rows of one batch while others are about; Infinity where it is alone. */
   quantum = Number.POSITIVE_INFINITY;
-  /** Part of the time that is kept free for others, 0..1. */
+  /** Part of the time that is kept free for others, 0 to below 1. */
   yielded = 0;
   /** Whether it offers less than its share, so that it may go ahead of those who offer more. */
   light = false;
@@ -84,12 +91,36 @@ export class Flows<T extends Traveller> {
   readonly #flows = new Map<string, Flow<T>>();
   readonly #rounds: Round<T>[] = CLASS_WEIGHTS.map(() => ({ flows: [], at: 0, virtual: 0 }));
   #last: Flow<T> | null = null;
+  /** Flows that were about when the shares were found. */
+  #present = 1;
   /** Best effort that waits. */
   rows = 0;
   requests = 0;
+  /** Whether there is a flow that the shares do not know yet. */
+  fresh = false;
+  /** Whether somebody who takes less than his share is about beside somebody who takes more. */
+  contended = false;
 
   constructor(queue: PlanQueue<T>) {
     this.#queue = queue;
+  }
+
+  /** Rows are offered, whether they are taken or not. */
+  offer(flow: Flow<T>, rows: number, nowUs: number): void {
+    if (flow.sinceUs === Number.POSITIVE_INFINITY) {
+      flow.sinceUs = nowUs;
+      this.fresh = true;
+    }
+    flow.offered.add(rows, nowUs);
+  }
+
+  /**
+   * Whether `rows` more of a flow that has its share of the queue already would leave no room for others.
+   * @param queued rows that wait in all @param mostRows of them that may
+   */
+  crowds(flow: Flow<T>, rows: number, queued: number, mostRows: number): boolean {
+    if (this.#present < 2 || queued + rows <= mostRows * (1 - KEPT_FREE)) return false;
+    return flow.rows + flow.promisedRows + rows > mostRows / this.#present;
   }
 
   /** Whether there is more than one. */
@@ -172,31 +203,44 @@ export class Flows<T extends Traveller> {
   }
 
   /**
-   * Shares for the next batches. @param capRows of a batch @param everyUs between two batches
+   * Shares for the next batches: what a flow may take, and what it leaves to those who take less than their share.
+   * @param us time of a batch of so many rows @param everyUs between the starts of two batches
    */
-  refresh(nowUs: number, capRows: number, everyUs: number): void {
+  refresh(nowUs: number, capRows: number, us: (rows: number) => number, everyUs: number): void {
+    this.fresh = false;
     if (this.#flows.size < 2) return;
-    const about: Flow<T>[] = [];
-    const tenants = CLASS_WEIGHTS.map(() => 0);
-    for (const flow of this.#flows.values()) {
-      const rare = flow.offered.at(nowUs) * everyUs * RARE_BATCHES < 1;
-      if (rare && flow.promisedRequests === 0 && flow.requests === 0) continue;
-      about.push(flow);
-      tenants[flow.priority - 1] = (tenants[flow.priority - 1] as number) + 1;
-    }
+    const about = this.#about(nowUs, everyUs);
+    this.#present = about.length;
+    const tenants = CLASS_WEIGHTS.map((_, i) => about.filter(({ priority }) => priority === i + 1).length);
     const weights = CLASS_WEIGHTS.reduce((sum, weight, i) => sum + ((tenants[i] as number) > 0 ? weight : 0), 0);
-    const fairOf = (flow: Flow<T>) =>
-      (capRows * (CLASS_WEIGHTS[flow.priority - 1] as number)) / weights / (tenants[flow.priority - 1] as number);
-    const wanted = (flow: Flow<T>) => RESERVE * flow.offered.at(nowUs) * everyUs + Math.min(1, capRows / 8);
+    const fairOf = ({ priority }: Flow<T>) =>
+      (capRows * (CLASS_WEIGHTS[priority - 1] as number)) / weights / (tenants[priority - 1] as number);
+    // What somebody new will want nobody knows: it is given its share until that has shown.
+    const wantedBy = (flow: Flow<T>) =>
+      nowUs - flow.sinceUs < DEMAND_MEMORY_US
+        ? capRows
+        : RESERVE * flow.offered.at(nowUs) * everyUs + Math.min(1, capRows / 8);
     let reserved = 0;
-    for (const flow of about) reserved += Math.min(fairOf(flow), wanted(flow));
+    for (const flow of about) reserved += Math.min(fairOf(flow), wantedBy(flow));
     for (const flow of about) {
       const fair = fairOf(flow);
-      const others = Math.min(capRows - fair, reserved - Math.min(fair, wanted(flow)));
-      flow.light = about.length > 1 && flow.offered.at(nowUs) * everyUs < fair;
-      flow.quantum = about.length < 2 ? Number.POSITIVE_INFINITY : capRows - others;
-      flow.yielded = about.length < 2 ? 0 : others / capRows;
+      const others = Math.min(capRows - fair, reserved - Math.min(fair, wantedBy(flow)));
+      const alone = about.length < 2;
+      flow.light = !alone && flow.offered.at(nowUs) * everyUs < fair;
+      flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
+      flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, yieldedTime(capRows, others, us));
     }
+    this.contended = about.some(({ light }) => light) && about.some(({ light }) => !light);
+  }
+
+  /** Flows that send something now and then, or have something waiting. */
+  #about(nowUs: number, everyUs: number): Flow<T>[] {
+    const about: Flow<T>[] = [];
+    for (const flow of this.#flows.values()) {
+      const rare = flow.offered.at(nowUs) * everyUs * RARE_BATCHES < 1;
+      if (!rare || flow.promisedRequests > 0 || flow.requests > 0) about.push(flow);
+    }
+    return about;
   }
 
   /** What waits, for people. */
@@ -292,4 +336,10 @@ function candidate<T extends Traveller>(flow: Flow<T>, shapeKey: string, room: n
   }
   flow.cursor = null;
   return null;
+}
+
+/** Part of the time of a batch that `others` of its rows take: rows where a batch is of few, what they add to it where it is of many. */
+function yieldedTime(capRows: number, others: number, us: (rows: number) => number): number {
+  if (capRows < LEAST_SHARED_ROWS) return others / capRows;
+  return 1 - us(Math.max(1, Math.floor(capRows - others))) / us(capRows);
 }

@@ -82,8 +82,9 @@ export class Lateness<T extends Traveller> {
     for (let request = planned.head; request !== null; ) {
       const following: T | null = request.next;
       if (request.deadlineUs >= lateUs) {
-        planned.remove(request);
-        behind.add(request);
+        const flow = queue.flows.of(request);
+        planned.remove(request, flow);
+        behind.add(request, flow);
       }
       request = following;
     }

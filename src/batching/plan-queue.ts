@@ -1,7 +1,7 @@
 /** The requests of one model version that wait, and everything that the scheduler knows of that version. */
 
 import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
-import { type Flow, Flows } from './flows.ts';
+import { type Flow, Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import { Rate } from './rate.ts';
@@ -11,14 +11,14 @@ import type { Queue, QueueSpec, Traveller } from './travel.ts';
 /** Part of the time that best effort is given while requests with deadlines want all of it. */
 export const BEST_EFFORT_SHARE = 0.1;
 
-/** From this size on shares are seats in a batch; below it they are whole batches. */
-const LEAST_SHARED_ROWS = 10;
-
 /** Batches after which the size is looked at again, whatever the curve says. */
 const RESIZE_BATCHES = 16;
 
 /** More than so much of the capacity is more than can be served, and for so many targets it may come again. */
 const SATURATED = { from: 1.05, targets: 50 };
+
+/** From this part of the capacity on a flood is felt; batches are sized then as if so many times a row were the target. */
+const CONTENDED = { from: 0.8, times: 6 };
 
 /** A rate offered that differs by this factor is worth another look at the size. */
 const OTHERWISE = 1.3;
@@ -52,6 +52,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
   readonly served = new Rate(SERVED_MEMORY_US);
+  /** Offered while its batches ran: what bursts bring, whatever the silence between them. Rows per microsecond. */
+  busyPerUs = 0;
   /** Most rows of a batch now, and the rows per microsecond served so. */
   batchRows = 1;
   capacityPerUs = 0;
@@ -69,6 +71,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   virtualUs = 0;
   /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
   #callersUs = 0;
+  #running = 0;
+  #busyFromUs = 0;
+  #busyRows = 0;
   #sizedRevision = -1;
   #sizedOffered = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
@@ -114,6 +119,30 @@ export class PlanQueue<T extends Traveller> implements Queue {
     else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
   }
 
+  /** So many rows are offered. */
+  offers(rows: number, nowUs: number): void {
+    this.offered.add(rows, nowUs);
+    this.#busyRows += rows;
+  }
+
+  /** One of its batches starts. */
+  started(nowUs: number): void {
+    if (this.#running++ > 0) return;
+    this.#busyFromUs = nowUs;
+    this.#busyRows = 0;
+  }
+
+  /** One of its batches ended. */
+  ended(nowUs: number): void {
+    this.#running--;
+    const us = nowUs - this.#busyFromUs;
+    if (!(us > 0)) return;
+    const share = 1 - Math.exp(-us / this.offered.memoryUs);
+    this.busyPerUs += share * (this.#busyRows / us - this.busyPerUs);
+    this.#busyFromUs = nowUs;
+    this.#busyRows = 0;
+  }
+
   /** The latency target, and whose it is. */
   target(): readonly [number, TargetSource] {
     const { sloUs, curve } = this.spec;
@@ -129,12 +158,12 @@ export class PlanQueue<T extends Traveller> implements Queue {
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;
-    const changed = this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise(nowUs);
+    const changed = this.flows.fresh || this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise();
     if (!due && !explored && (this.#exploring > 0 || !changed)) return;
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
     const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
-    this.flows.refresh(nowUs, this.batchRows, everyUs);
+    this.flows.refresh(nowUs, this.batchRows, (rows) => this.spec.curve.at(rows), everyUs);
   }
 
   /** Its lanes are others from now on. */
@@ -173,15 +202,15 @@ export class PlanQueue<T extends Traveller> implements Queue {
   }
 
   /** Whether so much more or less is offered than when the size was found that it may be another one. */
-  #offersOtherwise(nowUs: number): boolean {
-    const offered = Math.max(this.offered.at(nowUs), this.capacityPerUs / 2);
+  #offersOtherwise(): boolean {
+    const offered = Math.max(this.busyPerUs, this.capacityPerUs / 2);
     const ratio = offered / Math.max(this.#sizedOffered, this.capacityPerUs / 2);
     return ratio > OTHERWISE || ratio < 1 / OTHERWISE;
   }
 
   #resize(nowUs: number): void {
     this.#sizedRevision = this.spec.curve.revision;
-    this.#sizedOffered = this.offered.at(nowUs);
+    this.#sizedOffered = this.busyPerUs;
     if (this.#sizedOffered > SATURATED.from * this.capacityPerUs) {
       this.#saturatedUntilUs = nowUs + SATURATED.targets * this.budgetUs;
     }
@@ -190,7 +219,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
       RATE_MEMORY.mostUs,
       Math.max(RATE_MEMORY.leastUs, RATE_MEMORY.targets * this.budgetUs),
     );
-    const { rows, capacityPerUs } = sizeBatch(this.#sizing(nowUs, this.budgetUs));
+    const { rows, capacityPerUs } = sizeBatch(this.#sizing(nowUs, this.#sizedFor()));
     this.capacityPerUs = capacityPerUs;
     this.#setSize(rows, nowUs);
   }
@@ -200,10 +229,21 @@ export class PlanQueue<T extends Traveller> implements Queue {
     const full = this.#full;
     this.#full = 0;
     if (2 * full < RESIZE_BATCHES || this.mostRows === 0) return;
-    const rows = sizeToExplore(this.#sizing(nowUs, this.budgetUs), this.batchRows);
+    const rows = sizeToExplore(this.#sizing(nowUs, this.#sizedFor()), this.batchRows);
     if (rows === 0) return;
     this.#exploring = EXPLORED_BATCHES;
     this.#setSize(rows, nowUs);
+  }
+
+  /** Whether one flow asks for so much that another, which asks for less than its share, would feel it. */
+  get #contended(): boolean {
+    return this.flows.contended && this.busyPerUs > CONTENDED.from * this.capacityPerUs;
+  }
+
+  /** The time that batches are sized for: who takes little waits for a batch of who takes much, so that these are short. */
+  #sizedFor(): number {
+    const shortUs = CONTENDED.times * this.spec.curve.at(1);
+    return this.#contended ? Math.min(this.budgetUs, shortUs) : this.budgetUs;
   }
 
   #setSize(rows: number, nowUs: number): void {
@@ -214,7 +254,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #sizing(nowUs: number, budgetUs: number): SizingInput {
     const { curve } = this.spec;
     const mostRows = Math.max(1, this.mostRows);
-    const offeredPerUs = this.offered.at(nowUs);
+    // A size that turns early comers away would turn away those as well who take less than their share.
+    const offeredPerUs = this.#contended ? 0 : this.busyPerUs;
     const guard = this.guard.ratio(curve.spread);
     return {
       curve,

@@ -78,20 +78,23 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
     if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
       if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
-      queue.offered.add(Math.max(1, rows), nowUs);
+      queue.offers(Math.max(1, rows), nowUs);
       return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
     }
     return refusal;
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
-    const { deadlineUs } = request;
-    const refusal = this.#bounded(queue, request.rows, request.bytes, deadlineUs, nowUs);
-    if (refusal !== null) return refusal;
+    const { deadlineUs, bytes } = request;
     const rows = Math.max(1, request.rows);
     const flow = queue.flows.of(request);
-    queue.offered.add(rows, nowUs);
-    flow.offered.add(rows, nowUs);
+    queue.offers(rows, nowUs);
+    queue.flows.offer(flow, rows, nowUs);
+    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    if (refusal !== null) return refusal;
+    if (queue.flows.crowds(flow, rows, queue.rows, queue.spec.queueRows)) {
+      return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
+    }
     if (deadlineUs === Number.POSITIVE_INFINITY) {
       if (queue.flows.requests === 0) this.#plan.changed();
       queue.flows.push(flow, request);
@@ -117,7 +120,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     flow.promisedRequests++;
     flow.promisedRows += Math.max(1, request.rows);
     const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
-    planned.add(request);
+    planned.add(request, flow);
     this.#plan.insert(planned, 0);
     queue.count(request, 1);
   }
@@ -141,8 +144,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
     this.#plan.changed();
-    if (!ran) return;
     const { queue, rows } = batch;
+    queue.ended(nowUs);
+    if (!ran) return;
     const tookUs = nowUs - batch.startedUs;
     queue.spec.curve.observe(rows, tookUs);
     queue.served.add(rows, nowUs);
@@ -271,6 +275,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const limit = this.#limit(queue);
     const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
     this.lanes[lane] = batch;
+    queue.started(nowUs);
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;

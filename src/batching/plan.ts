@@ -11,6 +11,7 @@
  * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
  */
 
+import type { Flow } from './flows.ts';
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
@@ -35,6 +36,7 @@ export class PlannedBatch<T extends Traveller> {
   spareUs = 0;
   /** The least of those behind it. */
   slackAfterUs = Number.POSITIVE_INFINITY;
+  readonly #rowsOf = new Map<Flow<T>, number>();
 
   constructor(queue: PlanQueue<T>, shapeKey: string, alone: boolean) {
     this.queue = queue;
@@ -42,21 +44,25 @@ export class PlannedBatch<T extends Traveller> {
     this.alone = alone;
   }
 
+  /** Rows of one flow in it. */
+  rowsOf(flow: Flow<T>): number {
+    return this.#rowsOf.get(flow) ?? 0;
+  }
+
   /** A request takes its place. */
-  add(request: T): void {
+  add(request: T, flow: Flow<T>): void {
     request.place = this;
     request.previous = this.tail;
     request.next = null;
     if (this.tail === null) this.head = request;
     else this.tail.next = request;
     this.tail = request;
-    this.requests++;
-    this.rows += Math.max(1, request.rows);
+    this.#count(request, flow, 1);
     if (request.deadlineUs < this.firstDeadlineUs) this.firstDeadlineUs = request.deadlineUs;
   }
 
   /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
-  remove(request: T): void {
+  remove(request: T, flow: Flow<T>): void {
     if (request.previous === null) this.head = request.next;
     else request.previous.next = request.next;
     if (request.next === null) this.tail = request.previous;
@@ -64,8 +70,14 @@ export class PlannedBatch<T extends Traveller> {
     request.place = null;
     request.previous = null;
     request.next = null;
-    this.requests--;
-    this.rows -= Math.max(1, request.rows);
+    this.#count(request, flow, -1);
+  }
+
+  #count(request: T, flow: Flow<T>, sign: 1 | -1): void {
+    const rows = sign * Math.max(1, request.rows);
+    this.requests += sign;
+    this.rows += rows;
+    this.#rowsOf.set(flow, this.rowsOf(flow) + rows);
   }
 
   /** Finds the first deadline among those who are left. */
@@ -202,6 +214,7 @@ export class Plan<T extends Traveller> {
     const index = this.batches.indexOf(batch);
     if (index >= 0) this.batches.splice(index, 1);
     batch.index = -1;
+    batch.lane = -1;
     this.#stale = true;
   }
 

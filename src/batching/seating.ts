@@ -30,9 +30,13 @@ export class Seating<T extends Traveller> {
     if (queue.mostRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
     const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
-    planned.add(request);
-    const seated = this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
-    if (!seated) planned.remove(request);
+    planned.add(request, flow);
+    // Whoever takes less than his share need not stand behind those who take more.
+    const seated =
+      flow.light && !queue.seated && this.#plan.batches.length > 0
+        ? this.#ahead(planned, flow, nowUs) || this.#behind(planned, flow, nowUs)
+        : this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
+    if (!seated) planned.remove(request, flow);
     return seated;
   }
 
@@ -58,17 +62,11 @@ export class Seating<T extends Traveller> {
     const rows = Math.max(1, request.rows);
     const seats = queue.promisedSeats;
     const quantum = queue.seated ? Math.max(1, flow.quantum) : Number.POSITIVE_INFINITY;
-    const { hint } = flow;
-    const from = hint !== null && hint.index >= 0 ? hint.index : 0;
-    for (let i = from; i < batches.length; i++) {
+    for (let i = 0; i < batches.length; i++) {
       const planned = batches[i] as PlannedBatch<T>;
       if (planned.queue !== queue || planned.alone || planned.shapeKey !== request.shapeKey) continue;
-      const had = planned === hint ? flow.hintRows : 0;
-      if (planned.rows + rows > seats || (had > 0 && had + rows > quantum)) continue;
-      if (!this.#fits(planned, request, rows, flow, nowUs)) continue;
-      flow.hint = planned;
-      flow.hintRows = had + rows;
-      return true;
+      if (planned.rows + rows > seats || planned.rowsOf(flow) + rows > quantum) continue;
+      if (this.#fits(planned, request, rows, flow, nowUs)) return true;
     }
     return false;
   }
@@ -79,28 +77,26 @@ export class Seating<T extends Traveller> {
     const delayUs = curve.at(planned.rows + rows) - curve.at(planned.rows);
     if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
     if (!this.#inTime(planned, rows, request.deadlineUs, flow, nowUs)) return false;
-    planned.add(request);
+    planned.add(request, flow);
     this.#plan.grew(planned, delayUs, nowUs);
     return true;
   }
 
   #behind(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
     const { queue } = planned;
-    // Whoever takes less than his share need not stand behind those who take more.
-    if (flow.light && !queue.seated && this.#plan.batches.length > 0) return false;
     planned.startUs = this.#plan.tailStartUs(queue);
     if (!this.#inTime(planned, 0, planned.firstDeadlineUs, flow, nowUs)) return false;
     this.#plan.append(planned);
-    flow.hint = planned;
-    flow.hintRows = planned.rows;
     return true;
   }
 
-  /** Before what may start later than it; for a flow that takes less than its share, before everything. */
+  /** Before what may start later than it; for a flow that takes less than its share, before all of its queue. */
   #ahead(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
     const plan = this.#plan;
-    const index = flow.light ? 0 : plan.indexByUrgency(planned.latestStartUs);
-    if (index === plan.batches.length && !flow.light) return false;
+    const urgent = plan.indexByUrgency(planned.latestStartUs);
+    const first = flow.light ? plan.batches.findIndex(({ queue }) => queue === planned.queue) : -1;
+    const index = first < 0 ? urgent : Math.min(urgent, first);
+    if (index === plan.batches.length) return false;
     const before = plan.broken();
     plan.insert(planned, index);
     plan.layOut(nowUs);
@@ -135,7 +131,7 @@ export class Seating<T extends Traveller> {
     // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
     if (startUs > nowUs) {
       latestUs += this.#plan.marginUs(queue, latestUs, ownUs, nowUs);
-      if (!queue.seated && flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
+      if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
     }
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
     return latestUs <= deadlineUs;

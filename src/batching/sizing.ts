@@ -15,6 +15,9 @@ export const MOST_GUARD = 0.3;
 /** A size nobody knows is tried where it might be better by this. */
 const WORTH_EXPLORING = 1.04;
 
+/** The same of a size below that is used: only the foot of a cliff is worth smaller batches, and that is much. */
+const WORTH_EXPLORING_BELOW = 1.2;
+
 /**
  * A batch that serves so much of the best is as good as the best, and the smallest of them is the quickest. Where more is
  * offered than can be served, every row counts.
@@ -70,21 +73,23 @@ export function sizeBatch(input: SizingInput): Sizing {
 }
 
 /**
- * A size above `rows` that nobody knows and that would be better by enough if it took no longer than the known one below it:
- * halfway to the next known one, so that a few of them find a step or a cliff. 0 where there is none.
+ * A size nobody knows that would be better than `rows` by enough if it took no longer than the known one below it: halfway to
+ * the next known one, so that a few of them find a step or a cliff. Larger ones first; 0 where there is none.
  */
 export function sizeToExplore(input: SizingInput, rows: number): number {
   const { curve, mostRows } = input;
   const offered = Math.max(input.offeredPerUs, steadyCapacity(input));
-  const enough = WORTH_EXPLORING * servedPerUs(input, rows, curve.at(rows), offered);
-  for (let low = rows; low < mostRows; ) {
+  const now = servedPerUs(input, rows, curve.at(rows), offered);
+  let smaller = 0;
+  for (let low = 1; low < mostRows; ) {
     const high = curve.knownAbove(low) || Math.min(2 * low, mostRows) + 1;
     const middle = (low + high) >> 1;
-    if (middle > low && servedPerUs(input, middle, curve.at(low), offered) >= enough) return middle;
-    if (high > mostRows) return 0;
+    const hoped = middle > low ? servedPerUs(input, middle, curve.at(low), offered) / now : 0;
+    if (middle > rows && hoped >= WORTH_EXPLORING) return middle;
+    if (middle < rows && hoped >= WORTH_EXPLORING_BELOW) smaller = middle;
     low = high;
   }
-  return 0;
+  return smaller;
 }
 
 /**
