@@ -4,10 +4,10 @@
  */
 
 /** Part of the admitted requests that may become late. */
-const LATE_AIM = 0.012;
+const LATE_AIM = 0.008;
 
 /** How quickly the factor follows: one batch that is late as a whole adds so much. */
-const STEP = 0.8;
+const STEP = 0.4;
 
 const LEAST = 0;
 const MOST = 3;
