@@ -166,8 +166,8 @@ export class Flows<T extends Traveller> {
 
   /** The oldest best-effort request in the class that is due, null where nothing waits: it opens a batch. */
   first(): T | null {
-    const [due] = this.#byNeed();
-    return due === undefined ? null : (this.#turn(due).head as T);
+    const due = this.#due(0);
+    return due === null ? null : (this.#turn(due).head as T);
   }
 
   /** Begins the search for companions anew. */
@@ -180,13 +180,15 @@ export class Flows<T extends Traveller> {
    * It stays where it is: the caller removes it.
    */
   companion(shapeKey: string, room: number): T | null {
-    for (const round of this.#byNeed()) {
-      for (let tried = 0; tried < round.flows.length; tried++) {
-        const flow = this.#turn(round);
+    let passed = 0;
+    for (let due = this.#due(passed); due !== null; due = this.#due(passed)) {
+      for (let tried = 0; tried < due.flows.length; tried++) {
+        const flow = this.#turn(due);
         const found = candidate(flow, shapeKey, room);
         if (found !== null) return found;
-        this.#pass(round, flow);
+        this.#pass(due, flow);
       }
+      passed |= 1 << this.#rounds.indexOf(due);
     }
     return null;
   }
@@ -308,10 +310,15 @@ export class Flows<T extends Traveller> {
     flow.cursor = null;
   }
 
-  /** Classes in which something waits, the one that had the least for its weight first. */
-  #byNeed(): Round<T>[] {
-    const busy = this.#rounds.filter(({ flows }) => flows.length > 0);
-    return busy.length < 2 ? busy : busy.sort((a, b) => a.virtual - b.virtual);
+  /** Of the classes in which something waits, the one that had the least for its weight. @param passed those left out, as bits */
+  #due(passed: number): Round<T> | null {
+    let due: Round<T> | null = null;
+    for (let i = 0; i < this.#rounds.length; i++) {
+      const round = this.#rounds[i] as Round<T>;
+      if (round.flows.length === 0 || (passed >> i) & 1) continue;
+      if (due === null || round.virtual < due.virtual) due = round;
+    }
+    return due;
   }
 
   /** Whose turn it is in a class, with the rows of a turn to spend. */

@@ -21,6 +21,9 @@ import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } fro
 /** Best effort is owed at most so many of its batches: a long time without any is not to be paid back at once. */
 const MOST_OWED_BATCHES = 4;
 
+/** Up to so many times the size that pays everybody travels along: the few left behind would be a batch that does not pay. */
+const REMAINDER = 1.5;
+
 /** What runs. */
 interface RunningBatch<T extends Traveller> extends Batch<T, PlanQueue<T>> {
   /** Rows in it that nobody promised a time. */
@@ -272,21 +275,27 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     nowUs: number,
     why: BatchReason | null,
   ): RunningBatch<T> {
-    const limit = this.#limit(queue);
     const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
     this.lanes[lane] = batch;
     queue.started(nowUs);
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
-    queue.journal.batch(nowUs, rows, waitedUs, lane, queue.length, why ?? reason(queue, rows, limit));
+    queue.journal.batch(nowUs, rows, waitedUs, lane, queue.length, why ?? this.#reason(queue, rows));
     return batch;
   }
 
-  /** Rows of a batch now: the size that pays, or a share where several lanes are free. */
+  /** Rows of a batch now: the size that pays, a share where several lanes are free, or all where little would be left behind. */
   #limit(queue: PlanQueue<T>): number {
-    const free = Math.max(1, this.#freeLanes(queue));
-    return Math.max(1, Math.min(queue.batchRows, Math.ceil(queue.rows / free)));
+    const { batchRows, rows, mostRows } = queue;
+    const share = Math.max(1, Math.ceil(rows / Math.max(1, this.#freeLanes(queue))));
+    return share <= Math.max(batchRows, Math.min(REMAINDER * batchRows, mostRows)) ? share : batchRows;
+  }
+
+  #reason(queue: PlanQueue<T>, rows: number): BatchReason {
+    if (queue.length === 0) return 'all';
+    if (rows >= queue.batchRows) return 'full';
+    return this.#freeLanes(queue) > 0 ? 'share' : 'deadline';
   }
 
   /** Best effort is owed its share of what the others take while it waits, and pays with what it takes. */
@@ -314,10 +323,4 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     }
     return oldest;
   }
-}
-
-function reason(queue: { batchRows: number; length: number }, rows: number, limit: number): BatchReason {
-  if (queue.length === 0) return 'all';
-  if (rows < limit) return 'deadline';
-  return limit < queue.batchRows ? 'share' : 'full';
 }
