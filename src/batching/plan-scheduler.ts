@@ -37,6 +37,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #boarding: Boarding<T>;
   readonly #lateness: Lateness<T>;
   readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
+  /** Who stood by and lost his place to somebody else, until the next batch is asked for. */
+  readonly #displaced: T[] = [];
   /** Time that best effort is owed. */
   #owedUs = 0;
 
@@ -46,7 +48,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
-    this.#seating = new Seating(this.#plan);
+    this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
     this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
     this.#refusal = { kind: 'busy', predictedUs: 0, leftUs: 0, retryAfterUs: 0 };
@@ -127,7 +129,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     request.state = 'ENDED';
   }
 
-  next(nowUs: number, expired: T[]): RunningBatch<T> | null {
+  next(nowUs: number, expired: T[], displaced = expired): RunningBatch<T> | null {
+    if (this.#displaced.length > 0) for (const request of this.#displaced.splice(0)) displaced.push(request);
     for (let lane = 0; lane < this.lanes.length; lane++) {
       if (this.lanes[lane] !== null || !this.up[lane]) continue;
       const batch = this.#nextOn(lane, nowUs, expired);
@@ -182,6 +185,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   view(queue: PlanQueue<T>, nowUs: number): SchedulerView {
     return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
+  }
+
+  #dismiss(request: T): void {
+    const { queue } = request.place as PlannedBatch<T>;
+    this.cancel(request);
+    queue.admitted--;
+    queue.refused++;
+    this.#displaced.push(request);
   }
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
