@@ -64,6 +64,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
       batchRows,
       ...counts,
       lost: false,
+      drainUs: 0,
       head: null,
       tail: null,
     };

@@ -30,6 +30,8 @@ export interface Passage<T extends Traveller> {
   failed(request: T, error: RunError): void;
   /** A request whose deadline passed. */
   expired(request: T): void;
+  /** A request that only stood by, refused for the sake of somebody who came. */
+  displaced(request: T): void;
   /** The batch has left the lane, whatever became of it; its memory may be taken back. */
   left(batch: Batch<T>): void;
 }
@@ -42,6 +44,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
   readonly #passage: Passage<T>;
   readonly #log: (batch: Batch<T>, error: RunError) => void;
   readonly #expired: T[] = [];
+  readonly #displaced: T[] = [];
   readonly #onLook = () => this.#look();
   #ticking = false;
   /** Requests that the last look at the sockets brought, and looks since the first of them. */
@@ -191,7 +194,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     this.#looks = 0;
     const nowUs = this.#clock.nowUs();
     for (;;) {
-      const batch = this.#scheduler.next(nowUs, this.#expired);
+      const batch = this.#scheduler.next(nowUs, this.#expired, this.#displaced);
       if (batch === null) break;
       this.#start(batch);
     }
@@ -265,7 +268,8 @@ export class Driver<T extends Traveller & { attempts: number }> {
   }
 
   #tellExpired(): void {
-    for (const request of this.#expired.splice(0)) this.#passage.expired(request);
+    if (this.#expired.length > 0) for (const request of this.#expired.splice(0)) this.#passage.expired(request);
+    if (this.#displaced.length > 0) for (const request of this.#displaced.splice(0)) this.#passage.displaced(request);
   }
 
   #tellIdle(): void {

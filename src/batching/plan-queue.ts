@@ -88,6 +88,10 @@ export class PlanQueue<T extends Traveller> implements Queue {
     this.#resize(0);
   }
 
+  get drainUs(): number {
+    return this.rows / Math.max(this.capacityPerUs, 1e-9);
+  }
+
   /** Whether requests of this model share batches, and no one is too small to be shared out by seats. */
   get seated(): boolean {
     return this.batchRows >= LEAST_SHARED_ROWS;

@@ -40,6 +40,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #boarding: Boarding<T>;
   readonly #lateness: Lateness<T>;
   readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
+  /** Who stood by and lost his place to somebody else, until the next batch is asked for. */
+  readonly #displaced: T[] = [];
   /** Time that best effort is owed. */
   #owedUs = 0;
 
@@ -49,7 +51,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
-    this.#seating = new Seating(this.#plan);
+    this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
     this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
     this.#refusal = { kind: 'busy', predictedUs: 0, leftUs: 0, retryAfterUs: 0 };
@@ -133,7 +135,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     request.state = 'ENDED';
   }
 
-  next(nowUs: number, expired: T[]): RunningBatch<T> | null {
+  next(nowUs: number, expired: T[], displaced = expired): RunningBatch<T> | null {
+    if (this.#displaced.length > 0) for (const request of this.#displaced.splice(0)) displaced.push(request);
     for (let lane = 0; lane < this.lanes.length; lane++) {
       if (this.lanes[lane] !== null || !this.up[lane]) continue;
       const batch = this.#nextOn(lane, nowUs, expired);
@@ -190,6 +193,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
   }
 
+  #dismiss(request: T): void {
+    const { queue } = request.place as PlannedBatch<T>;
+    this.cancel(request);
+    queue.admitted--;
+    queue.refused++;
+    this.#displaced.push(request);
+  }
+
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
   #bounded(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
     const kind = this.#bound(queue, rows, bytes);
@@ -216,8 +227,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     refusal.kind = kind;
     refusal.predictedUs = finishUs - nowUs;
     refusal.leftUs = deadlineUs - nowUs;
-    const drainUs = queue.rows / Math.max(queue.capacityPerUs, 1e-9);
-    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : drainUs;
+    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : queue.drainUs;
     queue.journal.refused(nowUs, refusal.predictedUs, refusal.leftUs, kind !== 'impossible');
     return refusal;
   }

@@ -24,6 +24,8 @@ export class PlannedBatch<T extends Traveller> {
   readonly alone: boolean;
   head: T | null = null;
   tail: T | null = null;
+  /** The first who was promised his place; those before it only stand by. */
+  firm: T | null = null;
   requests = 0;
   rows = 0;
   firstDeadlineUs = Number.POSITIVE_INFINITY;
@@ -49,8 +51,9 @@ export class PlannedBatch<T extends Traveller> {
     return this.#rowsOf.get(flow) ?? 0;
   }
 
-  /** A request takes its place. */
-  add(request: T, flow: Flow<T>): void {
+  /** A request takes its place. @param firm whether it keeps it, whoever comes */
+  add(request: T, flow: Flow<T>, firm = true): void {
+    if (firm && this.firm === null) this.firm = request;
     request.place = this;
     request.previous = this.tail;
     request.next = null;
@@ -63,6 +66,7 @@ export class PlannedBatch<T extends Traveller> {
 
   /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
   remove(request: T, flow: Flow<T>): void {
+    if (this.firm === request) this.firm = request.next;
     if (request.previous === null) this.head = request.next;
     else request.previous.next = request.next;
     if (request.next === null) this.tail = request.previous;

@@ -16,18 +16,26 @@ const MOST_PLANNED = 256;
 /** Gives out places in one plan. */
 export class Seating<T extends Traveller> {
   readonly #plan: Plan<T>;
+  readonly #dismiss: (request: T) => void;
   /** When the request last asked about would have been finished at best, guard included; Infinity where nobody can say. */
   predictedUs = Number.POSITIVE_INFINITY;
 
-  constructor(plan: Plan<T>) {
+  /** @param dismiss takes out a request that stood by */
+  constructor(plan: Plan<T>, dismiss: (request: T) => void) {
     this.#plan = plan;
+    this.#dismiss = dismiss;
   }
 
-  /** Gives the request its place. False where there is none in time, and then nothing has changed. */
+  /** Gives the request its place. False where there is none in time, and then nobody has lost what he was promised. */
   seat(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
     this.#plan.layOut(nowUs);
     this.predictedUs = Number.POSITIVE_INFINITY;
     if (queue.mostRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
+    return this.#begin(queue, flow, request, nowUs) || this.#standBy(queue, flow, request, nowUs);
+  }
+
+  /** In a new batch. */
+  #begin(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
     const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
     planned.add(request, flow);
@@ -38,6 +46,73 @@ export class Seating<T extends Traveller> {
         : this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
     if (!seated) planned.remove(request, flow);
     return seated;
+  }
+
+  /**
+   * Where a request is in time only if nobody comes any more to make its batch longer, it stands by: it keeps its place until
+   * somebody comes with whom the batch can become larger. So the last of a burst are served, in smaller batches.
+   */
+  #standBy(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
+    if (queue.mostRows === 0) return false;
+    const rows = Math.max(1, request.rows);
+    for (;;) {
+      const first = this.#firstProvisional(queue, request.shapeKey);
+      if (first !== null && this.#joinStandBy(first, flow, request, rows, nowUs)) return true;
+      if (first === null) return this.#openStandBy(queue, flow, request, rows, nowUs);
+      this.#evict(first, nowUs);
+    }
+  }
+
+  #firstProvisional(queue: PlanQueue<T>, shapeKey: string): PlannedBatch<T> | null {
+    const last = this.#plan.batches.at(-1);
+    if (last === undefined || last.firm !== null) return null;
+    return last.queue === queue && last.shapeKey === shapeKey ? last : null;
+  }
+
+  #joinStandBy(planned: PlannedBatch<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
+    const { queue } = planned;
+    const { curve } = queue.spec;
+    if (planned.rows + rows > queue.promisedSeats) return false;
+    const delayUs = curve.at(planned.rows + rows) - curve.at(planned.rows);
+    if (delayUs > planned.spareUs || !this.#holdsAlone(planned, rows, request.deadlineUs, nowUs)) return false;
+    planned.add(request, flow, false);
+    this.#plan.grew(planned, delayUs, nowUs);
+    return true;
+  }
+
+  #openStandBy(queue: PlanQueue<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
+    if (this.#plan.batches.length >= MOST_PLANNED) return false;
+    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
+    planned.startUs = this.#plan.tailStartUs(queue);
+    if (!this.#holdsAlone(planned, rows, request.deadlineUs, nowUs)) return false;
+    planned.add(request, flow, false);
+    this.#plan.append(planned);
+    return true;
+  }
+
+  #holdsAlone(planned: PlannedBatch<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
+    const ownUs = planned.queue.spec.curve.at(planned.rows + rows);
+    const finishUs = planned.startUs + ownUs;
+    return finishUs + this.#plan.marginUs(planned.queue, finishUs, ownUs, nowUs) <= deadlineUs;
+  }
+
+  /** The first who stands by in a batch loses his place. */
+  #evict(planned: PlannedBatch<T>, nowUs: number): void {
+    this.#dismiss(planned.head as T);
+    if (planned.requests > 0) planned.refresh();
+    this.#plan.layOut(nowUs);
+  }
+
+  /** In a batch in which others stand by, who lose their places as far as it needs that. */
+  #displace(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
+    const seats = planned.queue.promisedSeats;
+    if (!this.#inTime(planned, rows, request.deadlineUs, flow, nowUs)) return false;
+    while (planned.head !== planned.firm) {
+      this.#evict(planned, nowUs);
+      if (planned.requests === 0) return false;
+      if (planned.rows + rows <= seats && this.#fits(planned, request, rows, flow, nowUs)) return true;
+    }
+    return false;
   }
 
   /** Whether no request of the queue with that deadline could have a place, whoever sends it. Changes nothing. */
@@ -65,8 +140,9 @@ export class Seating<T extends Traveller> {
     for (let i = 0; i < batches.length; i++) {
       const planned = batches[i] as PlannedBatch<T>;
       if (planned.queue !== queue || planned.alone || planned.shapeKey !== request.shapeKey) continue;
-      if (planned.rows + rows > seats || planned.rowsOf(flow) + rows > quantum) continue;
-      if (this.#fits(planned, request, rows, flow, nowUs)) return true;
+      if (planned.rowsOf(flow) + rows > quantum) continue;
+      if (planned.rows + rows <= seats && this.#fits(planned, request, rows, flow, nowUs)) return true;
+      if (planned.head !== planned.firm && this.#displace(planned, request, rows, flow, nowUs)) return true;
     }
     return false;
   }

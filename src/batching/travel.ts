@@ -57,6 +57,8 @@ export interface Queue {
   readonly lanes: readonly number[];
   /** Most rows of a batch now. */
   readonly batchRows: number;
+  /** Time until all that waits will have run, microseconds. */
+  readonly drainUs: number;
   readonly rows: number;
   readonly bytes: number;
   readonly length: number;
@@ -111,9 +113,10 @@ export interface Scheduler<T extends Traveller, Q extends Queue = Queue> {
   cancel(request: T): void;
   /**
    * The next batch to start, or null where nothing can start. Called until it says null. Requests that can no longer make
-   * their deadline are ended on the way and appended to `expired`.
+   * their deadline are ended on the way and appended to `expired`; those who were taken only in case nobody else came, and are
+   * refused now for the sake of somebody who did, to `displaced` (to `expired` where there is none).
    */
-  next(nowUs: number, expired: T[]): Batch<T, Q> | null;
+  next(nowUs: number, expired: T[], displaced?: T[]): Batch<T, Q> | null;
   /** A batch has ended; `ran` where it ended well, and its time is something to learn from. */
   finish(batch: Batch<T, Q>, nowUs: number, ran: boolean): void;
   /** Ends every request, waiting or running, whose deadline has passed, and appends it to `expired`. */

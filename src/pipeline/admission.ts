@@ -32,6 +32,12 @@ function inWords(target: Target, refusal: Refusal): GatewayError {
   return new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, { retryAfterMs, limit: kind });
 }
 
+/** The refusal of who stood by, in case nobody came for whose batch there would be no time with him in it. */
+export function displacedError({ model, queue }: Target): GatewayError {
+  const sentence = `model '${model}' is busy: there was time for this request only if nobody else came`;
+  return new GatewayError('OVERLOADED', sentence, { retryAfterMs: queue.drainUs / 1000 });
+}
+
 /** The refusal where the memory that all models share is used up. */
 export function arenaUsedUp(): GatewayError {
   return new GatewayError('OVERLOADED', 'the memory for requests is used up', { limit: 'arenaBytes' });

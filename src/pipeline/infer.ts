@@ -20,7 +20,7 @@ import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts'
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
-import { arenaUsedUp, refusalError } from './admission.ts';
+import { arenaUsedUp, displacedError, refusalError } from './admission.ts';
 import { Intake } from './intake.ts';
 import { Manifest } from './manifest.ts';
 import { PoisonTable } from './poison.ts';
@@ -232,6 +232,11 @@ export class InferRoad implements Passage<InferRequest> {
     const waitedMs = Math.round((this.#clock.nowUs() - request.arrivalUs) / 1000);
     this.#fail(request, new GatewayError('DEADLINE_EXCEEDED', `the deadline passed after ${waitedMs} ms`));
     if (request.boarded === null) this.#release(request);
+  }
+
+  displaced(request: InferRequest): void {
+    this.#fail(request, displacedError(request.target));
+    this.#release(request);
   }
 
   /** The lane has let go of the batch's memory. */

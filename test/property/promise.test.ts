@@ -183,15 +183,17 @@ class Play {
 
   #dispatch(nowUs: number): void {
     const expired: Visitor[] = [];
+    const displaced: Visitor[] = [];
     // What ends at its deadline is in time: nobody looks at deadlines before all ends of the moment have been told.
     if (!this.#endUs.includes(nowUs)) this.#scheduler.sweep(nowUs, expired);
     for (;;) {
-      const batch = this.#scheduler.next(nowUs, expired);
+      const batch = this.#scheduler.next(nowUs, expired, displaced);
       if (batch === null) break;
       this.#running[batch.lane] = batch;
       this.#endUs[batch.lane] = nowUs + batch.queue.spec.curve.at(batch.rows);
     }
     for (const visitor of expired) this.#end(visitor, `given up at ${nowUs}`);
+    for (const visitor of displaced) this.#end(visitor, '');
     for (const queue of this.#queues) {
       const lane = queue.lanes.find((lane) => this.#running[lane] === null);
       if (lane !== undefined && queue.length > 0) this.idle.push(`lane ${lane} at ${nowUs}`);

@@ -67,6 +67,9 @@ class Diary implements Passage<Request> {
   expired(request: Request): void {
     this.lines.push(`expired ${request.name}`);
   }
+  displaced(request: Request): void {
+    this.lines.push(`displaced ${request.name}`);
+  }
   left(): void {}
 }
 
