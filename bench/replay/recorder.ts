@@ -74,8 +74,8 @@ export class Recorder<T extends Traveller, Q extends Queue> implements Scheduler
     this.#inner.cancel(request);
   }
 
-  next(nowUs: number, expired: T[]): Batch<T, Q> | null {
-    return this.#inner.next(nowUs, expired);
+  next(nowUs: number, expired: T[], displaced?: T[]): Batch<T, Q> | null {
+    return this.#inner.next(nowUs, expired, displaced);
   }
 
   finish(batch: Batch<T, Q>, nowUs: number, ran: boolean): void {

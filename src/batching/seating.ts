@@ -13,6 +13,9 @@ import type { Traveller } from './travel.ts';
 /** Most batches promised at once: bounds what an arrival costs. */
 const MOST_PLANNED = 256;
 
+/** Who stands by loses his place only to somebody with so much more time, as a share of what is usual: others are refused at once. */
+const NEWER = 0.01;
+
 /** Gives out places in one plan. */
 export class Seating<T extends Traveller> {
   readonly #plan: Plan<T>;
@@ -31,7 +34,22 @@ export class Seating<T extends Traveller> {
     this.#plan.layOut(nowUs);
     this.predictedUs = Number.POSITIVE_INFINITY;
     if (queue.mostRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
-    return this.#begin(queue, flow, request, nowUs) || this.#standBy(queue, flow, request, nowUs);
+    if (this.#begin(queue, flow, request, nowUs)) return true;
+    if (this.#clear(queue, flow, request, nowUs) && this.#begin(queue, flow, request, nowUs)) return true;
+    return this.#standBy(queue, flow, request, nowUs);
+  }
+
+  /** Whether those of others who stand by have lost their places to a request that can have its own there. */
+  #clear(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
+    const last = this.#plan.batches.at(-1);
+    if (last === undefined || last.firm !== null) return false;
+    if (last.queue === queue && last.shapeKey === request.shapeKey) return false;
+    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
+    planned.startUs = last.startUs;
+    if (!queue.lanes.includes(last.lane)) return false;
+    if (!this.#inTime(planned, Math.max(1, request.rows), request.deadlineUs, flow, nowUs)) return false;
+    while (last.requests > 0) this.#evict(last, nowUs);
+    return true;
   }
 
   /** In a new batch. */
@@ -59,6 +77,7 @@ export class Seating<T extends Traveller> {
       const first = this.#firstProvisional(queue, request.shapeKey);
       if (first !== null && this.#joinStandBy(first, flow, request, rows, nowUs)) return true;
       if (first === null) return this.#openStandBy(queue, flow, request, rows, nowUs);
+      if (request.deadlineUs - first.firstDeadlineUs < NEWER * queue.budgetUs) return false;
       this.#evict(first, nowUs);
     }
   }
