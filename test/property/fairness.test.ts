@@ -49,11 +49,10 @@ describe.each(SEEDS)('with seed %d', (seed) => {
     expect(rates[2]).toBeGreaterThan(0.08);
   });
 
-  test('best effort has a tenth of the time while deadlines want all of it', () => {
+  test('best effort is not starved by deadlines that want all of the time, and hardly makes them late', () => {
     const fates = of(stream('promised', 4, { tenant: '' }), stream('best effort', 4, { tenant: '', ...BEST_EFFORT }));
     const rate = (fates['best effort']?.sojournUs.length ?? 0) / (UNTIL_US - WARM_UP_US) / CAPACITY;
     expect(rate).toBeGreaterThan(0.08);
-    expect(rate).toBeLessThan(0.25);
     expect(fates.promised?.late).toBeLessThan(0.02 * (fates.promised?.sojournUs.length ?? 0));
   });
 
