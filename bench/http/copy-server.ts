@@ -1,6 +1,5 @@
 /** The whole road with an instance that only copies, for BM-1 and BM-9: `MODELS`. Prints its URL; ends on SIGTERM. */
 
-import { loadConfig } from '../../src/config/load.ts';
 import {
   type Lane,
   RunError,
@@ -10,10 +9,9 @@ import {
   type SessionSpec,
 } from '../../src/core/instance.ts';
 import { elementCount } from '../../src/core/tensor.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { createLogger } from '../../src/logging/logger.ts';
 import type { Arena } from '../../src/native/arena.ts';
 import { InlineLane } from '../../src/workers/inline.ts';
+import { serveModels } from './serve.ts';
 
 /** Loads like the inline lane, but a run copies the first bytes of the first input to every output. */
 class CopyLane implements Lane {
@@ -51,25 +49,7 @@ class CopyLane implements Lane {
 }
 
 const models = process.argv[2] ?? '';
-const args = [
-  '--models',
-  models,
-  '--state-dir',
-  '',
-  '--port',
-  '0',
-  '--admin-port',
-  '0',
-  '--workers',
-  '1',
-  '--log-level',
-  'error',
-];
-const config = loadConfig({ args, env: {} });
-const gateway = new Gateway(config, createLogger(config.log), {
+await serveModels(models, '1', {
   placement: 'inline',
   inlineLane: (arena) => new CopyLane(arena),
 });
-process.on('SIGTERM', () => gateway.stop(5_000));
-const { inferenceUrl } = await gateway.start();
-process.stdout.write(`${inferenceUrl}\n`);

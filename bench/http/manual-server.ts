@@ -3,40 +3,20 @@
  * ends on SIGTERM.
  */
 
-import { loadConfig } from '../../src/config/load.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { createLogger } from '../../src/logging/logger.ts';
 import type { InferRequest } from '../../src/pipeline/request.ts';
 import { ManualBatcher } from './manual-batcher.ts';
+import { serveModels } from './serve.ts';
 
 /** Nearer than this a timer of the event loop, a millisecond or two late, is no way to be in time: the loop turns. */
 const NEAR_US = 1_000;
 
 const [models = '', workers = '1', rows = '1', delayUs = '0'] = process.argv.slice(2);
-const args = [
-  '--models',
-  models,
-  '--port',
-  '0',
-  '--admin-port',
-  '0',
-  '--workers',
-  workers,
-  '--log-level',
-  'error',
-  '--state-dir',
-  '',
-];
-const config = loadConfig({ args, env: {} });
-const gateway = new Gateway(config, createLogger(config.log), {
+await serveModels(models, workers, {
   scheduler: (lanes, wake) => {
     const settings = { rows: Number(rows), delayUs: Number(delayUs) };
     return new ManualBatcher<InferRequest>(lanes, settings, (us) => wakeIn(us, wake));
   },
 });
-process.on('SIGTERM', () => gateway.stop(5_000));
-const { inferenceUrl } = await gateway.start();
-process.stdout.write(`${inferenceUrl}\n`);
 
 /** Never before its time: the batcher asks once. */
 function wakeIn(us: number, wake: () => void): void {

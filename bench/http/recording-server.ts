@@ -4,29 +4,12 @@
  */
 
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { createLogger } from '../../src/logging/logger.ts';
 import type { InferRequest } from '../../src/pipeline/request.ts';
 import { Recorder } from '../replay/recorder.ts';
+import { serveModels } from './serve.ts';
 
 const [models = '', workers = '1', file = ''] = process.argv.slice(2);
-const args = [
-  '--models',
-  models,
-  '--port',
-  '0',
-  '--admin-port',
-  '0',
-  '--workers',
-  workers,
-  '--log-level',
-  'error',
-  '--state-dir',
-  '',
-];
-const config = loadConfig({ args, env: {} });
-const gateway = new Gateway(config, createLogger(config.log), {
+await serveModels(models, workers, {
   scheduler: (lanes) => {
     const recorder = new Recorder(new PlanScheduler<InferRequest>(lanes));
     process.on('SIGUSR2', () => {
@@ -36,6 +19,3 @@ const gateway = new Gateway(config, createLogger(config.log), {
     return recorder;
   },
 });
-process.on('SIGTERM', () => gateway.stop(5_000));
-const { inferenceUrl } = await gateway.start();
-process.stdout.write(`${inferenceUrl}\n`);

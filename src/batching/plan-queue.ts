@@ -1,6 +1,7 @@
 /** The requests of one model version that wait, and everything that the scheduler knows of that version. */
 
 import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
+import { kneeOf } from './curve.ts';
 import { type Flow, Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
@@ -186,7 +187,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
       targetSource,
       curve: spec.curve.points(),
       shifts: spec.curve.shifts,
-      kneeRows: sizeBatch(this.#sizing(nowUs, Number.POSITIVE_INFINITY)).rows,
+      kneeRows: kneeOf(spec.curve, Math.max(1, this.mostRows)),
       batchRows: this.batchRows,
       guard: guard.ratio(spec.curve.spread),
       guardSaturated: guard.saturated,

@@ -2,7 +2,8 @@
  * Admission by promise: finds a place in the plan for a request with a deadline, in time for it, for who travels with it and
  * for who comes behind; or finds that there is none.
  *
- * Three places are tried: in a promised batch with room, in a new one behind all, in a new one ahead of what can wait.
+ * Three places are tried: in a promised batch with room, in a new one behind all, in a new one ahead of what can wait. Who is in
+ * time only if nobody else comes stands by, and is no promise: he gives way to who comes.
  */
 
 import type { Flow } from './flows.ts';
