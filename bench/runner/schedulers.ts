@@ -16,6 +16,7 @@ export class BareTraveller implements Traveller {
   alone = false;
   state: TravelState = 'NEW';
   place: unknown = null;
+  flow: unknown = null;
   previous: this | null = null;
   next: this | null = null;
 

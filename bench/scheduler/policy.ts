@@ -16,6 +16,7 @@ export class Job implements Traveller {
   alone = false;
   state: TravelState = 'NEW';
   place: unknown = null;
+  flow: unknown = null;
   previous: this | null = null;
   next: this | null = null;
   /** The world's alone. */

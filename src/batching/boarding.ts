@@ -30,7 +30,7 @@ export class Boarding<T extends Traveller> {
     const rows = Math.max(1, request.rows);
     if (place instanceof PlannedBatch) {
       const planned = place as PlannedBatch<T>;
-      const flow = planned.queue.flows.of(request);
+      const flow = request.flow as Flow<T>;
       flow.promisedRequests--;
       flow.promisedRows -= rows;
       planned.queue.count(request, -1);

@@ -274,6 +274,7 @@ export class Flows<T extends Traveller> {
 
   /** Flows with nothing waiting make room for others. */
   #forget(): void {
+    this.#last = null;
     for (const [key, flow] of this.#flows) {
       if (flow.requests === 0 && flow.promisedRequests === 0 && flow.tenant !== '') this.#flows.delete(key);
     }

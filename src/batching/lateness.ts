@@ -1,5 +1,6 @@
 /** What becomes late although it was promised: ended before it is run in vain, counted, and learned from. */
 
+import type { Flow } from './flows.ts';
 import { type Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Batch, Traveller } from './travel.ts';
@@ -82,7 +83,7 @@ export class Lateness<T extends Traveller> {
     for (let request = planned.head; request !== null; ) {
       const following: T | null = request.next;
       if (request.deadlineUs >= lateUs) {
-        const flow = queue.flows.of(request);
+        const flow = request.flow as Flow<T>;
         planned.remove(request, flow);
         behind.add(request, flow);
       }

@@ -93,6 +93,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const { deadlineUs, bytes } = request;
     const rows = Math.max(1, request.rows);
     const flow = queue.flows.of(request);
+    request.flow = flow;
     queue.offers(rows, nowUs);
     queue.flows.offer(flow, rows, nowUs);
     const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
@@ -121,7 +122,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     request.alone = true;
     request.state = 'WAITING';
     queue.retries++;
-    const flow = queue.flows.of(request);
+    const flow = request.flow as Flow<T>;
     flow.promisedRequests++;
     flow.promisedRows += Math.max(1, request.rows);
     const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
@@ -328,7 +329,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     for (const planned of this.#plan.batches) {
       if (planned.queue !== queue) continue;
       for (let request = planned.head; request !== null; request = request.next) {
-        if (queue.flows.of(request) === flow) oldest = Math.min(oldest, request.arrivalUs);
+        if (request.flow === flow) oldest = Math.min(oldest, request.arrivalUs);
       }
     }
     return oldest;

@@ -21,6 +21,7 @@ export class InferRequest implements Traveller {
   tenant = '';
   priority = 2;
   place: unknown = null;
+  flow: unknown = null;
   entry: PlanEntry | null = null;
   /** The caller's id as JSON text; empty = none. */
   id = '';

@@ -48,6 +48,7 @@ class Visitor implements Traveller {
   alone = false;
   state: TravelState = 'NEW';
   place: unknown = null;
+  flow: unknown = null;
   previous: this | null = null;
   next: this | null = null;
   ends = 0;

@@ -15,6 +15,7 @@ class Request implements Traveller {
   alone = false;
   state: TravelState = 'NEW';
   place: unknown = null;
+  flow: unknown = null;
   tenant: string;
   priority: number;
   readonly queue: number;
@@ -188,6 +189,27 @@ describe('the scheduler', () => {
     scheduler.finish(scheduler.next(5, []) as Batch<Request, PlanQueue<Request>>, 6, true);
     scheduler.next(6, []);
     expect(scheduler.arrive(queue, third as Request, 7)).toBeNull();
+  });
+
+  test('counts who waits in the flow he came in, though names were forgotten meanwhile', () => {
+    const scheduler = new PlanScheduler<Request>(1);
+    const queue = scheduler.open(spec({ queueRows: 1e5, queueBytes: 1e5, maxBatchRows: 0 }));
+    const named = (tenant: string, deadlineUs: number) => {
+      const request = new Request(0, 1, '', 1, deadlineUs);
+      request.tenant = tenant;
+      expect(scheduler.arrive(queue, request, 1)).toBeNull();
+      return request;
+    };
+    scheduler.arrive(queue, new Request(0, 1, '', 0, Number.POSITIVE_INFINITY), 0);
+    scheduler.next(0, []);
+    const many = Array.from({ length: 1100 }, (_, i) => named(`name ${i}`, Number.POSITIVE_INFINITY));
+    const nameless = named('one too many', 1e9);
+    for (const request of many) scheduler.cancel(request);
+    named('after them', 1e9);
+    scheduler.cancel(nameless);
+    expect(scheduler.view(queue, 2).waiting).toEqual([
+      expect.objectContaining({ tenant: 'after them', requests: 1, rows: 1 }),
+    ]);
   });
 
   test('shares what is queued among the lanes that are free', () => {

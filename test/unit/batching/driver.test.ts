@@ -16,6 +16,7 @@ class Request implements Traveller {
   attempts = 0;
   state: TravelState = 'NEW';
   place: unknown = null;
+  flow: unknown = null;
   tenant = '';
   priority = 2;
   previous: this | null = null;
