@@ -221,7 +221,7 @@ export class Seating<T extends Traveller> {
     const { queue, startUs } = planned;
     const { curve } = queue.spec;
     const now = planned.rows + rows;
-    const coming = queue.offered.at(nowUs) * Math.max(0, startUs - nowUs);
+    const coming = queue.busyPerUs * Math.max(0, startUs - nowUs);
     const ownUs = curve.at(Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming))));
     let latestUs = startUs + ownUs;
     // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
