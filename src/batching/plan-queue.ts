@@ -34,6 +34,12 @@ const SERVED_MEMORY_US = 250_000;
 /** A target where nobody states one: so many times a row alone, and at least this. */
 const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
 
+/**
+ * A size that the curve calls too slow for whoever comes is tried so often, on a lane that is free: at most a fiftieth of its
+ * time. Else a curve that is wrong would turn everybody away, and nothing would ever run to put it right.
+ */
+const TRIAL = { times: 50, leastUs: 1_000_000 };
+
 /** How fast the typical time of callers is followed, and the part of them that has less. */
 const CALLERS = { gain: 0.05, quantile: 0.1 };
 
@@ -78,6 +84,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #sizedRevision = -1;
   #sizedOffered = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
+  /** Rows of the last request that seemed impossible, and since when nothing as large has run; Infinity before the first. */
+  #doubtedRows = 0;
+  #doubtedUs = Number.POSITIVE_INFINITY;
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
   #exploring = 0;
@@ -130,6 +139,14 @@ export class PlanQueue<T extends Traveller> implements Queue {
     this.#busyRows += rows;
   }
 
+  /** Whether a request that seems impossible is to run all the same, so that what is known of its size is put to the test. */
+  tries(rows: number, nowUs: number): boolean {
+    const everyUs = Math.max(TRIAL.leastUs, TRIAL.times * this.spec.curve.at(rows));
+    if (this.#doubtedUs === Number.POSITIVE_INFINITY) this.#doubtedUs = nowUs;
+    this.#doubtedRows = rows;
+    return nowUs - this.#doubtedUs >= everyUs;
+  }
+
   /** One of its batches starts. */
   started(nowUs: number): void {
     if (this.#running++ > 0) return;
@@ -160,6 +177,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   /** A batch of `rows` ran: what was derived from the curve is derived anew where it is time to. */
   ran(rows: number, nowUs: number): void {
     this.batches++;
+    if (rows >= this.#doubtedRows) this.#doubtedUs = Number.POSITIVE_INFINITY;
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;

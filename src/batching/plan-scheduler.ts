@@ -106,7 +106,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       queue.flows.push(flow, request);
     } else {
       queue.learnCallers(deadlineUs - request.arrivalUs);
-      if (!this.#seating.seat(queue, flow, request, nowUs)) {
+      if (nowUs + queue.spec.curve.at(rows) > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
+      else if (!this.#seating.seat(queue, flow, request, nowUs)) {
         return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
       }
       flow.promisedRequests++;
@@ -125,10 +126,16 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const flow = request.flow as Flow<T>;
     flow.promisedRequests++;
     flow.promisedRows += Math.max(1, request.rows);
+    this.#seatAlone(queue, flow, request);
+    queue.count(request, 1);
+  }
+
+  /** Before all others, in a batch of its own. */
+  #seatAlone(queue: PlanQueue<T>, flow: Flow<T>, request: T): PlannedBatch<T> {
     const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
     planned.add(request, flow);
     this.#plan.insert(planned, 0);
-    queue.count(request, 1);
+    return planned;
   }
 
   cancel(request: T): void {
@@ -207,7 +214,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const kind = this.#bound(queue, rows, bytes);
     if (kind !== null) return this.#refuse(queue, kind, Number.POSITIVE_INFINITY, deadlineUs, nowUs);
     const aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
-    return aloneUs > deadlineUs ? this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs) : null;
+    if (aloneUs <= deadlineUs || this.#tries(queue, rows, deadlineUs, nowUs)) return null;
+    return this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs);
+  }
+
+  /** Whether nobody loses by running what seems impossible. */
+  #tries(queue: PlanQueue<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
+    if (!queue.tries(Math.max(1, rows), nowUs)) return false;
+    return deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
   }
 
   /** Rows beyond what free instances take at once, and bytes. */
@@ -250,7 +264,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       if (!this.#lateness.drop(planned, nowUs, expired)) continue;
       const limit = planned.alone ? planned.rows : this.#limit(planned.queue);
       const boarded = this.#boarding.promised(planned, lane, limit, nowUs);
-      return this.#start(planned.queue, lane, boarded, nowUs, planned.alone ? 'alone' : null);
+      const why = planned.trial ? 'trial' : planned.alone ? 'alone' : null;
+      return this.#start(planned.queue, lane, boarded, nowUs, why);
     }
   }
 

@@ -22,6 +22,8 @@ export class PlannedBatch<T extends Traveller> {
   readonly shapeKey: string;
   /** A batch of one, which nobody joins. */
   readonly alone: boolean;
+  /** Whether it runs to learn how long it takes: what is known says that it will be late. */
+  trial = false;
   head: T | null = null;
   tail: T | null = null;
   /** The first who was promised his place; those before it only stand by. */

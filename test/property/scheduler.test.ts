@@ -4,6 +4,7 @@ import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
 import type { Batch, QueueSpec, Traveller, TravelState } from '../../src/batching/travel.ts';
 import { knownCurve } from '../support/known-curve.ts';
+import { play } from '../support/virtual-traffic.ts';
 
 class Request implements Traveller {
   readonly id: number;
@@ -210,6 +211,32 @@ describe('the scheduler', () => {
     expect(scheduler.view(queue, 2).waiting).toEqual([
       expect.objectContaining({ tenant: 'after them', requests: 1, rows: 1 }),
     ]);
+  });
+
+  test.each([3, 30, 300])('finds out that a profile %d times too slow is wrong', (times) => {
+    const us = (rows: number) => 2_000 + 100 * rows;
+    const stream = { name: 'all', ratePerUs: 0.001, patienceUs: 50_000 };
+    const machine = { lanes: 1, mostRows: 32, us, profiledUs: (rows: number) => times * us(rows) };
+    const fates = play({ ...machine, queueRows: 4096, sloUs: 50_000 }, [stream], 80_000_000, 60_000_000, 1);
+    expect(fates.all?.refused).toBeLessThan(0.01 * (fates.all?.offered ?? 0));
+  });
+
+  test('tries what it takes for impossible on a free instance only, once in fifty times of it', () => {
+    const scheduler = new PlanScheduler<Request>(1);
+    const queue = scheduler.open(spec({ curve: knownCurve(() => 100_000) }));
+    let ran = 0;
+    for (let nowUs = 0; nowUs < 60_000_000; nowUs += 10_000) {
+      const request = new Request(nowUs, 1, '', nowUs, nowUs + 50_000);
+      if (scheduler.arrive(queue, request, nowUs) !== null) continue;
+      ran++;
+      const batch = scheduler.next(nowUs, []) as Batch<Request, PlanQueue<Request>>;
+      expect(batch.requests).toEqual([request]);
+      expect(scheduler.arrive(queue, new Request(-1, 1, '', nowUs, nowUs + 50_000), nowUs)?.kind).toBe('impossible');
+      scheduler.finish(batch, nowUs + 100_000, true);
+      nowUs += 100_000;
+    }
+    expect(ran).toBeGreaterThan(9);
+    expect(ran).toBeLessThan(13);
   });
 
   test('shares what is queued among the lanes that are free', () => {
