@@ -1,8 +1,10 @@
 /** The requests of one model version that wait, and everything that the scheduler knows of that version. */
 
 import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
+import { BestEffort } from './best-effort.ts';
 import { kneeOf } from './curve.ts';
-import { type Flow, Flows, LEAST_SHARED_ROWS } from './flows.ts';
+import type { Flow } from './flow.ts';
+import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import { Rate } from './rate.ts';
@@ -49,6 +51,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   retries = 0;
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
+  readonly bestEffort = new BestEffort<T>();
   readonly guard = new Guard();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
@@ -105,7 +108,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
 
   /** Rows of a batch that may be promised. */
   get promisedSeats(): number {
-    return this.flows.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+    return this.bestEffort.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
   }
 
   /** A request waits here (1), or no longer (-1). */

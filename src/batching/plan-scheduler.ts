@@ -10,7 +10,7 @@
 
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
 import type { BatchReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { Plan, PlannedBatch } from './plan.ts';
@@ -102,8 +102,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
     }
     if (deadlineUs === Number.POSITIVE_INFINITY) {
-      if (queue.flows.requests === 0) this.#plan.changed();
-      queue.flows.push(flow, request);
+      if (queue.bestEffort.requests === 0) this.#plan.changed();
+      queue.bestEffort.push(flow, request);
     } else {
       queue.learnCallers(deadlineUs - request.arrivalUs);
       if (!this.#seating.seat(queue, flow, request, nowUs)) {
@@ -258,7 +258,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #bestEffortFor(lane: number): PlanQueue<T> | null {
     let best: PlanQueue<T> | null = null;
     for (const queue of this.#plan.queues) {
-      if (queue.flows.requests === 0 || !queue.lanes.includes(lane)) continue;
+      if (queue.bestEffort.requests === 0 || !queue.lanes.includes(lane)) continue;
       if (best === null || queue.virtualUs < best.virtualUs) best = queue;
     }
     return best;
@@ -267,11 +267,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Rows of best effort that have the lane although promises wait: their time is owed, and no promise is broken by it. */
   #owedRows(queue: PlanQueue<T>, lane: number, nowUs: number): number {
     const { curve } = queue.spec;
-    const first = Math.max(1, (queue.flows.first() as T).rows);
+    const first = Math.max(1, (queue.bestEffort.first() as T).rows);
     if (this.#owedUs < curve.at(first)) return 0;
     const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0, from: null };
     const broken = this.#plan.brokenAfter(departure, nowUs);
-    const limit = Math.max(first, Math.min(this.#limit(queue), queue.flows.rows));
+    const limit = Math.max(first, Math.min(this.#limit(queue), queue.bestEffort.rows));
     for (let rows = limit; rows >= first; rows = rows > first ? Math.max(first, rows >> 1) : 0) {
       departure.untilUs = nowUs + curve.at(rows);
       if (curve.at(rows) <= this.#owedUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return rows;
