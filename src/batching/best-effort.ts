@@ -24,6 +24,7 @@ interface Round<T extends Traveller> {
 export class BestEffort<T extends Traveller> {
   readonly #rounds: Round<T>[] = CLASS_WEIGHTS.map(() => ({ flows: [], at: 0, virtual: 0 }));
   rows = 0;
+  bytes = 0;
   requests = 0;
 
   /** A request arrives. */
@@ -45,6 +46,15 @@ export class BestEffort<T extends Traveller> {
   first(): T | null {
     const due = this.#due(0);
     return due === null ? null : (this.#turn(due).head as T);
+  }
+
+  /** The newest request of the flow of which most waits: the first to give way. Null where nothing waits. */
+  last(): T | null {
+    let most: Flow<T> | null = null;
+    for (const { flows } of this.#rounds) {
+      for (const flow of flows) if (most === null || flow.rows > most.rows) most = flow;
+    }
+    return most === null ? null : most.tail;
   }
 
   /** Begins the search for companions anew. */
@@ -84,6 +94,7 @@ export class BestEffort<T extends Traveller> {
   #count(request: T, sign: 1 | -1): void {
     this.requests += sign;
     this.rows += sign * Math.max(1, request.rows);
+    this.bytes += sign * request.bytes;
   }
 
   #enter(flow: Flow<T>): void {

@@ -55,12 +55,14 @@ export class Flows<T extends Traveller> {
   }
 
   /**
-   * Whether `rows` more of a flow that has its share of the queue already would leave no room for others.
+   * Whether `rows` more of a flow that has its share of the queue already would leave no room for others. Its own best effort
+   * gives way to what is promised.
    * @param queued rows that wait in all @param mostRows of them that may
    */
-  crowds(flow: Flow<T>, rows: number, queued: number, mostRows: number): boolean {
-    if (this.#present < 2 || queued + rows <= mostRows * (1 - KEPT_FREE)) return false;
-    return flow.rows + flow.promisedRows + rows > mostRows / this.#present;
+  crowds(flow: Flow<T>, rows: number, promised: boolean, queued: number, mostRows: number): boolean {
+    const giving = promised ? flow.rows : 0;
+    if (this.#present < 2 || queued - giving + rows <= mostRows * (1 - KEPT_FREE)) return false;
+    return flow.rows - giving + flow.promisedRows + rows > mostRows / this.#present;
   }
 
   /** Whether there is more than one. */

@@ -111,6 +111,18 @@ export class PlanQueue<T extends Traveller> implements Queue {
     return this.bestEffort.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
   }
 
+  /** Rows that wait and do not give way to what is promised: best effort keeps its share of the queue. */
+  get keptRows(): number {
+    const { rows } = this.bestEffort;
+    return this.rows - Math.max(0, rows - BEST_EFFORT_SHARE * this.spec.queueRows);
+  }
+
+  /** The same in bytes. */
+  get keptBytes(): number {
+    const { bytes } = this.bestEffort;
+    return this.bytes - Math.max(0, bytes - BEST_EFFORT_SHARE * this.spec.queueBytes);
+  }
+
   /** A request waits here (1), or no longer (-1). */
   count(request: T, sign: 1 | -1): void {
     this.length += sign;

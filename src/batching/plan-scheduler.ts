@@ -98,10 +98,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     queue.flows.offer(flow, rows, nowUs);
     const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
     if (refusal !== null) return refusal;
-    if (queue.flows.crowds(flow, rows, queue.rows, queue.spec.queueRows)) {
+    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
+    if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
       return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
     }
-    if (deadlineUs === Number.POSITIVE_INFINITY) {
+    if (!promised) {
       if (queue.bestEffort.requests === 0) this.#plan.changed();
       queue.bestEffort.push(flow, request);
     } else {
@@ -115,6 +116,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     request.state = 'WAITING';
     queue.count(request, 1);
     queue.admitted++;
+    if (promised) this.#giveWay(queue, flow);
     return null;
   }
 
@@ -194,8 +196,17 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
   }
 
+  /** Best effort that waits gives way to somebody who was promised a place, the newest first. */
+  #giveWay(queue: PlanQueue<T>, flow: Flow<T>): void {
+    const { spec, bestEffort } = queue;
+    while (bestEffort.requests > 0 && (queue.rows > this.#mostRows(queue) || queue.bytes > spec.queueBytes)) {
+      this.#dismiss(flow.tail ?? (bestEffort.last() as T));
+    }
+  }
+
+  /** Who has waited for a place that somebody else has now is refused. */
   #dismiss(request: T): void {
-    const { queue } = request.place as PlannedBatch<T>;
+    const { queue } = request.place as PlannedBatch<T> | Flow<T>;
     this.cancel(request);
     queue.admitted--;
     queue.refused++;
@@ -204,20 +215,24 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
   #bounded(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const kind = this.#bound(queue, rows, bytes);
+    const kind = this.#bound(queue, rows, bytes, deadlineUs !== Number.POSITIVE_INFINITY);
     if (kind !== null) return this.#refuse(queue, kind, Number.POSITIVE_INFINITY, deadlineUs, nowUs);
     const aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
     return aloneUs > deadlineUs ? this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs) : null;
   }
 
-  /** Rows beyond what free instances take at once, and bytes. */
-  #bound(queue: PlanQueue<T>, rows: number, bytes: number): RefusalKind | null {
+  /** Rows and bytes beyond what may wait. */
+  #bound(queue: PlanQueue<T>, rows: number, bytes: number, promised: boolean): RefusalKind | null {
     if (queue.lost) return 'lost';
-    const free = this.#freeLanes(queue);
-    if (free > 0 && queue.length === 0) return null;
-    const { queueRows, queueBytes } = queue.spec;
-    if (queue.bytes + bytes > queueBytes) return 'queueBytes';
-    return queue.rows + Math.max(1, rows) > queueRows + free * Math.max(1, queue.mostRows) ? 'queueRows' : null;
+    if (queue.length === 0 && this.#freeLanes(queue) > 0) return null;
+    if ((promised ? queue.keptBytes : queue.bytes) + bytes > queue.spec.queueBytes) return 'queueBytes';
+    const waiting = promised ? queue.keptRows : queue.rows;
+    return waiting + Math.max(1, rows) > this.#mostRows(queue) ? 'queueRows' : null;
+  }
+
+  /** Most rows that may wait: those of the bound beyond what free instances take at once. */
+  #mostRows(queue: PlanQueue<T>): number {
+    return queue.spec.queueRows + this.#freeLanes(queue) * Math.max(1, queue.mostRows);
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
