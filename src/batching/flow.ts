@@ -20,6 +20,8 @@ export class Flow<T extends Traveller> extends Line<T> {
   readonly offered = new Rate(DEMAND_MEMORY_US);
   /** When it first offered something. */
   sinceUs = Number.POSITIVE_INFINITY;
+  /** When it last offered something with a deadline. */
+  promisedUs = Number.NEGATIVE_INFINITY;
   /** Rows that it may still take in this turn. */
   deficit = 0;
   /** Position in the class's round while best effort waits, else -1. */

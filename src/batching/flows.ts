@@ -40,13 +40,16 @@ export class Flows<T extends Traveller> {
   fresh = false;
   /** Whether somebody who takes less than his share is about beside somebody who takes more. */
   contended = false;
+  /** What is due to tenants who send best effort only, as part of the time: at most their share, and no more than they offer. */
+  freeShare = 0;
 
   constructor(queue: PlanQueue<T>) {
     this.#queue = queue;
   }
 
   /** Rows are offered, whether they are taken or not. */
-  offer(flow: Flow<T>, rows: number, nowUs: number): void {
+  offer(flow: Flow<T>, rows: number, promised: boolean, nowUs: number): void {
+    if (promised) flow.promisedUs = nowUs;
     if (flow.sinceUs === Number.POSITIVE_INFINITY) {
       flow.sinceUs = nowUs;
       this.fresh = true;
@@ -86,6 +89,7 @@ export class Flows<T extends Traveller> {
    */
   refresh(nowUs: number, capRows: number, us: (rows: number) => number, everyUs: number): void {
     this.fresh = false;
+    this.freeShare = 0;
     if (this.#flows.size < 2) return;
     const about = this.#about(nowUs, everyUs);
     this.#present = about.length;
@@ -108,7 +112,18 @@ export class Flows<T extends Traveller> {
       flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
       flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, yieldedTime(capRows, others, us));
     }
+    this.freeShare = Math.min(
+      MOST_YIELDED,
+      this.#freeRows(about, nowUs, (flow) => Math.min(fairOf(flow), wantedBy(flow))) / capRows,
+    );
     this.contended = about.some(({ light }) => light) && about.some(({ light }) => !light);
+  }
+
+  /** Rows due to tenants without deadlines. */
+  #freeRows(about: readonly Flow<T>[], nowUs: number, dueTo: (flow: Flow<T>) => number): number {
+    const promised = about.filter(({ promisedUs }) => nowUs - promisedUs < DEMAND_MEMORY_US);
+    const tenants = new Set(promised.map(({ tenant }) => tenant));
+    return about.reduce((rows, flow) => rows + (tenants.has(flow.tenant) ? 0 : dueTo(flow)), 0);
   }
 
   /** Flows that send something now and then, or have something waiting. */

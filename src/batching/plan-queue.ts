@@ -101,9 +101,14 @@ export class PlanQueue<T extends Traveller> implements Queue {
     return this.batchRows >= LEAST_SHARED_ROWS;
   }
 
+  /** Part of the time that is best effort's while some waits. */
+  get bestEffortShare(): number {
+    return Math.max(BEST_EFFORT_SHARE, this.flows.freeShare);
+  }
+
   /** Rows of a batch that are best effort's while some waits. */
   get bestEffortSeats(): number {
-    return this.seated ? Math.ceil(this.batchRows * BEST_EFFORT_SHARE) : 0;
+    return this.seated ? Math.ceil(this.batchRows * this.bestEffortShare) : 0;
   }
 
   /** Rows of a batch that may be promised. */

@@ -92,13 +92,13 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
     const { deadlineUs, bytes } = request;
     const rows = Math.max(1, request.rows);
+    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
     request.flow = flow;
     queue.offers(rows, nowUs);
-    queue.flows.offer(flow, rows, nowUs);
+    queue.flows.offer(flow, rows, promised, nowUs);
     const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
     if (refusal !== null) return refusal;
-    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
       return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
     }
@@ -336,7 +336,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     // Who has waited for nothing is not to make up for the time before.
     waiting.virtualUs = Math.max(waiting.virtualUs, queue.virtualUs - tookUs);
     const most = MOST_OWED_BATCHES * waiting.spec.curve.at(waiting.batchRows);
-    this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * BEST_EFFORT_SHARE - freeUs));
+    // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
+    const share = waiting.seated ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
+    this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * share - freeUs));
   }
 
   #oldestPromised(queue: PlanQueue<T>, flow: Flow<T>): number {

@@ -44,6 +44,7 @@ describe.each(SEEDS)('with seed %d', (seed) => {
     ['both with deadlines', {}, {}],
     ['both best effort', BEST_EFFORT, BEST_EFFORT],
     ['the flood best effort', {}, BEST_EFFORT],
+    ['the flood with deadlines, the other best effort', BEST_EFFORT, {}],
   ])('a tenant at half its share hardly feels another at fifty times as much: %s', (_, one, other) => {
     const victim = stream('victim', 0.25, one);
     const solo = of(victim);
@@ -61,38 +62,42 @@ describe.each(SEEDS)('with seed %d', (seed) => {
     const fates = of(...classes);
     const rates = classes.map(({ name }) => (fates[name]?.sojournUs.length ?? 0) / (UNTIL_US - WARM_UP_US) / CAPACITY);
     expect(rates[0]).toBeGreaterThan(2 * (rates[2] as number));
-    expect(rates[2]).toBeGreaterThan(0.07);
+    expect(rates[2]).toBeGreaterThan(0.08);
   });
 
+  // A tenant who sends nothing else has its half, since that is what tenants are.
   test.each([
-    ['of a wide queue', '', 4096],
-    ['of a narrow queue', '', 100],
-    ['of a wide queue, from another tenant', 'other', 4096],
-    ['of a narrow queue, from another tenant', 'other', 100],
-  ])('best effort takes what deadlines leave, and its least share of a flood: %s', (_, tenant, queueRows) => {
-    const random = new Random(seed);
-    for (let i = 0; i < 3; i++) {
-      const { machine, perUs } = drawn(random, queueRows);
-      const many = 4 * perUs;
-      const untilUs = 16_000 / perUs;
-      const shares = (load: number) => {
-        const promised = { name: 'promised', tenant: '', ratePerUs: load * perUs, patienceUs: machine.sloUs };
-        const free = { name: 'free', tenant, ratePerUs: many, ...BEST_EFFORT };
-        return play(machine, [promised, free], untilUs, untilUs / 4, seed);
-      };
-      const where = JSON.stringify({ ...machine, us: [machine.us(1), machine.us(machine.mostRows)] });
-      for (const load of [0.5, 2, 4]) {
-        const { promised, free } = shares(load);
-        expect((promised?.share ?? 0) + (free?.share ?? 0), where).toBeGreaterThan(0.99);
-        expect(promised?.late, where).toBeLessThan(0.03 * (promised?.sojournUs.length ?? 0));
-        if (load < 1) expect(served(promised), where).toBeGreaterThan(0.95);
-        else {
-          expect(free?.share, where).toBeGreaterThan(0.07);
-          expect(free?.share, where).toBeLessThan(0.2);
+    ['of one tenant, a wide queue', '', 4096, 0.5, [0.07, 0.2]],
+    ['of one tenant, a narrow queue', '', 100, 0.5, [0.07, 0.2]],
+    ['of another tenant, a wide queue', 'other', 4096, 0.4, [0.4, 0.6]],
+    ['of another tenant, a narrow queue', 'other', 100, 0.4, [0.4, 0.6]],
+  ] as const)(
+    'best effort takes what deadlines leave, and its share beside a flood: %s',
+    (_, tenant, queueRows, low, share) => {
+      const random = new Random(seed);
+      for (let i = 0; i < 3; i++) {
+        const { machine, perUs } = drawn(random, queueRows);
+        const many = 4 * perUs;
+        const untilUs = 10_000 / perUs;
+        const shares = (load: number) => {
+          const promised = { name: 'promised', tenant: '', ratePerUs: load * perUs, patienceUs: machine.sloUs };
+          const free = { name: 'free', tenant, ratePerUs: many, ...BEST_EFFORT };
+          return play(machine, [promised, free], untilUs, untilUs / 4, seed);
+        };
+        const where = JSON.stringify({ ...machine, us: [machine.us(1), machine.us(machine.mostRows)] });
+        for (const load of [low, 4]) {
+          const { promised, free } = shares(load);
+          expect((promised?.share ?? 0) + (free?.share ?? 0), where).toBeGreaterThan(0.99);
+          expect(promised?.late, where).toBeLessThan(0.03 * (promised?.sojournUs.length ?? 0));
+          if (load < 1) expect(served(promised), where).toBeGreaterThan(0.95);
+          else {
+            expect(free?.share, where).toBeGreaterThan(share[0]);
+            expect(free?.share, where).toBeLessThan(share[1]);
+          }
         }
       }
-    }
-  });
+    },
+  );
 
   test('requests with little time do not starve those with much, nor the other way round', () => {
     const tight = stream('tight', 1, { tenant: 'a', patienceUs: 15_000 });

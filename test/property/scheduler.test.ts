@@ -202,7 +202,7 @@ describe('the scheduler', () => {
       const arrive = (id: number, deadlineUs: number) => {
         const request = new Request(id, 1, '', 0, deadlineUs);
         request.tenant = '';
-      request.priority = 2;
+        request.priority = 2;
         const refusal = scheduler.arrive(queue, request, 0)?.kind ?? null;
         return { request, refusal };
       };
