@@ -1,6 +1,6 @@
 /** What becomes late although it was promised: ended before it is run in vain, counted, and learned from. */
 
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
 import { type Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Batch, Traveller } from './travel.ts';

@@ -1,8 +1,10 @@
 /** The requests of one model version that wait, and everything that the scheduler knows of that version. */
 
 import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
+import { BestEffort } from './best-effort.ts';
 import { kneeOf } from './curve.ts';
-import { type Flow, Flows, LEAST_SHARED_ROWS } from './flows.ts';
+import type { Flow } from './flow.ts';
+import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import { Rate } from './rate.ts';
@@ -55,6 +57,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   retries = 0;
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
+  readonly bestEffort = new BestEffort<T>();
   readonly guard = new Guard();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
@@ -107,14 +110,31 @@ export class PlanQueue<T extends Traveller> implements Queue {
     return this.batchRows >= LEAST_SHARED_ROWS;
   }
 
+  /** Part of the time that is best effort's while some waits. */
+  get bestEffortShare(): number {
+    return Math.max(BEST_EFFORT_SHARE, this.flows.freeShare);
+  }
+
   /** Rows of a batch that are best effort's while some waits. */
   get bestEffortSeats(): number {
-    return this.seated ? Math.ceil(this.batchRows * BEST_EFFORT_SHARE) : 0;
+    return this.seated ? Math.ceil(this.batchRows * this.bestEffortShare) : 0;
   }
 
   /** Rows of a batch that may be promised. */
   get promisedSeats(): number {
-    return this.flows.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+    return this.bestEffort.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+  }
+
+  /** Rows that wait and do not give way to what is promised: best effort keeps its share of the queue. */
+  get keptRows(): number {
+    const { rows } = this.bestEffort;
+    return this.rows - Math.max(0, rows - BEST_EFFORT_SHARE * this.spec.queueRows);
+  }
+
+  /** The same in bytes. */
+  get keptBytes(): number {
+    const { bytes } = this.bestEffort;
+    return this.bytes - Math.max(0, bytes - BEST_EFFORT_SHARE * this.spec.queueBytes);
   }
 
   /** A request waits here (1), or no longer (-1). */

@@ -11,25 +11,22 @@
  * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
  */
 
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
+import { Line } from './line.ts';
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
 /** A batch that is promised: who is in it leaves with it or earlier. */
-export class PlannedBatch<T extends Traveller> {
+export class PlannedBatch<T extends Traveller> extends Line<T> {
   readonly queue: PlanQueue<T>;
   readonly shapeKey: string;
   /** A batch of one, which nobody joins. */
   readonly alone: boolean;
   /** Whether it runs to learn how long it takes: what is known says that it will be late. */
   trial = false;
-  head: T | null = null;
-  tail: T | null = null;
   /** The first who was promised his place; those before it only stand by. */
   firm: T | null = null;
-  requests = 0;
-  rows = 0;
   firstDeadlineUs = Number.POSITIVE_INFINITY;
   /** Place in the plan; -1 when it has left. */
   index = -1;
@@ -43,6 +40,7 @@ export class PlannedBatch<T extends Traveller> {
   readonly #rowsOf = new Map<Flow<T>, number>();
 
   constructor(queue: PlanQueue<T>, shapeKey: string, alone: boolean) {
+    super();
     this.queue = queue;
     this.shapeKey = shapeKey;
     this.alone = alone;
@@ -56,12 +54,7 @@ export class PlannedBatch<T extends Traveller> {
   /** A request takes its place. @param firm whether it keeps it, whoever comes */
   add(request: T, flow: Flow<T>, firm = true): void {
     if (firm && this.firm === null) this.firm = request;
-    request.place = this;
-    request.previous = this.tail;
-    request.next = null;
-    if (this.tail === null) this.head = request;
-    else this.tail.next = request;
-    this.tail = request;
+    this.push(request);
     this.#count(request, flow, 1);
     if (request.deadlineUs < this.firstDeadlineUs) this.firstDeadlineUs = request.deadlineUs;
   }
@@ -69,21 +62,12 @@ export class PlannedBatch<T extends Traveller> {
   /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
   remove(request: T, flow: Flow<T>): void {
     if (this.firm === request) this.firm = request.next;
-    if (request.previous === null) this.head = request.next;
-    else request.previous.next = request.next;
-    if (request.next === null) this.tail = request.previous;
-    else request.next.previous = request.previous;
-    request.place = null;
-    request.previous = null;
-    request.next = null;
+    this.drop(request);
     this.#count(request, flow, -1);
   }
 
   #count(request: T, flow: Flow<T>, sign: 1 | -1): void {
-    const rows = sign * Math.max(1, request.rows);
-    this.requests += sign;
-    this.rows += rows;
-    this.#rowsOf.set(flow, this.rowsOf(flow) + rows);
+    this.#rowsOf.set(flow, this.rowsOf(flow) + sign * Math.max(1, request.rows));
   }
 
   /** Finds the first deadline among those who are left. */
@@ -280,9 +264,9 @@ export class Plan<T extends Traveller> {
   /** Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
   #stretch(): void {
     let waiting = 0;
-    for (const { flows } of this.queues) if (flows.requests > 0) waiting++;
+    for (const { bestEffort } of this.queues) if (bestEffort.requests > 0) waiting++;
     for (const queue of this.queues) {
-      const seated = queue.flows.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
+      const seated = queue.bestEffort.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
       queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
     }
   }

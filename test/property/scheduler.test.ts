@@ -192,6 +192,39 @@ describe('the scheduler', () => {
     expect(scheduler.arrive(queue, third as Request, 7)).toBeNull();
   });
 
+  test.each([
+    ['rows', { queueRows: 20 }, 'queueRows'],
+    ['bytes', { queueBytes: 20 }, 'queueBytes'],
+  ] as const)(
+    'takes who has a deadline into a queue full of best effort, which keeps a tenth of its %s',
+    (_, bound, kind) => {
+      const scheduler = new PlanScheduler<Request>(1);
+      const queue = scheduler.open(spec({ queueRows: 1e5, queueBytes: 1e5, ...bound }));
+      const arrive = (id: number, deadlineUs: number) => {
+        const request = new Request(id, 1, '', 0, deadlineUs);
+        request.tenant = '';
+        request.priority = 2;
+        const refusal = scheduler.arrive(queue, request, 0)?.kind ?? null;
+        return { request, refusal };
+      };
+      arrive(0, Number.POSITIVE_INFINITY);
+      scheduler.next(0, []);
+      const free = Array.from({ length: 20 }, (_, id) => arrive(id + 1, Number.POSITIVE_INFINITY));
+      expect(free.every(({ refusal }) => refusal === null)).toBe(true);
+      expect(arrive(21, Number.POSITIVE_INFINITY).refusal).toBe(kind);
+      const promised = Array.from({ length: 18 }, (_, id) => arrive(id + 22, 1000));
+      expect(promised.map(({ refusal }) => refusal)).toEqual(promised.map(() => null));
+      expect(arrive(40, 1000).refusal).toBe(kind);
+      expect(queue.length).toBe(20);
+      const displaced: Request[] = [];
+      expect(scheduler.next(0, [], displaced)).toBeNull();
+      // The newest first.
+      expect(displaced.map(({ id }) => id)).toEqual(Array.from({ length: 18 }, (_, i) => 20 - i));
+      expect(displaced.every(({ state }) => state === 'ENDED')).toBe(true);
+      expect(queue).toMatchObject({ admitted: 21, refused: 20 });
+    },
+  );
+
   test('counts who waits in the flow he came in, though names were forgotten meanwhile', () => {
     const scheduler = new PlanScheduler<Request>(1);
     const queue = scheduler.open(spec({ queueRows: 1e5, queueBytes: 1e5, maxBatchRows: 0 }));
