@@ -36,22 +36,7 @@ export async function startGatewayOn(
   options: GatewayOptions = {},
   cleanUp: () => Promise<void> = async () => undefined,
 ): Promise<RunningGateway> {
-  const own = [
-    '--port',
-    '0',
-    '--admin-port',
-    '0',
-    '--workers',
-    '2',
-    '--log-level',
-    'silent',
-    '--state-dir',
-    '',
-    '--models',
-    models,
-  ];
-  const config = loadConfig({ args: [...own, ...flags], env: {} });
-  const gateway = new Gateway(config, createLogger(config.log), options);
+  const gateway = makeGateway(models, flags, options);
   const { inferenceUrl, adminUrl } = await gateway.start();
   await gateway.settled();
   return {
@@ -64,6 +49,14 @@ export async function startGatewayOn(
       await cleanUp();
     },
   };
+}
+
+/** One that has not started, over a folder that exists: quiet, keeping nothing, two workers where `flags` do not say otherwise. */
+export function makeGateway(models: string, flags: readonly string[] = [], options: GatewayOptions = {}): Gateway {
+  const places = ['--models', models, '--state-dir', '', '--port', '0', '--admin-port', '0'];
+  const args = [...places, '--workers', '2', '--log-level', 'silent', ...flags];
+  const config = loadConfig({ args, env: {} });
+  return new Gateway(config, createLogger(config.log), options);
 }
 
 /** A JSON input. */
