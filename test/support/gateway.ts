@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
-import { Gateway, type GatewayOptions } from '../../src/gateway.ts';
+import type { GatewayOptions } from '../../src/gateway/options.ts';
+import { Gateway } from '../../src/gateway.ts';
 import { createLogger } from '../../src/logging/logger.ts';
 import { writeFixtures } from './fixtures/write.ts';
 
