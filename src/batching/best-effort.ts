@@ -75,6 +75,8 @@ export class BestEffort<T extends Traveller> {
         if (found !== null) return found;
         this.#pass(due, flow);
       }
+      const other = indebted(due, shapeKey, room);
+      if (other !== null) return other;
       passed |= 1 << this.#rounds.indexOf(due);
     }
     return null;
@@ -131,16 +133,36 @@ export class BestEffort<T extends Traveller> {
     return due;
   }
 
-  /** Whose turn it is in a class, with the rows of a turn to spend. */
+  /** Whose turn it is in a class, with rows to spend: who took more than a turn's waits until others have had as much. */
   #turn(round: Round<T>): Flow<T> {
-    const flow = round.flows[round.at] as Flow<T>;
-    if (flow.deficit <= 0) flow.deficit += TURN_ROWS;
-    return flow;
+    const { flows } = round;
+    for (let tried = 0; tried < flows.length; tried++) {
+      const flow = flows[round.at] as Flow<T>;
+      if (flow.deficit <= 0) flow.deficit += TURN_ROWS;
+      if (flow.deficit > 0) return flow;
+      this.#pass(round, flow);
+    }
+    // All have: as many turns pass at once as whoever owes least needs.
+    let least = flows[round.at] as Flow<T>;
+    for (const flow of flows) if (flow.deficit > least.deficit) least = flow;
+    const turns = Math.floor(-least.deficit / TURN_ROWS) + 1;
+    for (const flow of flows) flow.deficit += turns * TURN_ROWS;
+    round.at = least.turn;
+    return least;
   }
 
   #pass(round: Round<T>, flow: Flow<T>): void {
     if (round.flows[round.at] === flow) round.at = (round.at + 1) % round.flows.length;
   }
+}
+
+/** A companion of those who have had more than their turns, for room that nobody else wants. */
+function indebted<T extends Traveller>({ flows }: Round<T>, shapeKey: string, room: number): T | null {
+  for (const flow of flows) {
+    const found = candidate(flow, shapeKey, room);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /** From where the last search ended: who fits stays next in line, who does not is passed over for this batch. */

@@ -147,9 +147,8 @@ export class Boarding<T extends Traveller> {
 
   #boardFreely(queue: PlanQueue<T>, request: T, boarded: Boarded<T>, nowUs: number): void {
     const rows = Math.max(1, request.rows);
-    const flow = request.place as Flow<T>;
+    queue.bestEffort.charge(request.place as Flow<T>, rows, nowUs);
     this.#board(request, boarded);
-    queue.bestEffort.charge(flow, rows, nowUs);
     boarded.bestEffortRows += rows;
   }
 
