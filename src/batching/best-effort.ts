@@ -1,28 +1,43 @@
 /**
- * Best effort that waits, and whose turn it is: classes by weight, tenants of a class by deficit round robin. Rows are the
- * measure of compute, since all of a queue's rows run on one model.
+ * Best effort that waits, and whose turn it is: classes by weight (turns.ts), tenants of a class by deficit round robin. Rows are
+ * the measure of compute, since all of a queue's rows run on one model.
  */
 
 import { CLASS_WEIGHTS, type Flow } from './flow.ts';
 import type { Traveller } from './travel.ts';
+import { type TakesTurns, Turns } from './turns.ts';
 
-/** A class whose head has waited so long is weighed like the first: it is slowed and never starved. */
-const AGEING_US = 1_000_000;
+/** A class that has waited so long for anything at all is next, whatever it had before: it is slowed and never starved. */
+export const AGEING_US = 1_000_000;
+
+/** Rows that a class may be ahead of the others: what it fills that they cannot use, for want of their shape, is no debt. */
+const MOST_AHEAD_ROWS = 64;
 
 /** Rows that a tenant may take before it is the next one's turn. */
 const TURN_ROWS = 4;
 
 /** The tenants of one class that wait without deadlines, in turn. */
-interface Round<T extends Traveller> {
-  readonly flows: Flow<T>[];
-  at: number;
-  /** Rows served, divided by the weight. */
-  virtual: number;
+class Round<T extends Traveller> implements TakesTurns {
+  readonly weight: number;
+  readonly flows: Flow<T>[] = [];
+  at = 0;
+  virtual = 0;
+  /** Since when it has waited for anything at all. */
+  sinceUs = 0;
+
+  constructor(weight: number) {
+    this.weight = weight;
+  }
+
+  get waits(): boolean {
+    return this.flows.length > 0;
+  }
 }
 
 /** The best effort of one queue. */
 export class BestEffort<T extends Traveller> {
-  readonly #rounds: Round<T>[] = CLASS_WEIGHTS.map(() => ({ flows: [], at: 0, virtual: 0 }));
+  readonly #rounds = CLASS_WEIGHTS.map((weight) => new Round<T>(weight));
+  readonly #turns = new Turns(this.#rounds);
   rows = 0;
   bytes = 0;
   requests = 0;
@@ -43,8 +58,8 @@ export class BestEffort<T extends Traveller> {
   }
 
   /** The oldest request in the class that is due, null where nothing waits: it opens a batch. */
-  first(): T | null {
-    const due = this.#due(0);
+  first(nowUs: number): T | null {
+    const due = this.#due(0, nowUs);
     return due === null ? null : (this.#turn(due).head as T);
   }
 
@@ -66,9 +81,9 @@ export class BestEffort<T extends Traveller> {
    * The next companion for a batch of `shapeKey` with room for `room` rows, by deficit round robin; null where there is none.
    * It stays where it is: the caller removes it.
    */
-  companion(shapeKey: string, room: number): T | null {
+  companion(shapeKey: string, room: number, nowUs: number): T | null {
     let passed = 0;
-    for (let due = this.#due(passed); due !== null; due = this.#due(passed)) {
+    for (let due = this.#due(passed, nowUs); due !== null; due = this.#due(passed, nowUs)) {
       for (let tried = 0; tried < due.flows.length; tried++) {
         const flow = this.#turn(due);
         const found = candidate(flow, shapeKey, room);
@@ -85,10 +100,8 @@ export class BestEffort<T extends Traveller> {
   /** Rows of a flow were taken for a batch: its turn and its class are charged. Before the request is removed. */
   charge(flow: Flow<T>, rows: number, nowUs: number): void {
     const round = this.#rounds[flow.priority - 1] as Round<T>;
-    const ageUs = flow.head === null ? 0 : Math.max(0, nowUs - flow.head.arrivalUs);
-    const weight = CLASS_WEIGHTS[flow.priority - 1] as number;
-    const most = CLASS_WEIGHTS[0] as number;
-    round.virtual += rows / Math.min(most, weight * (1 + ((most / weight - 1) * ageUs) / AGEING_US));
+    this.#turns.charge(round, rows / round.weight, MOST_AHEAD_ROWS / round.weight);
+    round.sinceUs = nowUs;
     flow.deficit -= rows;
     if (flow.deficit <= 0) this.#pass(round, flow);
   }
@@ -101,9 +114,9 @@ export class BestEffort<T extends Traveller> {
 
   #enter(flow: Flow<T>): void {
     const round = this.#rounds[flow.priority - 1] as Round<T>;
-    if (round.flows.length === 0) {
-      const busy = this.#rounds.filter(({ flows }) => flows.length > 0);
-      if (busy.length > 0) round.virtual = Math.max(round.virtual, Math.min(...busy.map(({ virtual }) => virtual)));
+    if (!round.waits) {
+      this.#turns.enter(round);
+      round.sinceUs = (flow.head as T).arrivalUs;
     }
     flow.turn = round.flows.length;
     flow.deficit = 0;
@@ -122,15 +135,20 @@ export class BestEffort<T extends Traveller> {
     flow.cursor = null;
   }
 
-  /** Of the classes in which something waits, the one that had the least for its weight. @param passed those left out, as bits */
-  #due(passed: number): Round<T> | null {
+  /**
+   * Of the classes in which something waits, the one that has waited too long, else the one that had the least for its weight.
+   * @param passed those left out, as bits
+   */
+  #due(passed: number, nowUs: number): Round<T> | null {
     let due: Round<T> | null = null;
+    let oldest: Round<T> | null = null;
     for (let i = 0; i < this.#rounds.length; i++) {
       const round = this.#rounds[i] as Round<T>;
-      if (round.flows.length === 0 || (passed >> i) & 1) continue;
+      if (!round.waits || (passed >> i) & 1) continue;
       if (due === null || round.virtual < due.virtual) due = round;
+      if (oldest === null || round.sinceUs < oldest.sinceUs) oldest = round;
     }
-    return due;
+    return oldest !== null && nowUs - oldest.sinceUs >= AGEING_US ? oldest : due;
   }
 
   /** Whose turn it is in a class, with rows to spend: who took more than a turn's waits until others have had as much. */

@@ -61,7 +61,7 @@ export class Boarding<T extends Traveller> {
   /** Best effort alone, up to `room` rows (its first request always). */
   bestEffort(queue: PlanQueue<T>, room: number, nowUs: number): Boarded<T> {
     const boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
-    const first = queue.bestEffort.first() as T;
+    const first = queue.bestEffort.first(nowUs) as T;
     this.#boardFreely(queue, first, boarded, nowUs);
     if (queue.mostRows > 0) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
     return boarded;
@@ -139,7 +139,7 @@ export class Boarding<T extends Traveller> {
     if (queue.bestEffort.requests === 0) return;
     queue.bestEffort.rewind();
     while (boarded.rows < room) {
-      const request = queue.bestEffort.companion(shapeKey, room - boarded.rows);
+      const request = queue.bestEffort.companion(shapeKey, room - boarded.rows, nowUs);
       if (request === null) return;
       this.#boardFreely(queue, request, boarded, nowUs);
     }

@@ -10,6 +10,7 @@ import { Journal } from './journal.ts';
 import { Rate } from './rate.ts';
 import { type SizingInput, sizeBatch, sizeToExplore } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
+import type { TakesTurns } from './turns.ts';
 
 /** Part of the time that best effort is given while requests with deadlines want all of it. */
 export const BEST_EFFORT_SHARE = 0.1;
@@ -46,7 +47,7 @@ const TRIAL = { times: 50, leastUs: 1_000_000 };
 const CALLERS = { gain: 0.05, quantile: 0.1 };
 
 /** See the head of this file. The scheduler's alone; others see a Queue. */
-export class PlanQueue<T extends Traveller> implements Queue {
+export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   readonly spec: QueueSpec;
   lanes: readonly number[];
   /** Most rows that a batch may have where it runs now; 0 where requests never share one. */
@@ -77,8 +78,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   refused = 0;
   impossible = 0;
   late = 0;
-  /** Time its best effort had, for fairness between models. */
-  virtualUs = 0;
+  /** Time its best effort had, microseconds, for fairness between models. */
+  virtual = 0;
   /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
   #callersUs = 0;
   #running = 0;
@@ -99,6 +100,11 @@ export class PlanQueue<T extends Traveller> implements Queue {
     this.lanes = [...spec.lanes];
     this.mostRows = spec.maxBatchRows;
     this.#resize(0);
+  }
+
+  /** Whether best effort of it waits. */
+  get waits(): boolean {
+    return this.bestEffort.requests > 0;
   }
 
   get drainUs(): number {

@@ -17,6 +17,7 @@ import { Plan, PlannedBatch } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
+import { Turns } from './turns.ts';
 
 /** Best effort is owed at most so many of its batches: a long time without any is not to be paid back at once. */
 const MOST_OWED_BATCHES = 4;
@@ -42,15 +43,19 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
   /** Who stood by and lost his place to somebody else, until the next batch is asked for. */
   readonly #displaced: T[] = [];
-  /** Time that best effort is owed. */
-  #owedUs = 0;
+  /** Time that best effort is owed, lane by lane: what one runs says nothing of those who wait for another. */
+  readonly #owedUs: Float64Array;
+  /** Whose best effort is next, among those of several queues. */
+  readonly #turns: Turns;
 
   /** @param lanes how many there are; all of them free and up */
   constructor(lanes: number) {
     this.lanes = new Array(lanes).fill(null);
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
+    this.#owedUs = new Float64Array(lanes);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
+    this.#turns = new Turns(this.#plan.queues);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
     this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
@@ -103,7 +108,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
     }
     if (!promised) {
-      if (queue.bestEffort.requests === 0) this.#plan.changed();
+      if (!queue.waits) {
+        this.#turns.enter(queue);
+        this.#plan.changed();
+      }
       queue.bestEffort.push(flow, request);
     } else {
       queue.learnCallers(deadlineUs - request.arrivalUs);
@@ -162,12 +170,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
+    this.#owe(running, nowUs);
     if (!ran) return;
-    const tookUs = nowUs - batch.startedUs;
-    queue.spec.curve.observe(rows, tookUs);
+    queue.spec.curve.observe(rows, nowUs - batch.startedUs);
     queue.served.add(rows, nowUs);
     this.#lateness.judge(batch, nowUs);
-    this.#owe(running, tookUs);
     queue.ran(rows, nowUs);
   }
 
@@ -288,8 +295,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #bestEffortFor(lane: number): PlanQueue<T> | null {
     let best: PlanQueue<T> | null = null;
     for (const queue of this.#plan.queues) {
-      if (queue.bestEffort.requests === 0 || !queue.lanes.includes(lane)) continue;
-      if (best === null || queue.virtualUs < best.virtualUs) best = queue;
+      if (!queue.waits || !queue.lanes.includes(lane)) continue;
+      if (best === null || queue.virtual < best.virtual) best = queue;
     }
     return best;
   }
@@ -297,14 +304,15 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Rows of best effort that have the lane although promises wait: their time is owed, and no promise is broken by it. */
   #owedRows(queue: PlanQueue<T>, lane: number, nowUs: number): number {
     const { curve } = queue.spec;
-    const first = Math.max(1, (queue.bestEffort.first() as T).rows);
-    if (this.#owedUs < curve.at(first)) return 0;
+    const first = Math.max(1, (queue.bestEffort.first(nowUs) as T).rows);
+    const owedUs = this.#owedUs[lane] as number;
+    if (owedUs < curve.at(first)) return 0;
     const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0, from: null };
     const broken = this.#plan.brokenAfter(departure, nowUs);
     const limit = Math.max(first, Math.min(this.#limit(queue), queue.bestEffort.rows));
     for (let rows = limit; rows >= first; rows = rows > first ? Math.max(first, rows >> 1) : 0) {
       departure.untilUs = nowUs + curve.at(rows);
-      if (curve.at(rows) <= this.#owedUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return rows;
+      if (curve.at(rows) <= owedUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return rows;
     }
     return 0;
   }
@@ -340,20 +348,21 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** Best effort is owed its share of what the others take while it waits, and pays with what it takes. */
-  #owe({ queue, rows, bestEffortRows, lane }: RunningBatch<T>, tookUs: number): void {
+  #owe({ queue, rows, bestEffortRows, lane, startedUs }: RunningBatch<T>, nowUs: number): void {
+    const tookUs = nowUs - startedUs;
     const freeUs = (tookUs * bestEffortRows) / rows;
-    queue.virtualUs += freeUs;
+    this.#turns.charge(queue, freeUs, MOST_OWED_BATCHES * queue.spec.curve.at(queue.batchRows));
     const waiting = this.#bestEffortFor(lane);
     if (waiting === null) {
-      this.#owedUs = 0;
+      this.#owedUs[lane] = 0;
       return;
     }
-    // Who has waited for nothing is not to make up for the time before.
-    waiting.virtualUs = Math.max(waiting.virtualUs, queue.virtualUs - tookUs);
-    const most = MOST_OWED_BATCHES * waiting.spec.curve.at(waiting.batchRows);
+    const { curve } = waiting.spec;
+    const first = Math.max(1, (waiting.bestEffort.first(nowUs) as T).rows);
+    const most = Math.max(curve.at(first), MOST_OWED_BATCHES * curve.at(waiting.batchRows));
     // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
     const share = waiting.seated ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
-    this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * share - freeUs));
+    this.#owedUs[lane] = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
   }
 
   #oldestPromised(queue: PlanQueue<T>, flow: Flow<T>): number {

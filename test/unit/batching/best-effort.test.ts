@@ -48,9 +48,9 @@ class Stock {
   take(most: number): number {
     let left = most;
     this.#waiting.rewind();
-    const { shapeKey } = this.#waiting.first() as Request;
+    const { shapeKey } = this.#waiting.first(0) as Request;
     for (;;) {
-      const request = this.#waiting.companion(shapeKey, left);
+      const request = this.#waiting.companion(shapeKey, left, 0);
       if (request === null) return most - left;
       this.#waiting.charge(request.place as Flow<Request>, request.rows, 0);
       this.#waiting.remove(request.place as Flow<Request>, request);
