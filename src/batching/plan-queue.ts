@@ -87,6 +87,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   #busyRows = 0;
   #sizedRevision = -1;
   #sizedOffered = 0;
+  #sizedUs = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
   /** Rows of the last request that seemed impossible, and since when nothing as large has run; Infinity before the first. */
   #doubtedRows = 0;
@@ -207,7 +208,9 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;
-    const changed = this.flows.fresh || this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise();
+    // Whoever brings a new name with every request is not to have the size looked at with every batch.
+    const joined = this.flows.fresh && nowUs - this.#sizedUs >= this.budgetUs;
+    const changed = joined || this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise();
     if (!due && !explored && (this.#exploring > 0 || !changed)) return;
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
@@ -260,6 +263,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   #resize(nowUs: number): void {
     this.#sizedRevision = this.spec.curve.revision;
     this.#sizedOffered = this.busyPerUs;
+    this.#sizedUs = nowUs;
     if (this.#sizedOffered > SATURATED.from * this.capacityPerUs) {
       this.#saturatedUntilUs = nowUs + SATURATED.targets * this.budgetUs;
     }
