@@ -133,7 +133,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     request.alone = true;
     request.state = 'WAITING';
     queue.retries++;
-    const flow = request.flow as Flow<T>;
+    // Its flow may have been forgotten while nothing of it waited.
+    const flow = queue.flows.of(request);
+    request.flow = flow;
     flow.promisedRequests++;
     flow.promisedRows += Math.max(1, request.rows);
     this.#seatAlone(queue, flow, request);

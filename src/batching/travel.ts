@@ -29,7 +29,7 @@ export interface Traveller {
   state: TravelState;
   /** Where the scheduler keeps it while it waits; null elsewhere. The scheduler's alone. */
   place: unknown;
-  /** Whose share it is taken from: the same from its arrival to its end. The scheduler's alone. */
+  /** Whose share it is taken from: the same as long as it waits. The scheduler's alone. */
   flow: unknown;
   /** Links of that place. The scheduler's alone. */
   previous: this | null;

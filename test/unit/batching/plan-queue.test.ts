@@ -87,3 +87,16 @@ describe('a new tenant with every request', () => {
     },
   );
 });
+
+test('the retry of a tenant whose name was forgotten while it ran is seen waiting', () => {
+  const world = new World();
+  const request = world.arrive('first', 1e9);
+  const batch = world.scheduler.next(0, []);
+  if (batch === null) throw new Error('nothing to run');
+  for (let i = 0; i < 1100; i++) world.scheduler.cancel(world.arrive(`tenant ${i}`, 1e9));
+  world.scheduler.finish(batch, 1000, false);
+  world.scheduler.retryAlone(world.queue, request);
+  expect(world.scheduler.view(world.queue, 1000).waiting).toMatchObject([{ tenant: 'first', requests: 1, rows: 1 }]);
+  world.scheduler.cancel(request);
+  expect(world.scheduler.view(world.queue, 1000).waiting).toEqual([]);
+});
