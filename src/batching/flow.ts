@@ -35,6 +35,8 @@ export class Flow<T extends Traveller> extends Line<T> {
   quantum = Number.POSITIVE_INFINITY;
   /** Part of the time that is kept free for others, 0 to below 1. */
   yielded = 0;
+  /** Part of what it offers that is not above its share of the most that can be served. */
+  due = 1;
   /** Whether it offers less than its share, so that it may go ahead of those who offer more. */
   light = false;
 

@@ -86,8 +86,9 @@ export class Flows<T extends Traveller> {
   /**
    * Shares for the next batches: what a flow may take, and what it leaves to those who take less than their share.
    * @param us time of a batch of so many rows @param everyUs between the starts of two batches
+   * @param mostPerUs rows per microsecond in batches of the size that serves the most
    */
-  refresh(nowUs: number, capRows: number, us: (rows: number) => number, everyUs: number): void {
+  refresh(nowUs: number, capRows: number, us: (rows: number) => number, everyUs: number, mostPerUs: number): void {
     this.fresh = false;
     this.freeShare = 0;
     if (this.#flows.size < 2) return;
@@ -108,6 +109,7 @@ export class Flows<T extends Traveller> {
       const fair = fairOf(flow);
       const others = Math.min(capRows - fair, reserved - Math.min(fair, wantedBy(flow)));
       const alone = about.length < 2;
+      flow.due = Math.min(1, (mostPerUs * fair) / capRows / flow.offered.at(nowUs));
       flow.light = !alone && flow.offered.at(nowUs) * everyUs < fair;
       flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
       flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, yieldedTime(capRows, others, us));

@@ -2,13 +2,14 @@
 
 import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
 import { BestEffort } from './best-effort.ts';
+import { Callers } from './callers.ts';
 import { kneeOf } from './curve.ts';
 import type { Flow } from './flow.ts';
 import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import { Rate } from './rate.ts';
-import { type SizingInput, sizeBatch, sizeToExplore } from './sizing.ts';
+import { type SizingInput, sizeBatch, sizeToExplore, steadyCapacity } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
 import type { TakesTurns } from './turns.ts';
 
@@ -43,9 +44,6 @@ const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
  */
 const TRIAL = { times: 50, leastUs: 1_000_000 };
 
-/** How fast the typical time of callers is followed, and the part of them that has less. */
-const CALLERS = { gain: 0.05, quantile: 0.1 };
-
 /** See the head of this file. The scheduler's alone; others see a Queue. */
 export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   readonly spec: QueueSpec;
@@ -59,6 +57,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
   readonly bestEffort = new BestEffort<T>();
+  readonly callers = new Callers(RATE_MEMORY.mostUs);
   readonly guard = new Guard();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
@@ -80,7 +79,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   late = 0;
   /** Time its best effort had, microseconds, for fairness between models. */
   virtual = 0;
-  /** Time from arrival to deadline that callers typically have; 0 while none has named one. */
+  /** Time from arrival to deadline that callers have for whom batches are sized; 0 while none has named one. */
   #callersUs = 0;
   #running = 0;
   #busyFromUs = 0;
@@ -151,15 +150,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.bytes += sign * request.bytes;
   }
 
-  /** Somebody came who has `us` from his arrival to his deadline. */
-  learnCallers(us: number): void {
-    if (!(us > 0 && us < Number.POSITIVE_INFINITY)) return;
-    const { gain, quantile } = CALLERS;
-    if (this.#callersUs === 0) this.#callersUs = us;
-    else if (us < this.#callersUs) this.#callersUs = Math.max(us, this.#callersUs * (1 - gain * (1 - quantile)));
-    else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
-  }
-
   /** So many rows are offered. */
   offers(rows: number, nowUs: number): void {
     this.offered.add(rows, nowUs);
@@ -215,7 +205,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
     const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
-    this.flows.refresh(nowUs, this.batchRows, (rows) => this.spec.curve.at(rows), everyUs);
+    const mostPerUs = steadyCapacity(this.#sizing(nowUs, Number.POSITIVE_INFINITY));
+    this.flows.refresh(nowUs, this.batchRows, (rows) => this.spec.curve.at(rows), everyUs, mostPerUs);
   }
 
   /** Its lanes are others from now on. */
@@ -267,11 +258,13 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     if (this.#sizedOffered > SATURATED.from * this.capacityPerUs) {
       this.#saturatedUntilUs = nowUs + SATURATED.targets * this.budgetUs;
     }
+    this.#callersUs = this.callers.typicalUs(nowUs, (us) => steadyCapacity(this.#sizing(nowUs, us)));
     this.budgetUs = this.target()[0];
     this.offered.memoryUs = Math.min(
       RATE_MEMORY.mostUs,
       Math.max(RATE_MEMORY.leastUs, RATE_MEMORY.targets * this.budgetUs),
     );
+    this.callers.memoryUs = this.offered.memoryUs;
     const { rows, capacityPerUs } = sizeBatch(this.#sizing(nowUs, this.#sizedFor()));
     this.capacityPerUs = capacityPerUs;
     this.#setSize(rows, nowUs);

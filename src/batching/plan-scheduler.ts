@@ -114,7 +114,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       }
       queue.bestEffort.push(flow, request);
     } else {
-      queue.learnCallers(deadlineUs - request.arrivalUs);
+      queue.callers.learn(deadlineUs - request.arrivalUs, rows * flow.due, nowUs);
       if (nowUs + queue.spec.curve.at(rows) > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
       else if (!this.#seating.seat(queue, flow, request, nowUs)) {
         return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);

@@ -108,7 +108,7 @@ function servedPerUs({ lanes, budgetUs, guard }: SizingInput, n: number, us: num
 }
 
 /** Rows per microsecond with nobody turned away: who just misses a batch waits for the next start. */
-function steadyCapacity({ curve, mostRows, lanes, budgetUs, guard }: SizingInput): number {
+export function steadyCapacity({ curve, mostRows, lanes, budgetUs, guard }: SizingInput): number {
   let best = lanes / curve.at(1);
   const share = 1 + Math.min(guard, MOST_GUARD) + 1 / lanes;
   for (let n = 2; n <= mostRows && curve.at(n) * share <= budgetUs; n++)

@@ -1,108 +1,241 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../src/load/random.ts';
 import { type Fate, type Machine, play, quantile, type Stream } from '../support/virtual-traffic.ts';
 
-const SEEDS = [1, 2, 3];
-const UNTIL_US = 6_000_000;
-const WARM_UP_US = 1_000_000;
+const SEED = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const RUNS = Number(process.env.RUNS ?? 1);
+console.log(`seed ${SEED}`);
+const check = <T>(property: fc.IProperty<T>, numRuns: number) =>
+  fc.assert(property, { seed: SEED, numRuns: numRuns * RUNS, endOnFailure: true });
 
-/** A model of a millisecond whose batches pay: 870 us, and 140 for each row. */
-const machine: Machine = { lanes: 2, mostRows: 128, us: (rows) => 870 + 140 * rows, queueRows: 4096, sloUs: 50_000 };
-/** Rows per microsecond of both lanes in batches of 64. */
-const CAPACITY = (2 * 64) / machine.us(64);
+/** Long enough for who is new to be known by what he asks for. */
+const LEAST_US = 1_200_000;
 
-const served = (fate: Fate | undefined) => (fate?.sojournUs.length ?? 0) / (fate?.offered ?? 1);
-const p99 = (fate: Fate | undefined) => quantile(fate?.sojournUs ?? [], 0.99);
-const batchUs = machine.us(24);
 const BEST_EFFORT = { patienceUs: Number.POSITIVE_INFINITY };
+/** Part of a stream that was not answered in time. */
+const lost = (fate: Fate | undefined) => ((fate?.refused ?? 0) + (fate?.late ?? 0)) / (fate?.offered ?? 1);
+const p95 = (fate: Fate | undefined) => quantile(fate?.sojournUs ?? [], 0.95);
+const p99 = (fate: Fate | undefined) => quantile(fate?.sojournUs ?? [], 0.99);
 
-/** A machine by chance, whose batches pay or do not, and the rows per microsecond of batches that leave time for another. */
-function drawn(random: Random, queueRows: number): { machine: Machine; perUs: number } {
-  const between = (least: number, most: number) => least * (most / least) ** random.uniform();
-  const [base, row, tile] = [between(100, 2000), between(20, 500), Math.round(between(1, 8))];
-  const us = (rows: number) => base + row * tile * Math.ceil(rows / tile);
-  const [lanes, mostRows] = [Math.round(between(1, 3)), Math.round(between(1, 64))];
-  const sloUs = between(8, 50) * us(1);
-  let perUs = 0;
-  for (let rows = 1; rows <= mostRows && (rows === 1 || 2 * us(rows) <= sloUs); rows++) {
-    perUs = Math.max(perUs, (lanes * rows) / us(rows));
-  }
-  return { machine: { lanes, mostRows, us, queueRows, sloUs }, perUs };
+const double = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+
+/** What a machine is drawn from: times in microseconds, the target in times of a row alone. */
+interface Drawn {
+  readonly base: number;
+  readonly row: number;
+  readonly tile: number;
+  readonly lanes: number;
+  readonly mostRows: number;
+  readonly times: number;
+  readonly queueRows: number;
+  readonly seed: number;
 }
 
-describe.each(SEEDS)('with seed %d', (seed) => {
-  const of = (...streams: Stream[]) => play(machine, streams, UNTIL_US, WARM_UP_US, seed);
-  const stream = (name: string, load: number, change: Partial<Stream> = {}): Stream => ({
-    name,
-    tenant: name,
-    ratePerUs: load * CAPACITY,
-    patienceUs: 50_000,
-    ...change,
-  });
+const drawn = fc.record<Drawn>({
+  base: fc.integer({ min: 300, max: 2000 }),
+  row: fc.integer({ min: 50, max: 500 }),
+  tile: fc.constantFrom(1, 1, 4, 8),
+  lanes: fc.integer({ min: 1, max: 3 }),
+  mostRows: fc.integer({ min: 1, max: 48 }),
+  times: fc.integer({ min: 8, max: 50 }),
+  queueRows: fc.constantFrom(100, 4096),
+  seed: fc.nat(1e6),
+});
 
-  test.each([
-    ['both with deadlines', {}, {}],
-    ['both best effort', BEST_EFFORT, BEST_EFFORT],
-    ['the flood best effort', {}, BEST_EFFORT],
-    ['the flood with deadlines, the other best effort', BEST_EFFORT, {}],
-  ])('a tenant at half its share hardly feels another at fifty times as much: %s', (_, one, other) => {
-    const victim = stream('victim', 0.25, one);
-    const solo = of(victim);
-    const flooded = of(victim, stream('flood', 12.5, { ...other, fromUs: 500_000 }));
-    expect(served(flooded.victim)).toBeGreaterThan(0.99);
-    expect(p99(flooded.victim)).toBeLessThan(1.3 * p99(solo.victim) + batchUs);
-    // And the flood is served with what is left.
-    expect((flooded.flood?.sojournUs.length ?? 0) / (UNTIL_US - WARM_UP_US)).toBeGreaterThan(0.4 * CAPACITY);
-  });
+const usOf =
+  ({ base, row, tile }: Drawn) =>
+  (rows: number) =>
+    base + row * tile * Math.ceil(rows / tile);
 
-  test('classes that want everything have their shares, and the last is slowed and not starved', () => {
-    const classes = [1, 2, 3].map((priority) =>
-      stream(`class ${priority}`, 2, { tenant: '', priority, ...BEST_EFFORT }),
+/** The machine, without a stated target; the rows per microsecond of batches that leave time for another; and how long it runs. */
+function built(drawn: Drawn): { machine: Machine; patienceUs: number; perUs: number; untilUs: number } {
+  const us = usOf(drawn);
+  const { lanes, mostRows, times, queueRows } = drawn;
+  const patienceUs = times * us(1);
+  let perUs = 0;
+  for (let rows = 1; rows <= mostRows && (rows === 1 || 2 * us(rows) <= patienceUs); rows++) {
+    perUs = Math.max(perUs, (lanes * rows) / us(rows));
+  }
+  return {
+    machine: { lanes, mostRows, us, queueRows, sloUs: 0 },
+    patienceUs,
+    perUs,
+    untilUs: Math.max(LEAST_US, 6000 / perUs),
+  };
+}
+
+test.each([
+  ['both with deadlines', false, false],
+  ['both best effort', true, true],
+  ['the flood best effort', false, true],
+  ['the flood with deadlines, the other best effort', true, false],
+])(
+  'a tenant below its share loses nothing by the flood of another: %s',
+  (_, victimFree, floodFree) => {
+    const loads = fc.record({ load: double(0.1, 0.25), flood: fc.integer({ min: 2, max: 8 }), from: double(0, 0.2) });
+    check(
+      fc.property(drawn, loads, (drawn, { load, flood, from }) => {
+        const { machine, patienceUs, perUs, untilUs } = built(drawn);
+        const stream = (name: string, load: number, free: boolean, fromUs = 0): Stream => ({
+          name,
+          tenant: name,
+          ratePerUs: load * perUs,
+          patienceUs: free ? Number.POSITIVE_INFINITY : patienceUs,
+          fromUs,
+        });
+        const victim = stream('victim', load, victimFree);
+        const of = (...streams: Stream[]) => play(machine, streams, untilUs, untilUs / 2, drawn.seed);
+        const solo = of(victim);
+        const both = of(victim, stream('flood', flood, floodFree, from * untilUs));
+        expect(lost(both.victim)).toBeLessThan(lost(solo.victim) + 0.1);
+        if (floodFree) expect(p95(both.victim)).toBeLessThan(1.3 * p95(solo.victim) + 3 * machine.us(machine.mostRows));
+        // And the flood is served with what is left.
+        expect(both.flood?.share).toBeGreaterThan(0.4);
+      }),
+      4,
     );
-    const fates = of(...classes);
-    const rates = classes.map(({ name }) => (fates[name]?.sojournUs.length ?? 0) / (UNTIL_US - WARM_UP_US) / CAPACITY);
-    expect(rates[0]).toBeGreaterThan(2 * (rates[2] as number));
-    expect(rates[2]).toBeGreaterThan(0.08);
-  });
+  },
+  10_000,
+);
 
-  // A tenant who sends nothing else has its half, since that is what tenants are.
-  test.each([
-    ['of one tenant, a wide queue', '', 4096, 0.5, [0.07, 0.2]],
-    ['of one tenant, a narrow queue', '', 100, 0.5, [0.07, 0.2]],
-    ['of another tenant, a wide queue', 'other', 4096, 0.4, [0.4, 0.6]],
-    ['of another tenant, a narrow queue', 'other', 100, 0.4, [0.4, 0.6]],
-  ] as const)(
-    'best effort takes what deadlines leave, and its share beside a flood: %s',
-    (_, tenant, queueRows, low, share) => {
-      const random = new Random(seed);
-      for (let i = 0; i < 3; i++) {
-        const { machine, perUs } = drawn(random, queueRows);
-        const many = 4 * perUs;
-        const untilUs = 10_000 / perUs;
-        const shares = (load: number) => {
-          const promised = { name: 'promised', tenant: '', ratePerUs: load * perUs, patienceUs: machine.sloUs };
-          const free = { name: 'free', tenant, ratePerUs: many, ...BEST_EFFORT };
-          return play(machine, [promised, free], untilUs, untilUs / 4, seed);
-        };
-        const where = JSON.stringify({ ...machine, us: [machine.us(1), machine.us(machine.mostRows)] });
+test.each([
+  ['both with deadlines', {}, {}],
+  ['the flood with deadlines, the other best effort', BEST_EFFORT, {}],
+])(
+  'where batches are large it hardly waits longer for it: %s',
+  (_, one, other) => {
+    const machine = { lanes: 2, mostRows: 128, us: (rows: number) => 870 + 140 * rows, queueRows: 4096, sloUs: 50_000 };
+    const perUs = (2 * 64) / machine.us(64);
+    const loads = fc.record({ load: double(0.1, 0.25), flood: double(5, 12.5), seed: fc.nat(1e6) });
+    check(
+      fc.property(loads, ({ load, flood, seed }) => {
+        const stream = (tenant: string, load: number) => ({
+          name: tenant,
+          tenant,
+          ratePerUs: load * perUs,
+          patienceUs: 50_000,
+        });
+        const victim = { ...stream('victim', load), ...one };
+        const of = (...streams: Stream[]) => play(machine, streams, 4e6, 1e6, seed);
+        const flooded = of(victim, { ...stream('flood', flood), ...other, fromUs: 500_000 });
+        expect(lost(flooded.victim)).toBeLessThan(0.01);
+        expect(p99(flooded.victim)).toBeLessThan(1.3 * p99(of(victim).victim) + 2 * machine.us(24));
+      }),
+      2,
+    );
+  },
+  10_000,
+);
+
+test('classes that want everything have their shares, from whenever each of them came and whoever sends it', () => {
+  const kind = fc.record({
+    tenants: fc.integer({ min: 1, max: 3 }),
+    from: double(0, 0.3),
+  });
+  const mixes = fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { minLength: 2, maxLength: 3 });
+  const weights = [6, 3, 1];
+  check(
+    fc.property(drawn, mixes, fc.array(kind, { minLength: 3, maxLength: 3 }), (drawn, classes, kinds) => {
+      const { machine, perUs, untilUs } = built({ ...drawn, queueRows: 4096 });
+      const streams = classes.flatMap((priority) => {
+        const { tenants, from } = kinds[priority - 1] as { tenants: number; from: number };
+        return Array.from({ length: tenants }, (_, i) => ({
+          name: `${priority} ${i}`,
+          tenant: `${i}`,
+          priority,
+          ratePerUs: (2 * perUs) / tenants,
+          fromUs: from * untilUs,
+          ...BEST_EFFORT,
+        }));
+      });
+      const fates = play(machine, streams, untilUs, 0.4 * untilUs, drawn.seed);
+      const all = classes.reduce((sum, priority) => sum + (weights[priority - 1] as number), 0);
+      for (const { name, priority } of streams) {
+        const due = (weights[priority - 1] as number) / all / (kinds[priority - 1]?.tenants ?? 1);
+        expect((fates[name]?.share ?? 0) / due, name).toBeGreaterThan(0.8);
+        expect((fates[name]?.share ?? 0) / due, name).toBeLessThan(1.25);
+      }
+    }),
+    10,
+  );
+}, 10_000);
+
+test.each([
+  ['of one tenant', '', 0.5, [0.06, 0.2]],
+  ['of another tenant', 'other', 0.4, [0.35, 0.65]],
+] as const)(
+  'best effort takes what deadlines leave, and its share beside a flood: %s',
+  (_, tenant, low, share) => {
+    check(
+      fc.property(drawn, (drawn) => {
+        const { machine, patienceUs, perUs, untilUs } = built(drawn);
         for (const load of [low, 4]) {
-          const { promised, free } = shares(load);
-          expect((promised?.share ?? 0) + (free?.share ?? 0), where).toBeGreaterThan(0.99);
-          expect(promised?.late, where).toBeLessThan(0.03 * (promised?.sojournUs.length ?? 0));
-          if (load < 1) expect(served(promised), where).toBeGreaterThan(0.95);
+          const promised = { name: 'promised', tenant: '', ratePerUs: load * perUs, patienceUs };
+          const free = { name: 'free', tenant, ratePerUs: 4 * perUs, ...BEST_EFFORT };
+          const fates = play({ ...machine, sloUs: patienceUs }, [promised, free], untilUs, untilUs / 2, drawn.seed);
+          expect((fates.promised?.share ?? 0) + (fates.free?.share ?? 0)).toBeGreaterThan(0.97);
+          expect(fates.promised?.late).toBeLessThan(0.1 * (fates.promised?.sojournUs.length ?? 0));
+          if (load < 1) expect(lost(fates.promised)).toBeLessThan(0.05);
           else {
-            expect(free?.share, where).toBeGreaterThan(share[0]);
-            expect(free?.share, where).toBeLessThan(share[1]);
+            expect(fates.free?.share).toBeGreaterThan(share[0]);
+            expect(fates.free?.share).toBeLessThan(share[1]);
           }
         }
-      }
-    },
-  );
+      }),
+      6,
+    );
+  },
+  10_000,
+);
 
-  test('requests with little time do not starve those with much, nor the other way round', () => {
-    const tight = stream('tight', 1, { tenant: 'a', patienceUs: 15_000 });
-    const loose = stream('loose', 1, { tenant: 'b', patienceUs: 50_000 });
-    const fates = of(tight, loose);
-    for (const { name } of [tight, loose]) expect(served(fates[name])).toBeGreaterThan(0.25);
-  });
+/** A machine whose batches pay, so that small ones cost much. */
+const paying = drawn.map((drawn) => ({ ...drawn, row: drawn.base / 15, tile: 1, mostRows: 16 + drawn.mostRows }));
+
+/** A time from just enough for a row alone to far more. */
+const hurry = double(1.1, 4);
+
+describe('those who are in a hurry', () => {
+  test('do not take from another tenant what is his', () => {
+    const loads = fc.record({
+      load: double(0.1, 0.35),
+      other: fc.constantFrom(0.05, 0.1, 0.5, 2, 5),
+    });
+    check(
+      fc.property(paying, hurry, loads, (drawn, times, { load, other }) => {
+        const { machine, patienceUs, perUs, untilUs } = built(drawn);
+        const victim = { name: 'victim', tenant: 'a', ratePerUs: load * perUs, patienceUs };
+        const hurried = { name: 'hurried', tenant: 'b', ratePerUs: other * perUs, patienceUs: times * machine.us(1) };
+        const of = (...streams: Stream[]) => play(machine, streams, untilUs, untilUs / 2, drawn.seed);
+        expect(lost(of(victim, hurried).victim)).toBeLessThan(lost(of(victim).victim) + 0.1);
+      }),
+      8,
+    );
+  }, 10_000);
+
+  test('and are few do not make the batches of everybody short', () => {
+    check(
+      fc.property(paying, hurry, double(0.3, 0.7), (drawn, times, load) => {
+        const { machine, patienceUs, perUs, untilUs } = built(drawn);
+        const many = { name: 'many', ratePerUs: load * perUs, patienceUs };
+        const few = { name: 'few', ratePerUs: 0.2 * load * perUs, patienceUs: times * machine.us(1) };
+        const fates = play(machine, [many, few], untilUs, untilUs / 2, drawn.seed);
+        expect(lost(fates.many)).toBeLessThan(0.05);
+      }),
+      8,
+    );
+  }, 10_000);
+
+  test('and are most are served nearly as well as alone', () => {
+    check(
+      fc.property(paying, double(3, 8), (drawn, times) => {
+        const { machine, patienceUs, perUs, untilUs } = built(drawn);
+        const most = { name: 'most', ratePerUs: 0.5 * perUs, patienceUs: times * machine.us(1) };
+        const rest = { name: 'rest', ratePerUs: 0.05 * perUs, patienceUs };
+        const of = (...streams: Stream[]) => play(machine, streams, untilUs, untilUs / 2, drawn.seed);
+        const alone = lost(of({ ...most, ratePerUs: 0.55 * perUs }).most);
+        expect(lost(of(most, rest).most)).toBeLessThan(alone + 0.1);
+      }),
+      10,
+    );
+  }, 10_000);
 });
