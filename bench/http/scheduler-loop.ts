@@ -55,20 +55,34 @@ let refused = 0;
 let late = 0;
 
 /** When each lane ends what it runs. */
-const endsUs = new Float64Array(LANES);
+const endsUs = new Float64Array(LANES).fill(Number.POSITIVE_INFINITY);
 
-/** One turn: some arrive, what has run to its end ends, and what can start is started. */
+/** One turn: some arrive, and what can start is started; what runs to its end before the next ones come ends in its time. */
 function turn(arriving: number): void {
   for (let i = 0; i < arriving; i++) {
     const traveller = travellers[at++ % travellers.length] as BareTraveller;
     traveller.again(nowUs, nowUs + DEADLINE_US);
     if (scheduler.arrive(queue, traveller, nowUs) !== null) refused++;
   }
-  nowUs += arriving;
-  for (let lane = 0; lane < LANES; lane++) {
-    const batch = scheduler.lanes[lane] ?? null;
-    if (batch !== null && (endsUs[lane] as number) <= nowUs) end(batch);
+  start();
+  const untilUs = nowUs + arriving;
+  for (let lane = firstEnd(); (endsUs[lane] as number) <= untilUs; lane = firstEnd()) {
+    nowUs = endsUs[lane] as number;
+    endsUs[lane] = Number.POSITIVE_INFINITY;
+    end(scheduler.lanes[lane] as Batch<BareTraveller>);
+    start();
   }
+  nowUs = untilUs;
+}
+
+/** The lane whose batch ends first. */
+function firstEnd(): number {
+  let first = 0;
+  for (let lane = 1; lane < LANES; lane++) if ((endsUs[lane] as number) < (endsUs[first] as number)) first = lane;
+  return first;
+}
+
+function start(): void {
   for (let batch = scheduler.next(nowUs, expired); batch !== null; batch = scheduler.next(nowUs, expired)) {
     batches++;
     endsUs[batch.lane] = nowUs + batchUs(batch.rows);

@@ -35,8 +35,8 @@ export class Boarding<T extends Traveller> {
       flow.promisedRows -= rows;
       planned.queue.count(request, -1);
       planned.remove(request, flow);
-      if (planned.requests === 0) this.#plan.remove(planned);
-      else this.#plan.changed();
+      if (planned.requests > 0) this.#plan.changed();
+      else this.#plan.retire(planned);
       return;
     }
     const flow = place as Flow<T>;

@@ -5,6 +5,7 @@ import { kneeOf } from './curve.ts';
 import { type Flow, Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
+import type { PlannedBatch } from './plan.ts';
 import { Rate } from './rate.ts';
 import { type SizingInput, sizeBatch, sizeToExplore } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
@@ -49,6 +50,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   retries = 0;
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
+  /** Batches that have left and can be planned again: so that an arrival makes none. The plan's alone. */
+  readonly vacant: PlannedBatch<T>[] = [];
   readonly guard = new Guard();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);

@@ -13,7 +13,7 @@ import { type Boarded, Boarding } from './boarding.ts';
 import type { Flow } from './flows.ts';
 import type { BatchReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
-import { Plan, PlannedBatch } from './plan.ts';
+import { Plan, type PlannedBatch } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
@@ -125,7 +125,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const flow = request.flow as Flow<T>;
     flow.promisedRequests++;
     flow.promisedRows += Math.max(1, request.rows);
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
+    const planned = this.#plan.vacant(queue, request.shapeKey, true);
     planned.add(request, flow);
     this.#plan.insert(planned, 0);
     queue.count(request, 1);

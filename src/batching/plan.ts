@@ -16,12 +16,15 @@ import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
-/** A batch that is promised: who is in it leaves with it or earlier. */
+/** Flows that a batch remembers the rows of, at least, when it is used again: most who send come again. */
+const REMEMBERED_FLOWS = 64;
+
+/** A batch that is promised: who is in it leaves with it or earlier. Its queue uses it again when it has left. */
 export class PlannedBatch<T extends Traveller> {
   readonly queue: PlanQueue<T>;
-  readonly shapeKey: string;
+  shapeKey = '';
   /** A batch of one, which nobody joins. */
-  readonly alone: boolean;
+  alone = false;
   head: T | null = null;
   tail: T | null = null;
   /** The first who was promised his place; those before it only stand by. */
@@ -40,10 +43,21 @@ export class PlannedBatch<T extends Traveller> {
   slackAfterUs = Number.POSITIVE_INFINITY;
   readonly #rowsOf = new Map<Flow<T>, number>();
 
-  constructor(queue: PlanQueue<T>, shapeKey: string, alone: boolean) {
+  constructor(queue: PlanQueue<T>) {
     this.queue = queue;
+  }
+
+  /** Begins anew, with nobody in it and in no plan. */
+  begin(shapeKey: string, alone: boolean): void {
     this.shapeKey = shapeKey;
     this.alone = alone;
+    this.firm = null;
+    this.firstDeadlineUs = Number.POSITIVE_INFINITY;
+    this.index = -1;
+    this.lane = -1;
+    this.startUs = 0;
+    this.slackAfterUs = Number.POSITIVE_INFINITY;
+    if (this.#rowsOf.size > REMEMBERED_FLOWS) this.#rowsOf.clear();
   }
 
   /** Rows of one flow in it. */
@@ -108,6 +122,9 @@ export class PlannedBatch<T extends Traveller> {
     return this.firstDeadlineUs - this.queue.spec.curve.at(this.rows);
   }
 }
+
+/** Batches kept per queue to be used again. */
+const MOST_VACANT = 64;
 
 /** What the layout needs to know of the lanes. */
 export interface LaneTimes {
@@ -200,6 +217,18 @@ export class Plan<T extends Traveller> {
     return first;
   }
 
+  /** A batch of the queue with nobody in it. The caller's own until it is in the plan, or given back. */
+  vacant(queue: PlanQueue<T>, shapeKey: string, alone: boolean): PlannedBatch<T> {
+    const batch = queue.vacant.pop() ?? new PlannedBatch<T>(queue);
+    batch.begin(shapeKey, alone);
+    return batch;
+  }
+
+  /** Nobody is in the batch and it is in no plan: the next one that is asked for may be this one. */
+  giveBack(batch: PlannedBatch<T>): void {
+    if (batch.queue.vacant.length < MOST_VACANT) batch.queue.vacant.push(batch);
+  }
+
   /** A new batch behind all others. */
   append(batch: PlannedBatch<T>): void {
     batch.index = this.batches.push(batch) - 1;
@@ -220,6 +249,12 @@ export class Plan<T extends Traveller> {
     batch.index = -1;
     batch.lane = -1;
     this.#stale = true;
+  }
+
+  /** Everybody in a batch has left: it leaves too, and may be asked for again. */
+  retire(batch: PlannedBatch<T>): void {
+    this.remove(batch);
+    this.giveBack(batch);
   }
 
   /** A batch of the layout grew by a request and ends `delayUs` later. */
@@ -314,8 +349,9 @@ export class Plan<T extends Traveller> {
   /** Once they have differed, all keep their lanes until none is left: another order might break what was promised in this one. */
   #lanesDiffer(): boolean {
     const first = this.batches[0]?.queue;
-    if (this.#mixed) return first !== undefined;
-    return this.batches.some(({ queue }) => queue !== first && !sameLanes(queue.lanes, (first as PlanQueue<T>).lanes));
+    if (first === undefined || this.#mixed) return first !== undefined;
+    for (const { queue } of this.batches) if (queue !== first && !sameLanes(queue.lanes, first.lanes)) return true;
+    return false;
   }
 
   /** Its own where batches differ in their lanes and it has one that is up, else the first free one. */

@@ -7,7 +7,7 @@
  */
 
 import type { Flow } from './flows.ts';
-import { type Plan, PlannedBatch } from './plan.ts';
+import type { Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Traveller } from './travel.ts';
 
@@ -45,10 +45,12 @@ export class Seating<T extends Traveller> {
     const last = this.#plan.batches.at(-1);
     if (last === undefined || last.firm !== null) return false;
     if (last.queue === queue && last.shapeKey === request.shapeKey) return false;
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
-    planned.startUs = last.startUs;
     if (!queue.lanes.includes(last.lane)) return false;
-    if (!this.#inTime(planned, Math.max(1, request.rows), request.deadlineUs, flow, nowUs)) return false;
+    const planned = this.#plan.vacant(queue, request.shapeKey, false);
+    planned.startUs = last.startUs;
+    const inTime = this.#inTime(planned, Math.max(1, request.rows), request.deadlineUs, flow, nowUs);
+    this.#plan.giveBack(planned);
+    if (!inTime) return false;
     while (last.requests > 0) this.#evict(last, nowUs);
     return true;
   }
@@ -56,15 +58,17 @@ export class Seating<T extends Traveller> {
   /** In a new batch. */
   #begin(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
+    const planned = this.#plan.vacant(queue, request.shapeKey, false);
     planned.add(request, flow);
     // Whoever takes less than his share need not stand behind those who take more.
     const seated =
       flow.light && !queue.seated && this.#plan.batches.length > 0
         ? this.#ahead(planned, flow, nowUs) || this.#behind(planned, flow, nowUs)
         : this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
-    if (!seated) planned.remove(request, flow);
-    return seated;
+    if (seated) return true;
+    planned.remove(request, flow);
+    this.#plan.giveBack(planned);
+    return false;
   }
 
   /**
@@ -102,12 +106,14 @@ export class Seating<T extends Traveller> {
 
   #openStandBy(queue: PlanQueue<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
+    const planned = this.#plan.vacant(queue, request.shapeKey, false);
     planned.startUs = this.#plan.tailStartUs(queue);
-    if (!this.#holdsAlone(planned, rows, request.deadlineUs, nowUs)) return false;
-    planned.add(request, flow, false);
-    this.#plan.append(planned);
-    return true;
+    const inTime = this.#holdsAlone(planned, rows, request.deadlineUs, nowUs);
+    if (inTime) {
+      planned.add(request, flow, false);
+      this.#plan.append(planned);
+    } else this.#plan.giveBack(planned);
+    return inTime;
   }
 
   #holdsAlone(planned: PlannedBatch<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
