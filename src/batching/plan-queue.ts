@@ -35,8 +35,10 @@ const SERVED_MEMORY_US = 250_000;
 /** A target where nobody states one: so many times a row alone, and at least this. */
 const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
 
-/** How fast the typical time of callers is followed, and the part of them that has less. */
+/** How fast the typical time of callers is followed, and the part of them that has less; the factors of a step down and up. */
 const CALLERS = { gain: 0.05, quantile: 0.1 };
+const SHORTER = 1 - CALLERS.gain * (1 - CALLERS.quantile);
+const LONGER = 1 + CALLERS.gain * CALLERS.quantile;
 
 /** See the head of this file. The scheduler's alone; others see a Queue. */
 export class PlanQueue<T extends Traveller> implements Queue {
@@ -50,8 +52,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   retries = 0;
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
-  /** Batches that have left and can be planned again: so that an arrival makes none. The plan's alone. */
-  readonly vacant: PlannedBatch<T>[] = [];
+  /** A batch that has left and can be planned again, and by its link the others: so that an arrival makes none. The plan's. */
+  vacant: PlannedBatch<T> | null = null;
   readonly guard = new Guard();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
@@ -63,6 +65,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   capacityPerUs = 0;
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
+  /** The guard's ratio when the plan was laid out. */
+  guardRatio = 0;
   /** Time from arrival to deadline that requests typically have, microseconds. */
   budgetUs = 0;
   /** Batches run. */
@@ -118,13 +122,13 @@ export class PlanQueue<T extends Traveller> implements Queue {
     this.bytes += sign * request.bytes;
   }
 
-  /** Somebody came who has `us` from his arrival to his deadline. */
-  learnCallers(us: number): void {
+  /** Somebody came who has so much time from his arrival to his deadline. */
+  learnCallers({ arrivalUs, deadlineUs }: T): void {
+    const us = deadlineUs - arrivalUs;
     if (!(us > 0 && us < Number.POSITIVE_INFINITY)) return;
-    const { gain, quantile } = CALLERS;
     if (this.#callersUs === 0) this.#callersUs = us;
-    else if (us < this.#callersUs) this.#callersUs = Math.max(us, this.#callersUs * (1 - gain * (1 - quantile)));
-    else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
+    else if (us < this.#callersUs) this.#callersUs = Math.max(us, this.#callersUs * SHORTER);
+    else this.#callersUs = Math.min(us, this.#callersUs * LONGER);
   }
 
   /** So many rows are offered. */

@@ -40,8 +40,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #boarding: Boarding<T>;
   readonly #lateness: Lateness<T>;
   readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
-  /** Who stood by and lost his place to somebody else, until the next batch is asked for. */
-  readonly #displaced: T[] = [];
+  /** Who stood by and lost his place to somebody else, until the next batch is asked for: linked, first and last. */
+  #displaced: T | null = null;
+  #lastDisplaced: T | null = null;
   /** Time that best effort is owed. */
   #owedUs = 0;
 
@@ -105,7 +106,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       if (queue.flows.requests === 0) this.#plan.changed();
       queue.flows.push(flow, request);
     } else {
-      queue.learnCallers(deadlineUs - request.arrivalUs);
+      queue.learnCallers(request);
       if (!this.#seating.seat(queue, flow, request, nowUs)) {
         return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
       }
@@ -137,7 +138,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   next(nowUs: number, expired: T[], displaced = expired): RunningBatch<T> | null {
-    if (this.#displaced.length > 0) for (const request of this.#displaced.splice(0)) displaced.push(request);
+    this.#tellDisplaced(displaced);
     for (let lane = 0; lane < this.lanes.length; lane++) {
       if (this.lanes[lane] !== null || !this.up[lane]) continue;
       const batch = this.#nextOn(lane, nowUs, expired);
@@ -199,7 +200,20 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.cancel(request);
     queue.admitted--;
     queue.refused++;
-    this.#displaced.push(request);
+    if (this.#lastDisplaced === null) this.#displaced = request;
+    else this.#lastDisplaced.next = request;
+    this.#lastDisplaced = request;
+  }
+
+  #tellDisplaced(displaced: T[]): void {
+    for (let request = this.#displaced; request !== null; ) {
+      const following: T | null = request.next;
+      request.next = null;
+      displaced.push(request);
+      request = following;
+    }
+    this.#displaced = null;
+    this.#lastDisplaced = null;
   }
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
@@ -229,7 +243,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     refusal.predictedUs = finishUs - nowUs;
     refusal.leftUs = deadlineUs - nowUs;
     refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : queue.drainUs;
-    queue.journal.refused(nowUs, refusal.predictedUs, refusal.leftUs, kind !== 'impossible');
+    queue.journal.refused(nowUs, refusal);
     return refusal;
   }
 

@@ -36,11 +36,17 @@ export class PlannedBatch<T extends Traveller> {
   index = -1;
   lane = -1;
   startUs = 0;
+  /** What the curve says of it. True where the layout is, as all that follows. */
+  ownUs = 0;
   finishUs = 0;
+  /** The answer to the last question about it. A number in an object costs nothing, one that is returned may have to be made. */
+  foreseenUs = 0;
   /** Time it may still be delayed without a broken promise; Infinity where its promise is broken already. */
   spareUs = 0;
   /** The least of those behind it. */
   slackAfterUs = Number.POSITIVE_INFINITY;
+  /** While nobody is in it and it waits to be used again. */
+  nextVacant: PlannedBatch<T> | null = null;
   readonly #rowsOf = new Map<Flow<T>, number>();
 
   constructor(queue: PlanQueue<T>) {
@@ -51,6 +57,7 @@ export class PlannedBatch<T extends Traveller> {
   begin(shapeKey: string, alone: boolean): void {
     this.shapeKey = shapeKey;
     this.alone = alone;
+    this.nextVacant = null;
     this.firm = null;
     this.firstDeadlineUs = Number.POSITIVE_INFINITY;
     this.index = -1;
@@ -119,12 +126,9 @@ export class PlannedBatch<T extends Traveller> {
 
   /** Latest start at which nobody in it is late. */
   get latestStartUs(): number {
-    return this.firstDeadlineUs - this.queue.spec.curve.at(this.rows);
+    return this.firstDeadlineUs - this.ownUs;
   }
 }
-
-/** Batches kept per queue to be used again. */
-const MOST_VACANT = 64;
 
 /** What the layout needs to know of the lanes. */
 export interface LaneTimes {
@@ -179,7 +183,7 @@ export class Plan<T extends Traveller> {
     for (let i = 0; i < this.batches.length; i++) {
       const batch = this.batches[i] as PlannedBatch<T>;
       batch.index = i;
-      this.#place(batch);
+      this.#place(batch, nowUs);
     }
     let slack = Number.POSITIVE_INFINITY;
     for (let i = this.batches.length - 1; i >= 0; i--) {
@@ -191,18 +195,28 @@ export class Plan<T extends Traveller> {
 
   /** When a batch of the queue behind all others would start. The layout must be true. */
   tailStartUs(queue: PlanQueue<T>): number {
-    return this.#free[this.#firstFree(queue.lanes)] ?? Number.POSITIVE_INFINITY;
+    const lane = this.#firstFree(queue.lanes);
+    return lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
+  }
+
+  /** Finds out when the batch would start behind all others. The layout must be true. */
+  putBehind(batch: PlannedBatch<T>): void {
+    const lane = this.#firstFree(batch.queue.lanes);
+    batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
   }
 
   /**
-   * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
-   * up by their root), and what best effort may take of the time until then.
+   * Finds out when the batch would be finished with so many rows: `foreseenUs`. What is kept free behind it is included: the
+   * guard (errors of batches one after the other add up by their root), and what best effort may take of the time until then.
    */
-  marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, nowUs: number): number {
+  foresee(batch: PlannedBatch<T>, rows: number, nowUs: number): void {
+    const { queue } = batch;
+    const ownUs = queue.spec.curve.at(rows);
+    const finishUs = batch.startUs + ownUs;
     const untilUs = Math.max(0, finishUs - nowUs);
-    const ratio = queue.guard.ratio(queue.spec.curve.spread);
     const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - ownUs);
-    return Math.min(mostUs, ratio * Math.sqrt(untilUs * ownUs)) + untilUs * (queue.stretch - 1);
+    const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
+    batch.foreseenUs = finishUs + (guardUs + untilUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -219,20 +233,22 @@ export class Plan<T extends Traveller> {
 
   /** A batch of the queue with nobody in it. The caller's own until it is in the plan, or given back. */
   vacant(queue: PlanQueue<T>, shapeKey: string, alone: boolean): PlannedBatch<T> {
-    const batch = queue.vacant.pop() ?? new PlannedBatch<T>(queue);
+    const batch = queue.vacant ?? new PlannedBatch<T>(queue);
+    queue.vacant = batch.nextVacant;
     batch.begin(shapeKey, alone);
     return batch;
   }
 
   /** Nobody is in the batch and it is in no plan: the next one that is asked for may be this one. */
   giveBack(batch: PlannedBatch<T>): void {
-    if (batch.queue.vacant.length < MOST_VACANT) batch.queue.vacant.push(batch);
+    batch.nextVacant = batch.queue.vacant;
+    batch.queue.vacant = batch;
   }
 
   /** A new batch behind all others. */
   append(batch: PlannedBatch<T>): void {
     batch.index = this.batches.push(batch) - 1;
-    this.#place(batch);
+    this.#place(batch, this.#laidOutUs);
     this.#protect(batch.spareUs, batch.index);
   }
 
@@ -244,8 +260,12 @@ export class Plan<T extends Traveller> {
 
   /** A batch leaves the plan. */
   remove(batch: PlannedBatch<T>): void {
-    const index = this.batches.indexOf(batch);
-    if (index >= 0) this.batches.splice(index, 1);
+    const { batches } = this;
+    const index = batches.indexOf(batch);
+    if (index >= 0) {
+      for (let i = index + 1; i < batches.length; i++) batches[i - 1] = batches[i] as PlannedBatch<T>;
+      batches.pop();
+    }
     batch.index = -1;
     batch.lane = -1;
     this.#stale = true;
@@ -257,14 +277,16 @@ export class Plan<T extends Traveller> {
     this.giveBack(batch);
   }
 
-  /** A batch of the layout grew by a request and ends `delayUs` later. */
-  grew(batch: PlannedBatch<T>, delayUs: number, nowUs: number): void {
-    if (delayUs > 0) {
+  /** A batch of the layout grew by a request. */
+  grew(batch: PlannedBatch<T>, nowUs: number): void {
+    const beforeUs = batch.ownUs;
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    if (batch.ownUs > beforeUs) {
       if (batch.index < this.batches.length - 1) {
         this.#stale = true;
         return;
       }
-      batch.finishUs += delayUs;
+      batch.finishUs = batch.startUs + batch.ownUs;
       this.#free[batch.lane] = batch.finishUs;
     }
     this.#measure(batch, nowUs);
@@ -272,7 +294,9 @@ export class Plan<T extends Traveller> {
   }
 
   /** Where a batch stands that is to leave before all that may start later than it. */
-  indexByUrgency(latestStartUs: number): number {
+  indexByUrgency(batch: PlannedBatch<T>): number {
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    const { latestStartUs } = batch;
     let index = this.batches.length;
     while (index > 0 && (this.batches[index - 1] as PlannedBatch<T>).latestStartUs > latestStartUs) index--;
     return index;
@@ -310,12 +334,13 @@ export class Plan<T extends Traveller> {
     return count;
   }
 
-  /** Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
+  /** How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
   #stretch(): void {
     let waiting = 0;
     for (const { flows } of this.queues) if (flows.requests > 0) waiting++;
     for (const queue of this.queues) {
       const seated = queue.flows.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
+      queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
       queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
     }
   }
@@ -327,12 +352,12 @@ export class Plan<T extends Traveller> {
       if (up[lane] !== true) this.#free[lane] = Number.POSITIVE_INFINITY;
       else if (running[lane] === null) {
         this.#free[lane] = nowUs;
-        validUntilUs = nowUs;
+        validUntilUs = Math.min(validUntilUs, nowUs);
       } else {
         const end = endUs[lane] as number;
         // What is late already is expected to be late by as much again.
         this.#free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
-        validUntilUs = Math.min(validUntilUs, end > nowUs ? end : nowUs);
+        validUntilUs = Math.min(validUntilUs, Math.max(end, nowUs));
       }
     }
     this.#validUntilUs = validUntilUs;
@@ -360,21 +385,21 @@ export class Plan<T extends Traveller> {
     return kept ? lane : this.#firstFree(queue.lanes);
   }
 
-  #place(batch: PlannedBatch<T>): void {
-    const { queue } = batch;
-    batch.lane = this.#laneOf(batch);
-    batch.startUs = batch.lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[batch.lane] as number);
-    batch.finishUs = batch.startUs + queue.spec.curve.at(batch.rows);
-    if (batch.lane >= 0) this.#free[batch.lane] = batch.finishUs;
-    this.#measure(batch, this.#laidOutUs);
+  #place(batch: PlannedBatch<T>, nowUs: number): void {
+    const lane = this.#laneOf(batch);
+    batch.lane = lane;
+    batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    batch.finishUs = batch.startUs + batch.ownUs;
+    if (lane >= 0) this.#free[lane] = batch.finishUs;
+    this.#measure(batch, nowUs);
   }
 
   /** What is certain to be late cannot be made worse; what is late only by its guard has nothing to spare. */
   #measure(batch: PlannedBatch<T>, nowUs: number): void {
-    const { queue, finishUs, firstDeadlineUs } = batch;
-    const spare = firstDeadlineUs - finishUs - this.marginUs(queue, finishUs, queue.spec.curve.at(batch.rows), nowUs);
-    if (finishUs > firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
-    else batch.spareUs = Math.max(0, spare);
+    this.foresee(batch, batch.rows, nowUs);
+    if (batch.finishUs > batch.firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
+    else batch.spareUs = Math.max(0, batch.firstDeadlineUs - batch.foreseenUs);
   }
 
   /** Those before the batch must know what it can spare. */
