@@ -43,6 +43,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Who stood by and lost his place to somebody else, until the next batch is asked for: linked, first and last. */
   #displaced: T | null = null;
   #lastDisplaced: T | null = null;
+  /** Of who asks: his deadline, and when he would be finished on a free lane. Here, since a number that is handed on is made anew. */
+  #deadlineUs = 0;
+  #aloneUs = 0;
   /** Time that best effort is owed. */
   #owedUs = 0;
 
@@ -81,26 +84,28 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    this.#deadlineUs = deadlineUs;
+    const refusal = this.#bounded(queue, rows, bytes, nowUs);
     if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
       if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
       queue.offers(Math.max(1, rows), nowUs);
-      return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+      return this.#refuse(queue, 'busy', nowUs);
     }
     return refusal;
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
-    const { deadlineUs, bytes } = request;
+    const { deadlineUs } = request;
+    this.#deadlineUs = deadlineUs;
     const rows = Math.max(1, request.rows);
     const flow = queue.flows.of(request);
     request.flow = flow;
     queue.offers(rows, nowUs);
     queue.flows.offer(flow, rows, nowUs);
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
     if (queue.flows.crowds(flow, rows, queue.rows, queue.spec.queueRows)) {
-      return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
+      return this.#refuse(queue, 'queueRows', nowUs);
     }
     if (deadlineUs === Number.POSITIVE_INFINITY) {
       if (queue.flows.requests === 0) this.#plan.changed();
@@ -108,7 +113,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     } else {
       queue.learnCallers(request);
       if (!this.#seating.seat(queue, flow, request, nowUs)) {
-        return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+        return this.#refuse(queue, 'busy', nowUs);
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;
@@ -217,11 +222,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
-  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
     const kind = this.#bound(queue, rows, bytes);
-    if (kind !== null) return this.#refuse(queue, kind, Number.POSITIVE_INFINITY, deadlineUs, nowUs);
-    const aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
-    return aloneUs > deadlineUs ? this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs) : null;
+    if (kind !== null) return this.#refuse(queue, kind, nowUs);
+    this.#aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
+    return this.#aloneUs > this.#deadlineUs ? this.#refuse(queue, 'impossible', nowUs) : null;
   }
 
   /** Rows beyond what free instances take at once, and bytes. */
@@ -235,14 +240,18 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
-  #refuse(queue: PlanQueue<T>, kind: RefusalKind, finishUs: number, deadlineUs: number, nowUs: number): Refusal {
+  #refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number): Refusal {
     if (kind === 'impossible') queue.impossible++;
     else queue.refused++;
     const refusal = this.#refusal;
     refusal.kind = kind;
+    let finishUs = Number.POSITIVE_INFINITY;
+    if (kind === 'impossible') finishUs = this.#aloneUs;
+    else if (kind === 'busy') finishUs = this.#seating.predictedUs;
     refusal.predictedUs = finishUs - nowUs;
-    refusal.leftUs = deadlineUs - nowUs;
-    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : queue.drainUs;
+    refusal.leftUs = this.#deadlineUs - nowUs;
+    const lateUs = finishUs - this.#deadlineUs;
+    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, lateUs) : queue.drainUs;
     queue.journal.refused(nowUs, refusal);
     return refusal;
   }

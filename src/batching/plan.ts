@@ -249,12 +249,15 @@ export class Plan<T extends Traveller> {
   append(batch: PlannedBatch<T>): void {
     batch.index = this.batches.push(batch) - 1;
     this.#place(batch, this.#laidOutUs);
-    this.#protect(batch.spareUs, batch.index);
+    this.#protect(batch);
   }
 
   /** A new batch before the one at `index`. The layout is not true any more. */
   insert(batch: PlannedBatch<T>, index: number): void {
-    this.batches.splice(index, 0, batch);
+    const { batches } = this;
+    batches.push(batch);
+    for (let i = batches.length - 1; i > index; i--) batches[i] = batches[i - 1] as PlannedBatch<T>;
+    batches[index] = batch;
     this.#stale = true;
   }
 
@@ -290,7 +293,7 @@ export class Plan<T extends Traveller> {
       this.#free[batch.lane] = batch.finishUs;
     }
     this.#measure(batch, nowUs);
-    this.#protect(batch.spareUs, batch.index);
+    this.#protect(batch);
   }
 
   /** Where a batch stands that is to leave before all that may start later than it. */
@@ -299,6 +302,13 @@ export class Plan<T extends Traveller> {
     const { latestStartUs } = batch;
     let index = this.batches.length;
     while (index > 0 && (this.batches[index - 1] as PlannedBatch<T>).latestStartUs > latestStartUs) index--;
+    return index;
+  }
+
+  /** Where the first batch of the queue stands; the number of batches where it has none. */
+  firstOf(queue: PlanQueue<T>): number {
+    let index = 0;
+    while (index < this.batches.length && this.batches[index]?.queue !== queue) index++;
     return index;
   }
 
@@ -403,8 +413,8 @@ export class Plan<T extends Traveller> {
   }
 
   /** Those before the batch must know what it can spare. */
-  #protect(spareUs: number, before: number): void {
-    for (let i = before - 1; i >= 0; i--) {
+  #protect({ spareUs, index }: PlannedBatch<T>): void {
+    for (let i = index - 1; i >= 0; i--) {
       const batch = this.batches[i] as PlannedBatch<T>;
       if (batch.slackAfterUs <= spareUs) return;
       batch.slackAfterUs = spareUs;

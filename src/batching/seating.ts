@@ -191,8 +191,7 @@ export class Seating<T extends Traveller> {
   #ahead(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
     const plan = this.#plan;
     const urgent = plan.indexByUrgency(planned);
-    const first = flow.light ? plan.batches.findIndex(({ queue }) => queue === planned.queue) : -1;
-    const index = first < 0 ? urgent : Math.min(urgent, first);
+    const index = flow.light ? Math.min(urgent, plan.firstOf(planned.queue)) : urgent;
     if (index === plan.batches.length) return false;
     const before = plan.broken();
     plan.insert(planned, index);
