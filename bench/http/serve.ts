@@ -1,7 +1,8 @@
 /** What every server of the benches does: our gateway over a folder of models, its URL on standard output, its end on SIGTERM. */
 
 import { loadConfig } from '../../src/config/load.ts';
-import { Gateway, type GatewayOptions } from '../../src/gateway.ts';
+import type { GatewayOptions } from '../../src/gateway/options.ts';
+import { Gateway } from '../../src/gateway.ts';
 import { createLogger, type Logger } from '../../src/logging/logger.ts';
 
 /** Starts it on free ports, keeping nothing between starts. @param prepare given the log before anything is written to it */

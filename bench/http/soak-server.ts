@@ -4,31 +4,23 @@
  */
 
 import { readdirSync } from 'node:fs';
-import { loadConfig } from '../../src/config/load.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { createLogger } from '../../src/logging/logger.ts';
+import type { Logger } from '../../src/logging/logger.ts';
+import { serveModels } from './serve.ts';
 
 const LEAKED_BYTES = 100;
 
 const [models = '', leak = ''] = process.argv.slice(2);
-const args = [
-  '--models',
-  models,
-  '--state-dir',
-  '',
-  '--port',
-  '0',
-  '--admin-port',
-  '0',
-  '--workers',
-  '1',
-  '--log-level',
-  'error',
-];
-const config = loadConfig({ args, env: {} });
-const log = createLogger(config.log);
 
-if (leak === 'leak') {
+process.on('SIGUSR2', () => {
+  globalThis.gc?.();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  const files = readdirSync('/proc/self/fd').length;
+  process.stdout.write(`${JSON.stringify({ rss, used: heapUsed + external, files })}\n`);
+});
+
+await serveModels(models, '1', {}, leak === 'leak' ? plantLeak : undefined);
+
+function plantLeak(log: Logger): void {
   const kept: string[] = [];
   const scrap = Buffer.alloc(LEAKED_BYTES, 'x');
   const request = log.request.bind(log);
@@ -38,15 +30,3 @@ if (leak === 'leak') {
     request(...line);
   };
 }
-
-process.on('SIGUSR2', () => {
-  globalThis.gc?.();
-  const { rss, heapUsed, external } = process.memoryUsage();
-  const files = readdirSync('/proc/self/fd').length;
-  process.stdout.write(`${JSON.stringify({ rss, used: heapUsed + external, files })}\n`);
-});
-
-const gateway = new Gateway(config, log);
-process.on('SIGTERM', () => gateway.stop(5_000));
-const { inferenceUrl } = await gateway.start();
-process.stdout.write(`${inferenceUrl}\n`);

@@ -3,7 +3,7 @@
  * batch and with best effort, as far as nobody becomes late by it.
  */
 
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
 import { type Departure, joins, type Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Traveller } from './travel.ts';
@@ -46,8 +46,8 @@ export class Boarding<T extends Traveller> {
     }
     const flow = place as Flow<T>;
     flow.queue.count(request, -1);
-    flow.queue.flows.remove(flow, request);
-    if (flow.queue.flows.requests === 0) this.#plan.changed();
+    flow.queue.bestEffort.remove(flow, request);
+    if (flow.queue.bestEffort.requests === 0) this.#plan.changed();
   }
 
   /** A promised batch on a free lane, filled up to `limit` rows; a larger one is cut to it where that breaks no promise. */
@@ -66,7 +66,7 @@ export class Boarding<T extends Traveller> {
   /** Best effort alone, up to `room` rows (its first request always). */
   bestEffort(queue: PlanQueue<T>, room: number, nowUs: number): Boarded<T> {
     const boarded = this.#begin();
-    const first = queue.flows.first() as T;
+    const first = queue.bestEffort.first() as T;
     this.#boardFreely(queue, first, boarded, nowUs);
     if (queue.mostRows > 0) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
     return this.#end();
@@ -123,7 +123,7 @@ export class Boarding<T extends Traveller> {
 
   /** Rows that wait and could leave with the others. */
   #waiting({ queue, shapeKey }: Departure<T>, promised: boolean): number {
-    let { rows } = queue.flows;
+    let { rows } = queue.bestEffort;
     if (!promised) return rows;
     for (const planned of this.#plan.batches) {
       if (planned.queue === queue && planned.shapeKey === shapeKey && !planned.alone) rows += planned.rows;
@@ -156,10 +156,10 @@ export class Boarding<T extends Traveller> {
   }
 
   #fillFreely(queue: PlanQueue<T>, shapeKey: string, room: number, boarded: Boarded<T>, nowUs: number): void {
-    if (queue.flows.requests === 0) return;
-    queue.flows.rewind();
+    if (queue.bestEffort.requests === 0) return;
+    queue.bestEffort.rewind();
     while (boarded.rows < room) {
-      const request = queue.flows.companion(shapeKey, room - boarded.rows);
+      const request = queue.bestEffort.companion(shapeKey, room - boarded.rows);
       if (request === null) return;
       this.#boardFreely(queue, request, boarded, nowUs);
     }
@@ -167,9 +167,8 @@ export class Boarding<T extends Traveller> {
 
   #boardFreely(queue: PlanQueue<T>, request: T, boarded: Boarded<T>, nowUs: number): void {
     const rows = Math.max(1, request.rows);
-    const flow = request.place as Flow<T>;
+    queue.bestEffort.charge(request.place as Flow<T>, rows, nowUs);
     this.#board(request, boarded);
-    queue.flows.charge(flow, rows, nowUs);
     boarded.bestEffortRows += rows;
   }
 

@@ -7,7 +7,7 @@ import type { Refusal } from './travel.ts';
 const KEPT = 64;
 
 /** Why a batch was as large as it was. */
-export type BatchReason = 'all' | 'share' | 'full' | 'deadline' | 'alone';
+export type BatchReason = 'all' | 'share' | 'full' | 'deadline' | 'alone' | 'trial';
 
 type Entry =
   | { kind: 'batch'; atUs: number; rows: number; waitedUs: number; lane: number; left: number; reason: BatchReason }
@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<BatchReason, string>> = {
   full: 'as many as pays',
   deadline: 'as many as the deadlines allow',
   alone: 'runs alone',
+  trial: 'runs to learn how long it takes, which seemed too long',
 };
 
 /** A ring of decisions. */

@@ -1,6 +1,6 @@
 /** What becomes late although it was promised: ended before it is run in vain, counted, and learned from. */
 
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
 import type { Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Batch, Traveller } from './travel.ts';
@@ -39,11 +39,11 @@ export class Lateness<T extends Traveller> {
 
   /**
    * Before a promised batch starts: ends those in it who would be late, for certain or because the batch as a whole would be.
-   * Who is in a hurry goes first where that is in time for all. False where the batch is another one now: ask again.
+   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the batch is another one now: ask again.
    */
   drop(planned: PlannedBatch<T>, nowUs: number, expired: T[]): boolean {
     const { curve } = planned.queue.spec;
-    if (planned.firstDeadlineUs >= nowUs + curve.at(planned.rows)) return true;
+    if (planned.firstDeadlineUs >= nowUs + (planned.trial ? 0 : curve.at(planned.rows))) return true;
     const before = expired.length;
     this.#dropBefore(planned, nowUs + curve.at(1), expired);
     if (planned.requests > 0 && planned.firstDeadlineUs < nowUs + curve.at(planned.rows)) {

@@ -1,8 +1,10 @@
 /** The requests of one model version that wait, and everything that the scheduler knows of that version. */
 
 import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
+import { BestEffort } from './best-effort.ts';
 import { kneeOf } from './curve.ts';
-import { type Flow, Flows, LEAST_SHARED_ROWS } from './flows.ts';
+import type { Flow } from './flow.ts';
+import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import type { PlannedBatch } from './plan.ts';
@@ -35,6 +37,12 @@ const SERVED_MEMORY_US = 250_000;
 /** A target where nobody states one: so many times a row alone, and at least this. */
 const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
 
+/**
+ * A size that the curve calls too slow for whoever comes is tried so often, on a lane that is free: at most a fiftieth of its
+ * time. Else a curve that is wrong would turn everybody away, and nothing would ever run to put it right.
+ */
+const TRIAL = { times: 50, leastUs: 1_000_000 };
+
 /** How fast the typical time of callers is followed, and the part of them that has less; the factors of a step down and up. */
 const CALLERS = { gain: 0.05, quantile: 0.1 };
 const SHORTER = 1 - CALLERS.gain * (1 - CALLERS.quantile);
@@ -54,6 +62,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   readonly flows: Flows<T> = new Flows<T>(this);
   /** A batch that has left and can be planned again, and by its link the others: so that an arrival makes none. The plan's. */
   vacant: PlannedBatch<T> | null = null;
+  readonly bestEffort = new BestEffort<T>();
   readonly guard = new Guard();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
@@ -85,6 +94,9 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #sizedRevision = -1;
   #sizedOffered = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
+  /** Rows of the last request that seemed impossible, and since when nothing as large has run; Infinity before the first. */
+  #doubtedRows = 0;
+  #doubtedUs = Number.POSITIVE_INFINITY;
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
   #exploring = 0;
@@ -105,14 +117,31 @@ export class PlanQueue<T extends Traveller> implements Queue {
     return this.batchRows >= LEAST_SHARED_ROWS;
   }
 
+  /** Part of the time that is best effort's while some waits. */
+  get bestEffortShare(): number {
+    return Math.max(BEST_EFFORT_SHARE, this.flows.freeShare);
+  }
+
   /** Rows of a batch that are best effort's while some waits. */
   get bestEffortSeats(): number {
-    return this.seated ? Math.ceil(this.batchRows * BEST_EFFORT_SHARE) : 0;
+    return this.seated ? Math.ceil(this.batchRows * this.bestEffortShare) : 0;
   }
 
   /** Rows of a batch that may be promised. */
   get promisedSeats(): number {
-    return this.flows.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+    return this.bestEffort.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+  }
+
+  /** Rows that wait and do not give way to what is promised: best effort keeps its share of the queue. */
+  get keptRows(): number {
+    const { rows } = this.bestEffort;
+    return this.rows - Math.max(0, rows - BEST_EFFORT_SHARE * this.spec.queueRows);
+  }
+
+  /** The same in bytes. */
+  get keptBytes(): number {
+    const { bytes } = this.bestEffort;
+    return this.bytes - Math.max(0, bytes - BEST_EFFORT_SHARE * this.spec.queueBytes);
   }
 
   /** A request waits here (1), or no longer (-1). */
@@ -135,6 +164,14 @@ export class PlanQueue<T extends Traveller> implements Queue {
   offers(rows: number, nowUs: number): void {
     this.offered.add(rows, nowUs);
     this.#busyRows += rows;
+  }
+
+  /** Whether a request that seems impossible is to run all the same, so that what is known of its size is put to the test. */
+  tries(rows: number, nowUs: number): boolean {
+    const everyUs = Math.max(TRIAL.leastUs, TRIAL.times * this.spec.curve.at(rows));
+    if (this.#doubtedUs === Number.POSITIVE_INFINITY) this.#doubtedUs = nowUs;
+    this.#doubtedRows = rows;
+    return nowUs - this.#doubtedUs >= everyUs;
   }
 
   /** One of its batches starts. */
@@ -167,6 +204,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   /** A batch of `rows` ran: what was derived from the curve is derived anew where it is time to. */
   ran(rows: number, nowUs: number): void {
     this.batches++;
+    if (rows >= this.#doubtedRows) this.#doubtedUs = Number.POSITIVE_INFINITY;
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;

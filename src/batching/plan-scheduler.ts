@@ -10,7 +10,7 @@
 
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
 import type { BatchReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { Plan, type PlannedBatch } from './plan.ts';
@@ -98,21 +98,23 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const { deadlineUs } = request;
     this.#deadlineUs = deadlineUs;
     const rows = Math.max(1, request.rows);
+    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
     request.flow = flow;
     queue.offers(rows, nowUs);
-    queue.flows.offer(flow, rows, nowUs);
+    queue.flows.offer(flow, rows, promised, nowUs);
     const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
-    if (queue.flows.crowds(flow, rows, queue.rows, queue.spec.queueRows)) {
+    if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
       return this.#refuse(queue, 'queueRows', nowUs);
     }
-    if (deadlineUs === Number.POSITIVE_INFINITY) {
-      if (queue.flows.requests === 0) this.#plan.changed();
-      queue.flows.push(flow, request);
+    if (!promised) {
+      if (queue.bestEffort.requests === 0) this.#plan.changed();
+      queue.bestEffort.push(flow, request);
     } else {
       queue.learnCallers(request);
-      if (!this.#seating.seat(queue, flow, request, nowUs)) {
+      if (this.#aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
+      else if (!this.#seating.seat(queue, flow, request, nowUs)) {
         return this.#refuse(queue, 'busy', nowUs);
       }
       flow.promisedRequests++;
@@ -121,6 +123,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     request.state = 'WAITING';
     queue.count(request, 1);
     queue.admitted++;
+    if (promised) this.#giveWay(queue, flow);
     return null;
   }
 
@@ -131,10 +134,16 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const flow = request.flow as Flow<T>;
     flow.promisedRequests++;
     flow.promisedRows += Math.max(1, request.rows);
+    this.#seatAlone(queue, flow, request);
+    queue.count(request, 1);
+  }
+
+  /** Before all others, in a batch of its own. */
+  #seatAlone(queue: PlanQueue<T>, flow: Flow<T>, request: T): PlannedBatch<T> {
     const planned = this.#plan.vacant(queue, request.shapeKey, true);
     planned.add(request, flow);
     this.#plan.insert(planned, 0);
-    queue.count(request, 1);
+    return planned;
   }
 
   cancel(request: T): void {
@@ -200,8 +209,17 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
   }
 
+  /** Best effort that waits gives way to somebody who was promised a place, the newest first. */
+  #giveWay(queue: PlanQueue<T>, flow: Flow<T>): void {
+    const { spec, bestEffort } = queue;
+    while (bestEffort.requests > 0 && (queue.rows > this.#mostRows(queue) || queue.bytes > spec.queueBytes)) {
+      this.#dismiss(flow.tail ?? (bestEffort.last() as T));
+    }
+  }
+
+  /** Who has waited for a place that somebody else has now is refused. */
   #dismiss(request: T): void {
-    const { queue } = request.place as PlannedBatch<T>;
+    const { queue } = request.place as PlannedBatch<T> | Flow<T>;
     this.cancel(request);
     queue.admitted--;
     queue.refused++;
@@ -223,20 +241,31 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
   #bounded(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
-    const kind = this.#bound(queue, rows, bytes);
+    const kind = this.#bound(queue, rows, bytes, this.#deadlineUs !== Number.POSITIVE_INFINITY);
     if (kind !== null) return this.#refuse(queue, kind, nowUs);
     this.#aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
-    return this.#aloneUs > this.#deadlineUs ? this.#refuse(queue, 'impossible', nowUs) : null;
+    if (this.#aloneUs <= this.#deadlineUs || this.#tries(queue, rows, nowUs)) return null;
+    return this.#refuse(queue, 'impossible', nowUs);
   }
 
-  /** Rows beyond what free instances take at once, and bytes. */
-  #bound(queue: PlanQueue<T>, rows: number, bytes: number): RefusalKind | null {
+  /** Whether nobody loses by running what seems impossible. */
+  #tries(queue: PlanQueue<T>, rows: number, nowUs: number): boolean {
+    if (!queue.tries(Math.max(1, rows), nowUs)) return false;
+    return this.#deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
+  }
+
+  /** Rows and bytes beyond what may wait. */
+  #bound(queue: PlanQueue<T>, rows: number, bytes: number, promised: boolean): RefusalKind | null {
     if (queue.lost) return 'lost';
-    const free = this.#freeLanes(queue);
-    if (free > 0 && queue.length === 0) return null;
-    const { queueRows, queueBytes } = queue.spec;
-    if (queue.bytes + bytes > queueBytes) return 'queueBytes';
-    return queue.rows + Math.max(1, rows) > queueRows + free * Math.max(1, queue.mostRows) ? 'queueRows' : null;
+    if (queue.length === 0 && this.#freeLanes(queue) > 0) return null;
+    if ((promised ? queue.keptBytes : queue.bytes) + bytes > queue.spec.queueBytes) return 'queueBytes';
+    const waiting = promised ? queue.keptRows : queue.rows;
+    return waiting + Math.max(1, rows) > this.#mostRows(queue) ? 'queueRows' : null;
+  }
+
+  /** Most rows that may wait: those of the bound beyond what free instances take at once. */
+  #mostRows(queue: PlanQueue<T>): number {
+    return queue.spec.queueRows + this.#freeLanes(queue) * Math.max(1, queue.mostRows);
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
@@ -273,7 +302,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       if (!this.#lateness.drop(planned, nowUs, expired)) continue;
       const limit = planned.alone ? planned.rows : this.#limit(planned.queue);
       const boarded = this.#boarding.promised(planned, lane, limit, nowUs);
-      return this.#start(planned.queue, lane, boarded, nowUs, planned.alone ? 'alone' : null);
+      const why = planned.trial ? 'trial' : planned.alone ? 'alone' : null;
+      return this.#start(planned.queue, lane, boarded, nowUs, why);
     }
   }
 
@@ -281,7 +311,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #bestEffortFor(lane: number): PlanQueue<T> | null {
     let best: PlanQueue<T> | null = null;
     for (const queue of this.#plan.queues) {
-      if (queue.flows.requests === 0 || !queue.lanes.includes(lane)) continue;
+      if (queue.bestEffort.requests === 0 || !queue.lanes.includes(lane)) continue;
       if (best === null || queue.virtualUs < best.virtualUs) best = queue;
     }
     return best;
@@ -290,11 +320,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Rows of best effort that have the lane although promises wait: their time is owed, and no promise is broken by it. */
   #owedRows(queue: PlanQueue<T>, lane: number, nowUs: number): number {
     const { curve } = queue.spec;
-    const first = Math.max(1, (queue.flows.first() as T).rows);
+    const first = Math.max(1, (queue.bestEffort.first() as T).rows);
     if (this.#owedUs < curve.at(first)) return 0;
     const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0, from: null };
     const broken = this.#plan.brokenAfter(departure, nowUs);
-    const limit = Math.max(first, Math.min(this.#limit(queue), queue.flows.rows));
+    const limit = Math.max(first, Math.min(this.#limit(queue), queue.bestEffort.rows));
     for (let rows = limit; rows >= first; rows = rows > first ? Math.max(first, rows >> 1) : 0) {
       departure.untilUs = nowUs + curve.at(rows);
       if (curve.at(rows) <= this.#owedUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return rows;
@@ -344,7 +374,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     // Who has waited for nothing is not to make up for the time before.
     waiting.virtualUs = Math.max(waiting.virtualUs, queue.virtualUs - tookUs);
     const most = MOST_OWED_BATCHES * waiting.spec.curve.at(waiting.batchRows);
-    this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * BEST_EFFORT_SHARE - freeUs));
+    // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
+    const share = waiting.seated ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
+    this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * share - freeUs));
   }
 
   #oldestPromised(queue: PlanQueue<T>, flow: Flow<T>): number {

@@ -11,26 +11,25 @@
  * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
  */
 
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
+import { Line } from './line.ts';
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
-/** Flows that a batch remembers the rows of, at least, when it is used again: most who send come again. */
+/** Flows whose rows a batch that is used again goes on remembering, at most: most who send come again. */
 const REMEMBERED_FLOWS = 64;
 
 /** A batch that is promised: who is in it leaves with it or earlier. Its queue uses it again when it has left. */
-export class PlannedBatch<T extends Traveller> {
+export class PlannedBatch<T extends Traveller> extends Line<T> {
   readonly queue: PlanQueue<T>;
   shapeKey = '';
   /** A batch of one, which nobody joins. */
   alone = false;
-  head: T | null = null;
-  tail: T | null = null;
+  /** Whether it runs to learn how long it takes: what is known says that it will be late. */
+  trial = false;
   /** The first who was promised his place; those before it only stand by. */
   firm: T | null = null;
-  requests = 0;
-  rows = 0;
   firstDeadlineUs = Number.POSITIVE_INFINITY;
   /** Place in the plan; -1 when it has left. */
   index = -1;
@@ -50,6 +49,7 @@ export class PlannedBatch<T extends Traveller> {
   readonly #rowsOf = new Map<Flow<T>, number>();
 
   constructor(queue: PlanQueue<T>) {
+    super();
     this.queue = queue;
   }
 
@@ -57,6 +57,7 @@ export class PlannedBatch<T extends Traveller> {
   begin(shapeKey: string, alone: boolean): void {
     this.shapeKey = shapeKey;
     this.alone = alone;
+    this.trial = false;
     this.nextVacant = null;
     this.firm = null;
     this.firstDeadlineUs = Number.POSITIVE_INFINITY;
@@ -75,12 +76,7 @@ export class PlannedBatch<T extends Traveller> {
   /** A request takes its place. @param firm whether it keeps it, whoever comes */
   add(request: T, flow: Flow<T>, firm = true): void {
     if (firm && this.firm === null) this.firm = request;
-    request.place = this;
-    request.previous = this.tail;
-    request.next = null;
-    if (this.tail === null) this.head = request;
-    else this.tail.next = request;
-    this.tail = request;
+    this.push(request);
     this.#count(request, flow, 1);
     if (request.deadlineUs < this.firstDeadlineUs) this.firstDeadlineUs = request.deadlineUs;
   }
@@ -88,21 +84,12 @@ export class PlannedBatch<T extends Traveller> {
   /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
   remove(request: T, flow: Flow<T>): void {
     if (this.firm === request) this.firm = request.next;
-    if (request.previous === null) this.head = request.next;
-    else request.previous.next = request.next;
-    if (request.next === null) this.tail = request.previous;
-    else request.next.previous = request.previous;
-    request.place = null;
-    request.previous = null;
-    request.next = null;
+    this.drop(request);
     this.#count(request, flow, -1);
   }
 
   #count(request: T, flow: Flow<T>, sign: 1 | -1): void {
-    const rows = sign * Math.max(1, request.rows);
-    this.requests += sign;
-    this.rows += rows;
-    this.#rowsOf.set(flow, this.rowsOf(flow) + rows);
+    this.#rowsOf.set(flow, this.rowsOf(flow) + sign * Math.max(1, request.rows));
   }
 
   /** Finds the first deadline among those who are left. */
@@ -347,9 +334,9 @@ export class Plan<T extends Traveller> {
   /** How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
   #stretch(): void {
     let waiting = 0;
-    for (const { flows } of this.queues) if (flows.requests > 0) waiting++;
+    for (const { bestEffort } of this.queues) if (bestEffort.requests > 0) waiting++;
     for (const queue of this.queues) {
-      const seated = queue.flows.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
+      const seated = queue.bestEffort.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
       queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
       queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
     }

@@ -6,7 +6,7 @@
  * time only if nobody else comes stands by, and is no promise: he gives way to who comes.
  */
 
-import type { Flow } from './flows.ts';
+import type { Flow } from './flow.ts';
 import type { Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Traveller } from './travel.ts';

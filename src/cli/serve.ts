@@ -7,7 +7,9 @@ import type { Config } from '../config/schema.ts';
 import { readSupervision, type Supervision } from '../config/supervision.ts';
 import { systemClock } from '../core/clock.ts';
 import { Timeline } from '../core/timeline.ts';
-import type { Gateway, GatewayOptions, Listening } from '../gateway.ts';
+import type { GatewayOptions } from '../gateway/options.ts';
+import type { Gateway } from '../gateway.ts';
+import type { Listening } from '../http/listeners.ts';
 import { createLogger, type Logger } from '../logging/logger.ts';
 import { NativeAddonError } from '../native/load.ts';
 import { reportMistakes } from './check.ts';
@@ -37,7 +39,8 @@ export async function serve(args: readonly string[], options: GatewayOptions = {
   timeline.mark('config');
   // uWebSockets.js reads it when it is loaded, which is why the gateway is imported only now.
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(config.limits.headerBytes);
-  const { Gateway: Server, PortTakenError } = await import('../gateway.ts');
+  const { Gateway: Server } = await import('../gateway.ts');
+  const { PortTakenError } = await import('../http/listeners.ts');
   timeline.mark('modules');
   const log = createLogger(config.log);
   try {

@@ -33,3 +33,15 @@ export function connectionBounds(limit: number, files: number, workers: number):
   const bound = (share: number) => Math.max(1, Math.min(limit, Math.floor(left * share)));
   return { inference: bound(INFERENCE_SHARE), admin: bound(1 - INFERENCE_SHARE) };
 }
+
+/** The bounds of this process. @param onFewer told where they are below `limit`: how many, and the files that it may open */
+export function ownConnectionBounds(
+  limit: number,
+  workers: number,
+  onFewer: (taken: number, files: number) => void,
+): ConnectionBounds {
+  const files = openFileLimit();
+  const bounds = connectionBounds(limit, files, workers);
+  if (bounds.inference < limit) onFewer(bounds.inference, files);
+  return bounds;
+}

@@ -29,6 +29,7 @@ import { answerCoding, requestCoding } from './coding.ts';
 import { Control } from './control.ts';
 import { headerTimeoutUs } from './deadline.ts';
 import { Exchange, type OnAnswer, Wire } from './exchange.ts';
+import { checkFraming, headLength, refuseRepeated } from './framing.ts';
 import { onFreePort } from './free-port.ts';
 import type { HostGuard } from './guard.ts';
 import { RequestHeaders } from './headers.ts';
@@ -41,9 +42,6 @@ import { type UploadLimits, UploadWatch } from './uploads.ts';
 
 /** Paths remembered with their target: the registry's, as they are spelt plainly, so clients cannot grow it. */
 const MOST_HOT_PATHS = 4096;
-
-/** Largest `Inference-Header-Content-Length`. */
-const MOST_HEAD_BYTES = 2 ** 31 - 1;
 
 /** What the listeners serve. */
 export interface ServerParts extends UploadLimits {
@@ -275,45 +273,4 @@ function identified(identify: Identify, req: HttpRequest): Principal {
   const principal = identify((name) => req.getHeader(name));
   if (principal.tenant.length <= MOST_TENANT_CHARACTERS) return principal;
   throw invalid(`the name of the tenant is longer than ${MOST_TENANT_CHARACTERS} characters`);
-}
-
-/**
- * How a chunked body was framed is not believed: nothing behind it on this connection is read. uWebSockets.js takes any
- * transfer coding for `chunked`, where another server in front of us may not: only that one is taken.
- * @throws {GatewayError} INVALID_ARGUMENT
- */
-function checkFraming(exchange: Exchange, transferEncoding: string): void {
-  if (transferEncoding === '') return;
-  exchange.close = true;
-  if (transferEncoding !== 'chunked') throw invalid("the only 'Transfer-Encoding' taken is 'chunked'");
-}
-
-function headLength(text: string, totalBytes: number): number {
-  if (text === '') return -1;
-  const value = wholeNumber(text);
-  if (value < 0 || value > MOST_HEAD_BYTES) {
-    throw invalid('Inference-Header-Content-Length must be a whole number of bytes');
-  }
-  if (totalBytes >= 0 && value > totalBytes) {
-    throw invalid(`Inference-Header-Content-Length is ${value}, the body has only ${totalBytes} bytes`);
-  }
-  return value;
-}
-
-/** The number that up to ten decimal digits spell, or -1. */
-function wholeNumber(text: string): number {
-  if (text.length > 10) return -1;
-  let value = 0;
-  for (let i = 0; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 48;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
-}
-
-/** What stands in front of us may have believed the other one: nothing more is read of this connection. */
-function refuseRepeated(exchange: Exchange, name: string): never {
-  exchange.close = true;
-  throw invalid(`the header '${name}' came more than once`);
 }

@@ -32,9 +32,9 @@ function inWords(target: Target, refusal: Refusal): GatewayError {
   return new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, { retryAfterMs, limit: kind });
 }
 
-/** The refusal of who stood by, in case nobody came for whose batch there would be no time with him in it. */
+/** The refusal of who waited only as long as nobody came who needs his place: in a batch, or in the queue. */
 export function displacedError({ model, queue }: Target): GatewayError {
-  const sentence = `model '${model}' is busy: there was time for this request only if nobody else came`;
+  const sentence = `model '${model}' is busy: there was room for this request only if nobody else came`;
   return new GatewayError('OVERLOADED', sentence, { retryAfterMs: queue.drainUs / 1000 });
 }
 

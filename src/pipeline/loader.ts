@@ -1,6 +1,6 @@
 /**
- * Brings a model version into service: loads its sessions, learns its interface, measures it, decides where it runs at
- * first, and makes its target. Where it runs later is for the places to say.
+ * Brings a model version into service: loads its sessions, has it appraised, and makes its target. Where it runs later is
+ * for the places to say.
  */
 
 import { LatencyCurve } from '../batching/curve.ts';
@@ -8,9 +8,8 @@ import type { Driver } from '../batching/driver.ts';
 import type { RefusedVersion } from '../config/supervision.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Lane, SessionInfo, SessionSpec } from '../core/instance.ts';
-import type { ModelPolicy, Placement, ServedFacts } from '../core/model.ts';
-import type { Curve, CurvePoint } from '../core/scheduling.ts';
-import type { Signature } from '../core/tensor.ts';
+import type { ModelPolicy, ServedFacts } from '../core/model.ts';
+import type { Curve } from '../core/scheduling.ts';
 import type { Timeline } from '../core/timeline.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { TargetMetrics } from '../metrics/target.ts';
@@ -19,46 +18,29 @@ import type { Binding } from '../native/binding.ts';
 import type { CrashMarks } from '../native/crash-marks.ts';
 import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
-import { MOST_MODEL_INPUTS } from './intake.ts';
+import { type Appraisal, type AppraisalParts, appraise, checkTarget, type Profiled, rowUs } from './appraisal.ts';
 import type { Loadable } from './lane-sessions.ts';
-import { firstPlacement, inlineRows } from './placement.ts';
+import { inlineRows } from './placement.ts';
 import type { Places } from './places.ts';
-import { curveOf, type ProfilePoint, profile } from './profile.ts';
-import type { ProfileStore } from './profile-store.ts';
 import type { InferRequest } from './request.ts';
 import { Target } from './target.ts';
-import { INLINE_RANGE, type InstanceBounds, instanceBounds, settleThreads } from './threads.ts';
+import { INLINE_RANGE, type InstanceBounds, instanceBounds } from './threads.ts';
 import { Trial } from './trial.ts';
 
-/** Batch cap of a model that states none, rows (Triton clients see it as `max_batch_size`). */
-const DEFAULT_BATCH_ROWS = 1024;
-
-/** Rows of the batch that decides where a model runs, where the cap allows. */
-const MEASURED_ROWS = 32;
-
-/** Runs of one row that tell whether more threads are needed, and time after which no other is begun, microseconds. */
-const ROW_RUNS = 4;
-const ROW_BUDGET_US = 60_000;
-
 /** What the loader works with. */
-export interface LoaderParts {
+export interface LoaderParts extends AppraisalParts {
   readonly binding: Binding;
   readonly arena: Arena;
   readonly driver: Driver<InferRequest>;
   readonly places: Places;
-  /** Cores for threads of ONNX Runtime. */
-  readonly cores: number;
   /** Worker lanes first, the inline lane last: positions are the driver's lane numbers. */
   readonly lanes: readonly Lane[];
   readonly metrics: Metrics;
   readonly timeline: Timeline;
   readonly clock: Clock;
-  readonly profiles: ProfileStore;
   readonly jsonDepth: number;
   readonly queueRows: number;
   readonly queueBytes: number;
-  /** Tests and benches force a placement by this seam; null = decide by measurement. */
-  readonly placement: Placement | null;
   /** What is known of a model's batches, where tests know better than what was measured. */
   readonly curve: ((model: string) => Curve) | null;
   readonly marks: CrashMarks;
@@ -68,15 +50,14 @@ export interface LoaderParts {
   readonly refused: readonly RefusedVersion[];
 }
 
-/** What was found out about the time of a version's batches. */
-interface Profiled {
-  /** Where it is kept. */
-  readonly key: string;
-  /** Rows ascending; empty where the model does not run on zeros. */
-  readonly points: readonly ProfilePoint[];
-  readonly placement: Placement;
-  /** What is known before the first batch, where it runs. */
-  readonly prior: readonly CurvePoint[];
+/** A version whose session is on the first of `lanes`. */
+interface Loaded {
+  readonly model: string;
+  readonly version: string;
+  readonly found: FoundVersion;
+  readonly spec: SessionSpec;
+  readonly lanes: readonly number[];
+  readonly info: SessionInfo;
 }
 
 /** Loads versions onto lanes. */
@@ -124,7 +105,7 @@ export class ModelLoader implements Loader {
     const info = await explained(() => this.#parts.places.load(lanes[0] as number, spec));
     this.#parts.timeline.markModel(model, version, 'loaded');
     try {
-      return await this.#serve(model, version, found, spec, lanes, info);
+      return await this.#serve({ model, version, found, spec, lanes, info });
     } catch (error) {
       for (const lane of lanes) await this.#lane(lane).unload(spec.session);
       throw error;
@@ -147,80 +128,48 @@ export class ModelLoader implements Loader {
     throw new UnloadableError(`instances is at least ${instances.min}, but workers is ${workers}`);
   }
 
-  async #serve(
-    model: string,
-    version: string,
-    found: FoundVersion,
-    loaded: SessionSpec,
-    lanes: readonly number[],
-    info: SessionInfo,
-  ): Promise<{ target: number; facts: ServedFacts }> {
-    const { binding, arena, driver, metrics, jsonDepth, queueRows, queueBytes, clock } = this.#parts;
-    checkSignature(info.signature, found);
-    const { session } = loaded;
-    const trialOn = (lane: number) => {
-      return new Trial({ arena, clock, lane: this.#lane(lane), signature: info.signature, session });
-    };
-    const trial = trialOn(lanes[0] as number);
-    const { maxBatchSize, spentUs } = await triedBatches(trial, info.signature, found.policy);
-    const timed = async (on: Trial) => (await on.run(1, maxBatchSize > 0))?.runUs ?? Number.POSITIVE_INFINITY;
-    const spec = await this.#settleThreads(found.policy, loaded, lanes[0], () => timed(trial));
-    const profiled = await this.#profile(trial, found, spec, maxBatchSize, spentUs);
-    this.#parts.timeline.markModel(model, version, 'measured');
-    checkTarget(found.policy, profiled, maxBatchSize);
-    const { placement, prior, points } = profiled;
-    const { rows, runUs } = measured(points, maxBatchSize);
-    const homes = placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
-    const warm = (lane: number) => timed(trialOn(lane));
-    await this.#settle({ spec, warm }, lanes, homes);
-    const batchRows = placement === 'inline' ? inlineRows(maxBatchSize, rows, runUs) : maxBatchSize;
-    const bounds = this.#bounds(found.policy, spec);
-    const facts: ServedFacts = {
-      signature: info.signature,
-      maxBatchSize,
-      placement,
-      batchRows,
-      measuredRows: rows,
-      measuredUs: Math.round(runUs),
-      profile: prior,
-      instances: homes.length,
-      instanceRange: placement === 'inline' ? INLINE_RANGE : bounds,
-      intraOpThreads: spec.options.intraOpThreads,
-      provider: info.provider,
-      passedOver: info.passedOver,
-      labels: info.signature.outputs.map((output) => found.labels.get(output.name) ?? null),
-    };
-    const room = {
-      queueRows: found.policy.queueRows ?? queueRows,
-      queueBytes: found.policy.queueBytes ?? queueBytes,
-    };
-    const onLost = (lost: boolean) => this.#parts.onLost(session, lost);
-    const curve = this.#parts.curve?.(model) ?? new LatencyCurve(Math.max(1, maxBatchSize), prior);
-    const sloUs = (found.policy.slo?.p99Ms ?? 0) * 1000;
-    const queue = driver.open({ maxBatchRows: batchRows, lanes: homes, ...room, sloUs, curve }, onLost);
-    const figures = new TargetMetrics();
-    const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth };
-    const target = new Target(parts);
-    const movable = this.#parts.placement === null ? curve : null;
-    this.#parts.places.add({ target, spec, homes, range: bounds, hopUs: hopUs(points), curve: movable, warm });
-    metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
-    this.#targets.set(session, target);
-    this.#learning.set(session, { profiled, curve });
-    this.#parts.timeline.markModel(model, version, 'placed');
+  async #serve(loaded: Loaded): Promise<{ target: number; facts: ServedFacts }> {
+    const { arena, clock, timeline } = this.#parts;
+    const { model, version, found, lanes } = loaded;
+    const { signature } = loaded.info;
+    const { session } = loaded.spec;
+    const trialOn = (lane: number) => new Trial({ arena, clock, lane: this.#lane(lane), signature, session });
+    const first = lanes[0] as number;
+    const candidate = { found, signature, loaded: loaded.spec, lane: this.#lane(first), trial: trialOn(first) };
+    const appraisal = await appraise(this.#parts, candidate);
+    timeline.markModel(model, version, 'measured');
+    checkTarget(found.policy, appraisal);
+    const { spec, maxBatchSize, profiled } = appraisal;
+    const homes = profiled.placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
+    const settled = { spec, warm: (lane: number) => rowUs(trialOn(lane), maxBatchSize) };
+    await this.#settle(settled, lanes, homes);
+    const facts = this.#open(loaded, appraisal, settled, homes);
+    timeline.markModel(model, version, 'placed');
     return { target: session, facts };
   }
 
-  /** More threads than one only where the target asks for them and model.yaml does not say. */
-  async #settleThreads(
-    policy: ModelPolicy,
-    loaded: SessionSpec,
-    lane: number | undefined,
-    run: () => Promise<number>,
-  ): Promise<SessionSpec> {
-    if (policy.session.intraOpThreads !== null || policy.slo === null) return loaded;
-    const measure = () => least(run);
-    const need = { rowUs: await measure(), sloUs: policy.slo.p99Ms * 1000, cores: this.#parts.cores };
-    return settleThreads(this.#lane(lane), loaded, need, measure);
+  /** A version whose session is warm on `homes` serves from now on. */
+  #open(loaded: Loaded, appraisal: Appraisal, settled: Loadable, homes: readonly number[]): ServedFacts {
+    const { model, version, found, info } = loaded;
+    const { binding, arena, driver, places, metrics, jsonDepth, queueRows, queueBytes, onLost } = this.#parts;
+    const { policy } = found;
+    const { session } = settled.spec;
+    const { profiled, maxBatchSize, hopUs } = appraisal;
+    const range = this.#bounds(policy, settled.spec);
+    const facts = factsOf(found, info, appraisal, homes.length, range);
+    const curve = this.#parts.curve?.(model) ?? new LatencyCurve(Math.max(1, maxBatchSize), profiled.prior);
+    const room = { queueRows: policy.queueRows ?? queueRows, queueBytes: policy.queueBytes ?? queueBytes };
+    const sloUs = (policy.slo?.p99Ms ?? 0) * 1000;
+    const wanted = { maxBatchRows: facts.batchRows, lanes: homes, ...room, sloUs, curve };
+    const queue = driver.open(wanted, (lost) => onLost(session, lost));
+    const figures = new TargetMetrics();
+    const target = new Target({ binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth });
+    const movable = this.#parts.placement === null ? curve : null;
+    places.add({ target, ...settled, homes, range, hopUs, curve: movable });
+    metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });
+    this.#targets.set(session, target);
+    this.#learning.set(session, { profiled, curve });
+    return facts;
   }
 
   /** Fewest and most instances of it on workers. */
@@ -247,109 +196,33 @@ export class ModelLoader implements Loader {
     for (const home of homes) if (home !== measuredOn[0]) await explained(() => places.prepare(home, session));
     if (!homes.includes(measuredOn[0] as number)) await this.#lane(measuredOn[0]).unload(session.spec.session);
   }
-
-  /** What was kept of an earlier start, else a short profile. */
-  async #profile(
-    trial: Trial,
-    found: FoundVersion,
-    spec: SessionSpec,
-    maxBatchSize: number,
-    spentUs: number,
-  ): Promise<Profiled> {
-    const { profiles } = this.#parts;
-    const most = Math.max(1, maxBatchSize);
-    const key = await profiles.key(found.path, spec.options, most);
-    const kept = await profiles.read(key);
-    const points = kept?.points ?? (await profile((rows) => trial.run(rows, maxBatchSize > 0), most, spentUs));
-    if (kept === null && points.length > 0) await profiles.write(key, { points, learned: null });
-    // The first run of a session is slow: nobody's request should be it.
-    if (kept !== null && spentUs === 0) await trial.run(1, maxBatchSize > 0);
-    const placement = this.#parts.placement ?? firstPlacement(inlineUs(points, maxBatchSize));
-    const learned = kept?.learned?.placement === placement ? kept.learned.points : null;
-    return { key, points, placement, prior: learned ?? curveOf(points, placement === 'inline') };
-  }
 }
 
-/** `max_batch_size`, and the time of the run that showed it, microseconds (0 = none was needed). */
-async function triedBatches(
-  trial: Trial,
-  signature: Signature,
-  policy: ModelPolicy,
-): Promise<{ maxBatchSize: number; spentUs: number }> {
-  if (policy.maxBatchRows === 0) return { maxBatchSize: 0, spentUs: 0 };
-  const tensors = [...signature.inputs, ...signature.outputs];
-  const free = signature.inputs.length > 0 && tensors.every((spec) => spec.shape.length > 0 && spec.shape[0] === -1);
-  // A free first dimension is the batch only if two rows in give two rows out, everywhere.
-  const two = free ? await trial.run(2, true) : null;
-  const spentUs = two?.us ?? 0;
-  if (two?.outputs.every((output) => output?.dims[0] === 2)) {
-    return { maxBatchSize: policy.maxBatchRows ?? DEFAULT_BATCH_ROWS, spentUs };
-  }
-  if (policy.maxBatchRows === null) return { maxBatchSize: 0, spentUs };
-  throw new UnloadableError('maxBatchRows is set, but the model has no batch dimension; set it to 0');
-}
-
-/** The batch whose time decides: the largest one profiled of up to 32 rows. */
-function measured(points: readonly ProfilePoint[], maxBatchSize: number): { rows: number; runUs: number } {
-  const rows = Math.min(MEASURED_ROWS, Math.max(1, maxBatchSize));
-  return points.findLast((point) => point.rows <= rows) ?? { rows, runUs: Number.POSITIVE_INFINITY };
-}
-
-/** What decides of the front thread. A profile that ends before 32 rows does so because they take long. */
-function inlineUs(points: readonly ProfilePoint[], maxBatchSize: number): number {
-  const { rows, runUs } = measured(points, maxBatchSize);
-  return (runUs * Math.min(MEASURED_ROWS, Math.max(1, maxBatchSize))) / rows;
-}
-
-/** What the way to a worker and back adds at least. */
-function hopUs(points: readonly ProfilePoint[]): number {
-  return points.length === 0 ? 0 : Math.min(...points.map(({ us, runUs }) => Math.max(0, us - runUs)));
-}
-
-/** The least of a few runs, the first of which may be slow. */
-async function least(run: () => Promise<number>): Promise<number> {
-  let us = await run();
-  let spentUs = us;
-  for (let i = 1; i < ROW_RUNS && spentUs < ROW_BUDGET_US; i++) {
-    const again = await run();
-    us = Math.min(us, again);
-    spentUs += again;
-  }
-  return us;
-}
-
-/** @throws {UnloadableError} where not even one row alone can be answered in time */
-function checkTarget(policy: ModelPolicy, { points, placement }: Profiled, maxBatchSize: number): void {
-  const one = points[0];
-  if (policy.slo === null || one?.rows !== 1) return;
-  const takesMs = (placement === 'inline' ? one.runUs : one.us) / 1000;
-  if (takesMs <= policy.slo.p99Ms) return;
-  const what = maxBatchSize === 0 ? 'request' : 'row';
-  throw new UnloadableError(`slo.p99Ms is ${policy.slo.p99Ms} ms, but one ${what} takes ${inWords(takesMs)} ms`);
-}
-
-/** Rounded up, so that it never reads like a target that is met. */
-function inWords(ms: number): number {
-  const parts = ms < 10 ? 100 : ms < 100 ? 10 : 1;
-  return Math.ceil(ms * parts) / parts;
-}
-
-function checkSignature(signature: Signature, found: FoundVersion): void {
-  if (signature.inputs.length > MOST_MODEL_INPUTS) throw new UnloadableError('the model has too many inputs');
-  for (const name of found.labels.keys()) {
-    if (!signature.outputs.some((output) => output.name === name)) {
-      throw new UnloadableError(`model.yaml has labels for '${name}', which is no output`);
-    }
-  }
-  if (found.manifest === null) return;
-  if (describe(found.manifest.signature) !== describe(signature)) {
-    throw new UnloadableError('the signature of model.onnx is not the one of its manifest');
-  }
-}
-
-function describe(signature: Signature): string {
-  const tensors = [signature.inputs, signature.outputs];
-  return JSON.stringify(tensors.map((side) => side.map((t) => [t.name, t.datatype.name, t.shape])));
+/** What is known of a version on so many lanes. @param range bounds of its instances on workers */
+function factsOf(
+  found: FoundVersion,
+  { signature, provider, passedOver }: SessionInfo,
+  { spec, maxBatchSize, profiled, measured }: Appraisal,
+  instances: number,
+  range: InstanceBounds,
+): ServedFacts {
+  const { placement, prior } = profiled;
+  const { rows, runUs } = measured;
+  return {
+    signature,
+    maxBatchSize,
+    placement,
+    batchRows: placement === 'inline' ? inlineRows(maxBatchSize, rows, runUs) : maxBatchSize,
+    measuredRows: rows,
+    measuredUs: Math.round(runUs),
+    profile: prior,
+    instances,
+    instanceRange: placement === 'inline' ? INLINE_RANGE : range,
+    intraOpThreads: spec.options.intraOpThreads,
+    provider,
+    passedOver,
+    labels: signature.outputs.map((output) => found.labels.get(output.name) ?? null),
+  };
 }
 
 /** Failures of a load in words that may be shown; ONNX Runtime's own stay in the log. */

@@ -79,16 +79,6 @@ export class Places {
     parts.target.usage.onWait = () => this.#waited(place);
   }
 
-  /** A version that serves no more, with nothing waiting: what is under way is awaited, then it is unloaded everywhere. */
-  async remove(target: Target): Promise<void> {
-    const place = this.#places.get(target);
-    if (place === undefined) return;
-    this.#places.delete(target);
-    target.usage.onWait = null;
-    await place.moving;
-    await this.#unload(place, place.homes);
-  }
-
   /** Loads a session on a lane; whoever else is at home there goes round it meanwhile where it can. */
   load(lane: number, spec: SessionSpec): Promise<SessionInfo> {
     return this.#sessions.load(lane, spec);

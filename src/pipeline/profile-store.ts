@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { SessionOptions } from '../core/instance.ts';
@@ -20,6 +20,15 @@ const FORMAT = 1;
 const MOST_BYTES = 1024 * 1024;
 const MOST_POINTS = 5000;
 const MOST_US = 3.6e9;
+
+/**
+ * Most files of the folder: every new model file, ONNX Runtime, CPU and option leaves another one, and nobody comes back for the
+ * one before it. The oldest go.
+ */
+const MOST_FILES = 1000;
+
+/** Names of what is written here, and of what a process that died had not finished; no other file is touched. */
+const OWN_FILE = /^[0-9a-f]{64}\.json(\.\d+\.\d+)?$/;
 
 /** What is kept of one model on one machine. */
 export interface KeptProfile {
@@ -69,7 +78,7 @@ export class ProfileStore {
     }
   }
 
-  /** Keeps it, whole or not at all. Never fails. */
+  /** Keeps it, whole or not at all, and lets the oldest go where there are too many. Never fails. */
   async write(key: string, kept: KeptProfile): Promise<void> {
     if (this.#folder === null || key === '') return;
     const path = join(this.#folder, `${key}.json`);
@@ -83,11 +92,26 @@ export class ProfileStore {
         await file.close();
       }
       await rename(unfinished, path);
+      await prune(this.#folder);
     } catch (error) {
       await rm(unfinished, { force: true }).catch(() => undefined);
       this.#onUnkept(error);
     }
   }
+}
+
+async function prune(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => OWN_FILE.test(name));
+  if (names.length <= MOST_FILES) return;
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      // Another process may have let it go meanwhile.
+      return { path, writtenMs: (await stat(path).catch(() => null))?.mtimeMs ?? 0 };
+    }),
+  );
+  const old = files.sort((a, b) => b.writtenMs - a.writtenMs).slice(MOST_FILES);
+  for (const { path } of old) await rm(path, { force: true });
 }
 
 async function readBounded(path: string): Promise<string> {

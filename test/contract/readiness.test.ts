@@ -3,11 +3,8 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/load.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { createLogger } from '../../src/logging/logger.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
-import { get, I, post, startGateway } from '../support/gateway.ts';
+import { get, I, makeGateway, post, startGateway } from '../support/gateway.ts';
 
 let models: string;
 
@@ -21,24 +18,7 @@ afterAll(() => rm(models, { recursive: true }));
 const BODY = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1], [3])] });
 const slow = (v2: string) => post(`${v2}/models/slow8/infer`, BODY);
 
-function makeGateway(): Gateway {
-  const args = [
-    '--port',
-    '0',
-    '--admin-port',
-    '0',
-    '--workers',
-    '1',
-    '--log-level',
-    'silent',
-    '--state-dir',
-    '',
-    '--models',
-    models,
-  ];
-  const config = loadConfig({ args, env: {} });
-  return new Gateway(config, createLogger(config.log));
-}
+const unstarted = () => makeGateway(models, ['--workers', '1']);
 
 /** Status and code of a request on the one connection of `agent`. */
 function on(agent: Agent, url: string, body = ''): Promise<[number, string | undefined, string | undefined]> {
@@ -56,7 +36,7 @@ function on(agent: Agent, url: string, body = ''): Promise<[number, string | und
 
 describe('readiness (conformance A)', () => {
   test('A3 while a startup model loads ready is 503 and live 200, on both listeners', async () => {
-    const gateway = makeGateway();
+    const gateway = unstarted();
     const { inferenceUrl, adminUrl } = await gateway.start();
     for (const url of [inferenceUrl, adminUrl]) {
       expect((await get(`${url}/v2/health/live`)).json).toEqual({ live: true });
@@ -77,7 +57,7 @@ describe('readiness (conformance A)', () => {
   });
 
   test('A3 during drain ready is 503 and live 200, what was accepted is answered, what comes is refused', async () => {
-    const gateway = makeGateway();
+    const gateway = unstarted();
     const { inferenceUrl, adminUrl } = await gateway.start();
     await gateway.settled();
     const v2 = `${inferenceUrl}/v2`;
@@ -100,7 +80,7 @@ describe('readiness (conformance A)', () => {
   });
 
   test('a stop while models load waits for the one that is being loaded, and not for the others', async () => {
-    const gateway = makeGateway();
+    const gateway = unstarted();
     await gateway.start();
     expect(await gateway.stop(10_000)).toBe(true);
     const states = [...gateway.snapshot.models.values()].flatMap(({ versions }) => versions.map(({ state }) => state));

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseModelPolicy } from '../../src/config/model-schema.ts';
 import { post, type RunningGateway, startGatewayOn } from '../support/gateway.ts';
 
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
@@ -24,6 +25,12 @@ test('the request of README is answered with the label of its digit', async () =
   const body = /curl \S+digits\/infer -d '([^']+)'/.exec(readme)?.[1] as string;
   const { status, json } = await post(`${server.v2}/models/digits/infer`, body);
   expect([status, json.outputs[0].data[0].split(':')[2]]).toEqual([200, '0']);
+});
+
+test('the latency target that its model.yaml hints at is one as it stands', () => {
+  const text = readFileSync(`${MODELS}/digits/model.yaml`, 'utf8');
+  expect(parseModelPolicy(text, 'model.yaml').slo).toBeNull();
+  expect(parseModelPolicy(text.replace(/^# (?=slo:)/m, ''), 'model.yaml').slo).toEqual({ p99Ms: 50 });
 });
 
 describe.each(['1', '2'])('digits version %s', (version) => {

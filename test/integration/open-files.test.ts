@@ -9,7 +9,7 @@ import { cpuUs } from '../../bench/runner/process.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { get } from '../support/gateway.ts';
 import { sum } from '../support/hostile.ts';
-import { followProcess, untilListening, untilReady } from '../support/server-process.ts';
+import { followProcess, onFreePorts, untilListening, untilReady } from '../support/server-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const FILES = 256;
@@ -40,7 +40,7 @@ test.runIf(process.platform === 'linux')(
   async () => {
     const models = mkdtempSync(join(tmpdir(), 'penstock-files-'));
     await writeFixtures(models, ['simple']);
-    const args = [MAIN, 'serve', '--models', models, '--port', '0', '--admin-port', '0', '--workers', '1'];
+    const args = [MAIN, 'serve', ...onFreePorts(models), '--workers', '1'];
     const command = ['-c', `ulimit -n ${FILES}; exec "$0" "$@"`, process.execPath, ...args];
     const served = await untilListening(followProcess(spawn('bash', command, { stdio: ['ignore', 'pipe', 'pipe'] })));
     const pid = served.child.pid as number;

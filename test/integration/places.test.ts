@@ -8,7 +8,7 @@ import { parseModelPolicy } from '../../src/config/model-schema.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { SessionSpec } from '../../src/core/instance.ts';
 import type { Curve } from '../../src/core/scheduling.ts';
-import type { GatewayOptions } from '../../src/gateway.ts';
+import type { GatewayOptions } from '../../src/gateway/options.ts';
 import { Arena } from '../../src/native/arena.ts';
 import { CrashMarks } from '../../src/native/crash-marks.ts';
 import { loadBinding } from '../../src/native/load.ts';

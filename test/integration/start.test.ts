@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeConfig } from '../../src/config/schema.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { get } from '../support/gateway.ts';
-import { type Served, serveProcess, untilReady } from '../support/server-process.ts';
+import { onFreePorts, type Served, serveProcess, untilReady } from '../support/server-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const TOP_KEYS = [...new Set(describeConfig().map(({ path }) => path[0]))].join(', ');
@@ -50,13 +50,13 @@ describe('a start and its output', () => {
     served.child.stdout?.destroy();
   }, 30_000);
 
-  test('a second server on the same port says who has it', async () => {
+  test('a second server on the same port says that it is taken and by whom', async () => {
     const first = await serve();
     const port = new URL(first.url).port;
     const second = await serve('--port', port);
     expect((await second.ended).code).toBe(69);
-    expect(second.output()).toContain(port);
-    expect(second.output()).toContain(String(first.child.pid));
+    expect(second.errors()).toContain(`port ${port} on 127.0.0.1 is taken`);
+    expect(second.errors()).toMatch(new RegExp(`by process ${first.child.pid} \\(.*main\\.ts serve`));
     first.child.kill('SIGTERM');
     await first.ended;
   }, 30_000);
@@ -96,18 +96,7 @@ describe('a start and its output', () => {
     const bare = join(models, '..', `${basename(models)}-bare`);
     for (const name of ['src', 'package.json']) cpSync(join(root, name), join(bare, name), { recursive: true });
     symlinkSync(join(root, 'node_modules'), join(bare, 'node_modules'));
-    const args = [
-      join(bare, 'src/main.ts'),
-      'serve',
-      '--port',
-      '0',
-      '--admin-port',
-      '0',
-      '--state-dir',
-      '',
-      '--models',
-      models,
-    ];
+    const args = [join(bare, 'src/main.ts'), 'serve', ...onFreePorts(models)];
     const found = spawnSync(process.execPath, args, { encoding: 'utf8' });
     rmSync(bare, { recursive: true });
     expect(found.status).toBe(78);

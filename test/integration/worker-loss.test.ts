@@ -2,11 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/load.ts';
-import { Gateway } from '../../src/gateway.ts';
-import { createLogger } from '../../src/logging/logger.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
-import { get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { get, I, makeGateway, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-loss-'));
 const boots = join(folder, 'boots');
@@ -62,22 +59,7 @@ describe('a model without a worker', { timeout: 40_000 }, () => {
   test('threads that never boot leave the gateway live, not ready, and able to stop', async () => {
     writeFileSync(boots, '1000000');
     await writeFixtures(folder, ['raw8']);
-    const args = [
-      '--port',
-      '0',
-      '--admin-port',
-      '0',
-      '--workers',
-      '1',
-      '--log-level',
-      'silent',
-      '--state-dir',
-      '',
-      '--models',
-      folder,
-    ];
-    const config = loadConfig({ args, env: {} });
-    const gateway = new Gateway(config, createLogger(config.log), { workerEntry: LATE });
+    const gateway = makeGateway(folder, ['--workers', '1'], { workerEntry: LATE });
     const { inferenceUrl } = await gateway.start();
     await until(async () => Number(readFileSync(boots, 'utf8')) < 999_998);
     expect((await get(`${inferenceUrl}/v2/health/live`)).status).toBe(200);

@@ -4,6 +4,7 @@ import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
 import type { Batch, QueueSpec, Traveller, TravelState } from '../../src/batching/travel.ts';
 import { knownCurve } from '../support/known-curve.ts';
+import { play } from '../support/virtual-traffic.ts';
 
 class Request implements Traveller {
   readonly id: number;
@@ -191,6 +192,39 @@ describe('the scheduler', () => {
     expect(scheduler.arrive(queue, third as Request, 7)).toBeNull();
   });
 
+  test.each([
+    ['rows', { queueRows: 20 }, 'queueRows'],
+    ['bytes', { queueBytes: 20 }, 'queueBytes'],
+  ] as const)(
+    'takes who has a deadline into a queue full of best effort, which keeps a tenth of its %s',
+    (_, bound, kind) => {
+      const scheduler = new PlanScheduler<Request>(1);
+      const queue = scheduler.open(spec({ queueRows: 1e5, queueBytes: 1e5, ...bound }));
+      const arrive = (id: number, deadlineUs: number) => {
+        const request = new Request(id, 1, '', 0, deadlineUs);
+        request.tenant = '';
+        request.priority = 2;
+        const refusal = scheduler.arrive(queue, request, 0)?.kind ?? null;
+        return { request, refusal };
+      };
+      arrive(0, Number.POSITIVE_INFINITY);
+      scheduler.next(0, []);
+      const free = Array.from({ length: 20 }, (_, id) => arrive(id + 1, Number.POSITIVE_INFINITY));
+      expect(free.every(({ refusal }) => refusal === null)).toBe(true);
+      expect(arrive(21, Number.POSITIVE_INFINITY).refusal).toBe(kind);
+      const promised = Array.from({ length: 18 }, (_, id) => arrive(id + 22, 1000));
+      expect(promised.map(({ refusal }) => refusal)).toEqual(promised.map(() => null));
+      expect(arrive(40, 1000).refusal).toBe(kind);
+      expect(queue.length).toBe(20);
+      const displaced: Request[] = [];
+      expect(scheduler.next(0, [], displaced)).toBeNull();
+      // The newest first.
+      expect(displaced.map(({ id }) => id)).toEqual(Array.from({ length: 18 }, (_, i) => 20 - i));
+      expect(displaced.every(({ state }) => state === 'ENDED')).toBe(true);
+      expect(queue).toMatchObject({ admitted: 21, refused: 20 });
+    },
+  );
+
   test('counts who waits in the flow he came in, though names were forgotten meanwhile', () => {
     const scheduler = new PlanScheduler<Request>(1);
     const queue = scheduler.open(spec({ queueRows: 1e5, queueBytes: 1e5, maxBatchRows: 0 }));
@@ -210,6 +244,32 @@ describe('the scheduler', () => {
     expect(scheduler.view(queue, 2).waiting).toEqual([
       expect.objectContaining({ tenant: 'after them', requests: 1, rows: 1 }),
     ]);
+  });
+
+  test.each([3, 30, 300])('finds out that a profile %d times too slow is wrong', (times) => {
+    const us = (rows: number) => 2_000 + 100 * rows;
+    const stream = { name: 'all', ratePerUs: 0.001, patienceUs: 50_000 };
+    const machine = { lanes: 1, mostRows: 32, us, profiledUs: (rows: number) => times * us(rows) };
+    const fates = play({ ...machine, queueRows: 4096, sloUs: 50_000 }, [stream], 80_000_000, 60_000_000, 1);
+    expect(fates.all?.refused).toBeLessThan(0.01 * (fates.all?.offered ?? 0));
+  });
+
+  test('tries what it takes for impossible on a free instance only, once in fifty times of it', () => {
+    const scheduler = new PlanScheduler<Request>(1);
+    const queue = scheduler.open(spec({ curve: knownCurve(() => 100_000) }));
+    let ran = 0;
+    for (let nowUs = 0; nowUs < 60_000_000; nowUs += 10_000) {
+      const request = new Request(nowUs, 1, '', nowUs, nowUs + 50_000);
+      if (scheduler.arrive(queue, request, nowUs) !== null) continue;
+      ran++;
+      const batch = scheduler.next(nowUs, []) as Batch<Request, PlanQueue<Request>>;
+      expect(batch.requests).toEqual([request]);
+      expect(scheduler.arrive(queue, new Request(-1, 1, '', nowUs, nowUs + 50_000), nowUs)?.kind).toBe('impossible');
+      scheduler.finish(batch, nowUs + 100_000, true);
+      nowUs += 100_000;
+    }
+    expect(ran).toBeGreaterThan(9);
+    expect(ran).toBeLessThan(13);
   });
 
   test('shares what is queued among the lanes that are free', () => {

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
-import { Gateway, type GatewayOptions } from '../../src/gateway.ts';
+import type { GatewayOptions } from '../../src/gateway/options.ts';
+import { Gateway } from '../../src/gateway.ts';
 import { createLogger } from '../../src/logging/logger.ts';
 import { writeFixtures } from './fixtures/write.ts';
 
@@ -36,22 +37,7 @@ export async function startGatewayOn(
   options: GatewayOptions = {},
   cleanUp: () => Promise<void> = async () => undefined,
 ): Promise<RunningGateway> {
-  const own = [
-    '--port',
-    '0',
-    '--admin-port',
-    '0',
-    '--workers',
-    '2',
-    '--log-level',
-    'silent',
-    '--state-dir',
-    '',
-    '--models',
-    models,
-  ];
-  const config = loadConfig({ args: [...own, ...flags], env: {} });
-  const gateway = new Gateway(config, createLogger(config.log), options);
+  const gateway = makeGateway(models, flags, options);
   const { inferenceUrl, adminUrl } = await gateway.start();
   await gateway.settled();
   return {
@@ -64,6 +50,14 @@ export async function startGatewayOn(
       await cleanUp();
     },
   };
+}
+
+/** One that has not started, over a folder that exists: quiet, keeping nothing, two workers where `flags` do not say otherwise. */
+export function makeGateway(models: string, flags: readonly string[] = [], options: GatewayOptions = {}): Gateway {
+  const places = ['--models', models, '--state-dir', '', '--port', '0', '--admin-port', '0'];
+  const args = [...places, '--workers', '2', '--log-level', 'silent', ...flags];
+  const config = loadConfig({ args, env: {} });
+  return new Gateway(config, createLogger(config.log), options);
 }
 
 /** A JSON input. */

@@ -12,6 +12,8 @@ export interface Started {
   readonly ended: Promise<{ code: number | null; signal: string | null }>;
   /** All it has printed. */
   output(): string;
+  /** What of that went to standard error. */
+  errors(): string;
 }
 
 /** A server process. */
@@ -26,24 +28,34 @@ export function serveProcess(models: string, ...flags: readonly string[]): Promi
   return untilListening(startProcess(MAIN, models, ...flags));
 }
 
+/** Flags of a server over a folder of models, on free ports, that keeps nothing. */
+export function onFreePorts(models: string): string[] {
+  return ['--models', models, '--port', '0', '--admin-port', '0', '--state-dir', ''];
+}
+
 /** The process alone, of any entry module, without waiting for what it says. */
 export function startProcess(entry: string, models: string, ...flags: readonly string[]): Started {
-  const args = [entry, 'serve', '--models', models, '--port', '0', '--admin-port', '0', '--state-dir', '', ...flags];
-  return followProcess(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  return followProcess(
+    spawn(process.execPath, [entry, 'serve', ...onFreePorts(models), ...flags], { stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
 }
 
 /** A process that was started in some way of its own, with both outputs piped. */
 export function followProcess(child: ChildProcess): Started {
   let output = '';
+  let errors = '';
   const take = (chunk: Buffer) => {
     output += chunk.toString();
   };
   child.stdout?.on('data', take);
   child.stderr?.on('data', take);
+  child.stderr?.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal })),
   );
-  return { child, ended, output: () => output };
+  return { child, ended, output: () => output, errors: () => errors };
 }
 
 /** Resolves when the process has said where it listens, or has ended. */

@@ -23,6 +23,8 @@ export interface Machine {
   readonly lanes: number;
   readonly mostRows: number;
   readonly us: (rows: number) => number;
+  /** What was measured at load; the truth where not stated. */
+  readonly profiledUs?: (rows: number) => number;
   readonly queueRows: number;
   readonly sloUs: number;
 }
@@ -30,8 +32,11 @@ export interface Machine {
 /** What became of a stream, of those who came after the warm-up. */
 export interface Fate {
   offered: number;
+  /** When it came, or later for the sake of somebody else. */
   refused: number;
   late: number;
+  /** Part of the lanes' time since the warm-up that its rows took, whenever they came. */
+  share: number;
   /** Times from arrival to answer of those in time, sorted. */
   readonly sojournUs: number[];
 }
@@ -80,7 +85,10 @@ export function play(
   }
   run.endUntil(untilUs);
   const fates = Object.fromEntries(streams.map(({ name }) => [name, run.fateOf(name)]));
-  for (const { sojournUs } of Object.values(fates)) sojournUs.sort((a, b) => a - b);
+  for (const fate of Object.values(fates)) {
+    fate.sojournUs.sort((a, b) => a - b);
+    fate.share /= machine.lanes * (untilUs - warmUpUs);
+  }
   return fates;
 }
 
@@ -113,7 +121,7 @@ class Run {
     this.#scheduler = new PlanScheduler(lanes);
     this.#endUs = new Array(lanes).fill(Number.POSITIVE_INFINITY);
     const profile = [];
-    for (let rows = 1; rows <= mostRows; rows *= 2) profile.push({ rows, us: us(rows) });
+    for (let rows = 1; rows <= mostRows; rows *= 2) profile.push({ rows, us: (machine.profiledUs ?? us)(rows) });
     this.#queue = this.#scheduler.open({
       maxBatchRows: mostRows,
       lanes: this.#endUs.map((_, lane) => lane),
@@ -125,7 +133,7 @@ class Run {
   }
 
   fateOf(name: string): Fate {
-    const known = this.#fates.get(name) ?? { offered: 0, refused: 0, late: 0, sojournUs: [] };
+    const known = this.#fates.get(name) ?? { offered: 0, refused: 0, late: 0, share: 0, sojournUs: [] };
     this.#fates.set(name, known);
     return known;
   }
@@ -151,7 +159,9 @@ class Run {
     const batch = this.#scheduler.lanes[lane];
     if (batch === null || batch === undefined) throw new Error(`lane ${lane} runs nothing`);
     this.#endUs[lane] = Number.POSITIVE_INFINITY;
+    const rowUs = Math.max(0, nowUs - Math.max(this.#warmUpUs, batch.startedUs)) / batch.rows;
     for (const request of batch.requests) {
+      this.fateOf(request.stream.name).share += rowUs;
       const fate = this.#counted(request);
       if (fate !== null && nowUs > request.deadlineUs) fate.late++;
       else fate?.sojournUs.push(nowUs - request.arrivalUs);
@@ -161,14 +171,19 @@ class Run {
 
   #start(nowUs: number): void {
     const expired: Request[] = [];
-    for (let batch = this.#scheduler.next(nowUs, expired); batch !== null; ) {
+    const displaced: Request[] = [];
+    for (let batch = this.#scheduler.next(nowUs, expired, displaced); batch !== null; ) {
       const noise = 0.95 + 0.1 * this.#random.uniform();
       this.#endUs[batch.lane] = nowUs + this.#machine.us(batch.rows) * noise;
-      batch = this.#scheduler.next(nowUs, expired);
+      batch = this.#scheduler.next(nowUs, expired, displaced);
     }
     for (const request of expired) {
       const fate = this.#counted(request);
       if (fate !== null) fate.late++;
+    }
+    for (const request of displaced) {
+      const fate = this.#counted(request);
+      if (fate !== null) fate.refused++;
     }
   }
 

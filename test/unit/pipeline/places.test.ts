@@ -251,23 +251,6 @@ describe('a version', () => {
     expect(target.queue.lanes).toEqual([0]);
   });
 
-  test('that leaves service waits for its move, and is unloaded everywhere', async () => {
-    const target = serve('m', 1, [0], 2);
-    waits(target);
-    let gone = false;
-    const removal = places.remove(target).then(() => {
-      gone = true;
-    });
-    await settled();
-    expect(gone).toBe(false);
-    await lanes[1]?.loaded();
-    await removal;
-    expect(lanes.map(({ sessions }) => sessions.size)).toEqual([0, 0, 0, 0]);
-    waits(target);
-    await looks(3);
-    expect(lanes.map(({ loading }) => loading.length)).toEqual([0, 0, 0, 0]);
-  });
-
   test('is not moved any more when the process ends, which waits for the move under way', async () => {
     const [first, second] = [serve('a', 1, [0], 3), serve('b', 2, [0], 3)];
     waits(first);

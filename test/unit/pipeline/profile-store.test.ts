@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -18,6 +18,10 @@ const KEPT: KeptProfile = {
   ],
   learned: { placement: 'worker', points: [{ rows: 3, us: 80 }] },
 };
+
+/** The key number `i` of a test, and the names of the files of the first `count`. */
+const digest = (i: number) => i.toString(16).padStart(64, '0');
+const all = (count: number) => Array.from({ length: count }, (_, i) => `${digest(i)}.json`);
 
 let folder: string;
 let unkept: unknown[];
@@ -87,6 +91,32 @@ describe('the store of profiles', () => {
       await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), learned }));
       expect(await store.read('key')).toEqual({ ...KEPT, learned: null });
     }
+  });
+
+  it("lets the oldest of its files go beyond a thousand, unfinished ones too, and nobody else's", async () => {
+    const profiles = join(folder, 'state/profiles');
+    await mkdir(profiles, { recursive: true });
+    const put = async (name: string, writtenS: number) => {
+      await writeFile(join(profiles, name), '');
+      await utimes(join(profiles, name), writtenS, writtenS);
+    };
+    const unfinished = `${digest(2000)}.json.7.1`;
+    await put('notes.json', 1);
+    await put(unfinished, 2);
+    for (let i = 0; i < 998; i++) await put(`${digest(i)}.json`, 2000 - i);
+    const remaining = async () => new Set(await readdir(profiles));
+    await store.write(digest(998), KEPT);
+    expect(await remaining()).toEqual(new Set([...all(999), 'notes.json', unfinished]));
+    await store.write(digest(999), KEPT);
+    expect(await remaining()).toEqual(new Set([...all(1000), 'notes.json']));
+    // What is written again is new again: 996 is the oldest then.
+    await store.write(digest(997), KEPT);
+    await store.write(digest(1000), KEPT);
+    expect(await remaining()).toEqual(
+      new Set([...all(1001).filter((name) => name !== `${digest(996)}.json`), 'notes.json']),
+    );
+    expect(await store.read(digest(1000))).toEqual(KEPT);
+    expect(unkept).toEqual([]);
   });
 
   it('says what it cannot write, and goes on', async () => {

@@ -1,0 +1,178 @@
+/**
+ * Best effort that waits, and whose turn it is: classes by weight, tenants of a class by deficit round robin. Rows are the
+ * measure of compute, since all of a queue's rows run on one model.
+ */
+
+import { CLASS_WEIGHTS, type Flow } from './flow.ts';
+import type { Traveller } from './travel.ts';
+
+/** A class whose head has waited so long is weighed like the first: it is slowed and never starved. */
+const AGEING_US = 1_000_000;
+
+/** Rows that a tenant may take before it is the next one's turn. */
+const TURN_ROWS = 4;
+
+/** The tenants of one class that wait without deadlines, in turn. */
+interface Round<T extends Traveller> {
+  readonly flows: Flow<T>[];
+  at: number;
+  /** Rows served, divided by the weight. */
+  virtual: number;
+}
+
+/** The best effort of one queue. */
+export class BestEffort<T extends Traveller> {
+  readonly #rounds: Round<T>[] = CLASS_WEIGHTS.map(() => ({ flows: [], at: 0, virtual: 0 }));
+  rows = 0;
+  bytes = 0;
+  requests = 0;
+
+  /** A request arrives. */
+  push(flow: Flow<T>, request: T): void {
+    flow.push(request);
+    this.#count(request, 1);
+    if (flow.turn < 0) this.#enter(flow);
+  }
+
+  /** A request leaves, wherever it stands in its flow. */
+  remove(flow: Flow<T>, request: T): void {
+    if (flow.cursor === request) flow.cursor = request.next;
+    flow.drop(request);
+    this.#count(request, -1);
+    if (flow.requests === 0) this.#leave(flow);
+  }
+
+  /** The oldest request in the class that is due, null where nothing waits: it opens a batch. */
+  first(): T | null {
+    const due = this.#due(0);
+    return due === null ? null : (this.#turn(due).head as T);
+  }
+
+  /** The newest request of the flow of which most waits: the first to give way. Null where nothing waits. */
+  last(): T | null {
+    let most: Flow<T> | null = null;
+    for (const { flows } of this.#rounds) {
+      for (const flow of flows) if (most === null || flow.rows > most.rows) most = flow;
+    }
+    return most === null ? null : most.tail;
+  }
+
+  /** Begins the search for companions anew. */
+  rewind(): void {
+    for (const { flows } of this.#rounds) for (const flow of flows) flow.cursor = flow.head;
+  }
+
+  /**
+   * The next companion for a batch of `shapeKey` with room for `room` rows, by deficit round robin; null where there is none.
+   * It stays where it is: the caller removes it.
+   */
+  companion(shapeKey: string, room: number): T | null {
+    let passed = 0;
+    for (let due = this.#due(passed); due !== null; due = this.#due(passed)) {
+      for (let tried = 0; tried < due.flows.length; tried++) {
+        const flow = this.#turn(due);
+        const found = candidate(flow, shapeKey, room);
+        if (found !== null) return found;
+        this.#pass(due, flow);
+      }
+      const other = indebted(due, shapeKey, room);
+      if (other !== null) return other;
+      passed |= 1 << this.#rounds.indexOf(due);
+    }
+    return null;
+  }
+
+  /** Rows of a flow were taken for a batch: its turn and its class are charged. Before the request is removed. */
+  charge(flow: Flow<T>, rows: number, nowUs: number): void {
+    const round = this.#rounds[flow.priority - 1] as Round<T>;
+    const ageUs = flow.head === null ? 0 : Math.max(0, nowUs - flow.head.arrivalUs);
+    const weight = CLASS_WEIGHTS[flow.priority - 1] as number;
+    const most = CLASS_WEIGHTS[0] as number;
+    round.virtual += rows / Math.min(most, weight * (1 + ((most / weight - 1) * ageUs) / AGEING_US));
+    flow.deficit -= rows;
+    if (flow.deficit <= 0) this.#pass(round, flow);
+  }
+
+  #count(request: T, sign: 1 | -1): void {
+    this.requests += sign;
+    this.rows += sign * Math.max(1, request.rows);
+    this.bytes += sign * request.bytes;
+  }
+
+  #enter(flow: Flow<T>): void {
+    const round = this.#rounds[flow.priority - 1] as Round<T>;
+    if (round.flows.length === 0) {
+      const busy = this.#rounds.filter(({ flows }) => flows.length > 0);
+      if (busy.length > 0) round.virtual = Math.max(round.virtual, Math.min(...busy.map(({ virtual }) => virtual)));
+    }
+    flow.turn = round.flows.length;
+    flow.deficit = 0;
+    flow.cursor = flow.head;
+    round.flows.push(flow);
+  }
+
+  #leave(flow: Flow<T>): void {
+    const { flows, at } = this.#rounds[flow.priority - 1] as Round<T>;
+    const round = this.#rounds[flow.priority - 1] as Round<T>;
+    flows.splice(flow.turn, 1);
+    for (let i = flow.turn; i < flows.length; i++) (flows[i] as Flow<T>).turn = i;
+    if (flow.turn < at) round.at--;
+    if (round.at >= flows.length) round.at = 0;
+    flow.turn = -1;
+    flow.cursor = null;
+  }
+
+  /** Of the classes in which something waits, the one that had the least for its weight. @param passed those left out, as bits */
+  #due(passed: number): Round<T> | null {
+    let due: Round<T> | null = null;
+    for (let i = 0; i < this.#rounds.length; i++) {
+      const round = this.#rounds[i] as Round<T>;
+      if (round.flows.length === 0 || (passed >> i) & 1) continue;
+      if (due === null || round.virtual < due.virtual) due = round;
+    }
+    return due;
+  }
+
+  /** Whose turn it is in a class, with rows to spend: who took more than a turn's waits until others have had as much. */
+  #turn(round: Round<T>): Flow<T> {
+    const { flows } = round;
+    for (let tried = 0; tried < flows.length; tried++) {
+      const flow = flows[round.at] as Flow<T>;
+      if (flow.deficit <= 0) flow.deficit += TURN_ROWS;
+      if (flow.deficit > 0) return flow;
+      this.#pass(round, flow);
+    }
+    // All have: as many turns pass at once as whoever owes least needs.
+    let least = flows[round.at] as Flow<T>;
+    for (const flow of flows) if (flow.deficit > least.deficit) least = flow;
+    const turns = Math.floor(-least.deficit / TURN_ROWS) + 1;
+    for (const flow of flows) flow.deficit += turns * TURN_ROWS;
+    round.at = least.turn;
+    return least;
+  }
+
+  #pass(round: Round<T>, flow: Flow<T>): void {
+    if (round.flows[round.at] === flow) round.at = (round.at + 1) % round.flows.length;
+  }
+}
+
+/** A companion of those who have had more than their turns, for room that nobody else wants. */
+function indebted<T extends Traveller>({ flows }: Round<T>, shapeKey: string, room: number): T | null {
+  for (const flow of flows) {
+    const found = candidate(flow, shapeKey, room);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** From where the last search ended: who fits stays next in line, who does not is passed over for this batch. */
+function candidate<T extends Traveller>(flow: Flow<T>, shapeKey: string, room: number): T | null {
+  for (let request = flow.cursor; request !== null; request = request.next) {
+    flow.cursor = request;
+    if (request.shapeKey !== shapeKey) continue;
+    // Nobody behind it may overtake it only because it is large.
+    return Math.max(1, request.rows) <= room ? request : null;
+  }
+  flow.cursor = null;
+  return null;
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { BestEffort } from '../../../src/batching/best-effort.ts';
+import { Flow } from '../../../src/batching/flow.ts';
+import type { PlanQueue } from '../../../src/batching/plan-queue.ts';
+import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
+import type { Traveller, TravelState } from '../../../src/batching/travel.ts';
+import { knownCurve } from '../../support/known-curve.ts';
+
+class Request implements Traveller {
+  readonly bytes = 1;
+  readonly arrivalUs = 0;
+  readonly deadlineUs = Number.POSITIVE_INFINITY;
+  readonly priority = 2;
+  readonly tenant: string;
+  readonly rows: number;
+  readonly shapeKey: string;
+  alone = false;
+  state: TravelState = 'NEW';
+  place: unknown = null;
+  flow: unknown = null;
+  previous: this | null = null;
+  next: this | null = null;
+
+  constructor(tenant: string, rows: number, shapeKey = '') {
+    this.tenant = tenant;
+    this.rows = rows;
+    this.shapeKey = shapeKey;
+  }
+}
+
+const curve = knownCurve((rows) => rows);
+const spec = { maxBatchRows: 64, lanes: [0], queueRows: 1e6, queueBytes: 1e6, sloUs: 0, curve };
+const queue: PlanQueue<Request> = new PlanScheduler<Request>(1).open(spec);
+
+/** Best effort of tenants who always have more, and what they have had. */
+class Stock {
+  readonly #waiting = new BestEffort<Request>();
+  readonly #flows = new Map<string, Flow<Request>>();
+  readonly rows: Record<string, number> = {};
+
+  offer(tenant: string, rows: number, shapeKey = ''): void {
+    const flow = this.#flows.get(tenant) ?? new Flow<Request>(queue, tenant, 2);
+    this.#flows.set(tenant, flow);
+    this.#waiting.push(flow, new Request(tenant, rows, shapeKey));
+  }
+
+  /** Takes a batch of at most `most` rows. @returns its rows */
+  take(most: number): number {
+    let left = most;
+    this.#waiting.rewind();
+    const { shapeKey } = this.#waiting.first() as Request;
+    for (;;) {
+      const request = this.#waiting.companion(shapeKey, left);
+      if (request === null) return most - left;
+      this.#waiting.charge(request.place as Flow<Request>, request.rows, 0);
+      this.#waiting.remove(request.place as Flow<Request>, request);
+      this.rows[request.tenant] = (this.rows[request.tenant] ?? 0) + request.rows;
+      left -= request.rows;
+    }
+  }
+}
+
+describe('best effort', () => {
+  test.each([
+    [20, 1],
+    [60, 3],
+    [5, 7],
+  ])('gives a tenant with requests of %d rows as many rows as one with requests of %d', (large, small) => {
+    const stock = new Stock();
+    const rows = 100 * large;
+    for (let i = 0; i < rows; i += large) stock.offer('large', large);
+    for (let i = 0; i < rows; i += small) stock.offer('small', small);
+    for (let taken = 0; taken < rows; ) taken += stock.take(64);
+    // Requests as large as a batch fit at its beginning only.
+    expect((stock.rows.large as number) / rows).toBeGreaterThan(0.4);
+    expect((stock.rows.small as number) / rows).toBeGreaterThan(0.4);
+  });
+
+  test('leaves no room in a batch because only who has had more than his turns can fill it', () => {
+    const stock = new Stock();
+    for (let i = 0; i < 8; i++) stock.offer('large', 20);
+    stock.offer('other', 1, 'elsewhere');
+    const batches = [stock.take(64), stock.take(64), stock.take(64)];
+    expect(batches.toSorted()).toEqual([1, 60, 60]);
+  });
+});
