@@ -1,6 +1,7 @@
 /** The last decisions with their reasons: numbers in a ring, made into sentences when somebody asks. */
 
 import type { Decision } from '../core/scheduling.ts';
+import type { Refusal } from './travel.ts';
 
 /** Decisions kept per model version. */
 const KEPT = 64;
@@ -35,10 +36,10 @@ export class Journal {
   }
 
   /** Somebody was refused. At most one a millisecond is kept: a flood must not push everything else out. */
-  refused(atUs: number, predictedUs: number, leftUs: number, possible: boolean): void {
+  refused(atUs: number, { kind, predictedUs, leftUs }: Refusal): void {
     if (atUs - this.#lastRefusalUs < 1000) return;
     this.#lastRefusalUs = atUs;
-    this.#add({ kind: 'refused', atUs, predictedUs, leftUs, possible });
+    this.#add({ kind: 'refused', atUs, predictedUs, leftUs, possible: kind !== 'impossible' });
   }
 
   /** Requests were ended because they could no longer be in time. */

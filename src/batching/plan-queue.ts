@@ -8,6 +8,7 @@ import type { Flow } from './flow.ts';
 import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
+import type { PlannedBatch } from './plan.ts';
 import { Rate } from './rate.ts';
 import { type SizingInput, sizeBatch, sizeToExplore, steadyCapacity } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
@@ -56,6 +57,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   retries = 0;
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
+  /** A batch that has left and can be planned again, and by its link the others: so that an arrival makes none. The plan's. */
+  vacant: PlannedBatch<T> | null = null;
   readonly bestEffort = new BestEffort<T>();
   readonly callers = new Callers(RATE_MEMORY.mostUs);
   readonly guard = new Guard();
@@ -69,6 +72,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   capacityPerUs = 0;
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
+  /** The guard's ratio when the plan was laid out. */
+  guardRatio = 0;
   /** Time from arrival to deadline that requests typically have, microseconds. */
   budgetUs = 0;
   /** Batches run. */

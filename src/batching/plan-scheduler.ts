@@ -13,7 +13,7 @@ import { type Boarded, Boarding } from './boarding.ts';
 import type { Flow } from './flow.ts';
 import type { BatchReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
-import { Plan, PlannedBatch } from './plan.ts';
+import { Plan, type PlannedBatch } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
@@ -41,8 +41,12 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #boarding: Boarding<T>;
   readonly #lateness: Lateness<T>;
   readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
-  /** Who stood by and lost his place to somebody else, until the next batch is asked for. */
-  readonly #displaced: T[] = [];
+  /** Who stood by and lost his place to somebody else, until the next batch is asked for: linked, first and last. */
+  #displaced: T | null = null;
+  #lastDisplaced: T | null = null;
+  /** Of who asks: his deadline, and when he would be finished on a free lane. Here, since a number that is handed on is made anew. */
+  #deadlineUs = 0;
+  #aloneUs = 0;
   /** Time that best effort is owed, lane by lane: what one runs says nothing of those who wait for another. */
   readonly #owedUs: Float64Array;
   /** Whose best effort is next, among those of several queues. */
@@ -85,27 +89,29 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    this.#deadlineUs = deadlineUs;
+    const refusal = this.#bounded(queue, rows, bytes, nowUs);
     if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
       if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
       queue.offers(Math.max(1, rows), nowUs);
-      return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+      return this.#refuse(queue, 'busy', nowUs);
     }
     return refusal;
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
-    const { deadlineUs, bytes } = request;
+    const { deadlineUs } = request;
+    this.#deadlineUs = deadlineUs;
     const rows = Math.max(1, request.rows);
     const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
     request.flow = flow;
     queue.offers(rows, nowUs);
     queue.flows.offer(flow, rows, promised, nowUs);
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
     if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
-      return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
+      return this.#refuse(queue, 'queueRows', nowUs);
     }
     if (!promised) {
       if (!queue.waits) {
@@ -115,9 +121,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       queue.bestEffort.push(flow, request);
     } else {
       queue.callers.learn(deadlineUs - request.arrivalUs, rows * flow.due, nowUs);
-      if (nowUs + queue.spec.curve.at(rows) > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
+      if (this.#aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
       else if (!this.#seating.seat(queue, flow, request, nowUs)) {
-        return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+        return this.#refuse(queue, 'busy', nowUs);
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;
@@ -144,7 +150,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   /** Before all others, in a batch of its own. */
   #seatAlone(queue: PlanQueue<T>, flow: Flow<T>, request: T): PlannedBatch<T> {
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
+    const planned = this.#plan.vacant(queue, request.shapeKey, true);
     planned.add(request, flow);
     this.#plan.insert(planned, 0);
     return planned;
@@ -156,7 +162,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   next(nowUs: number, expired: T[], displaced = expired): RunningBatch<T> | null {
-    if (this.#displaced.length > 0) for (const request of this.#displaced.splice(0)) displaced.push(request);
+    this.#tellDisplaced(displaced);
     for (let lane = 0; lane < this.lanes.length; lane++) {
       if (this.lanes[lane] !== null || !this.up[lane]) continue;
       const batch = this.#nextOn(lane, nowUs, expired);
@@ -226,22 +232,35 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.cancel(request);
     queue.admitted--;
     queue.refused++;
-    this.#displaced.push(request);
+    if (this.#lastDisplaced === null) this.#displaced = request;
+    else this.#lastDisplaced.next = request;
+    this.#lastDisplaced = request;
+  }
+
+  #tellDisplaced(displaced: T[]): void {
+    for (let request = this.#displaced; request !== null; ) {
+      const following: T | null = request.next;
+      request.next = null;
+      displaced.push(request);
+      request = following;
+    }
+    this.#displaced = null;
+    this.#lastDisplaced = null;
   }
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
-  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const kind = this.#bound(queue, rows, bytes, deadlineUs !== Number.POSITIVE_INFINITY);
-    if (kind !== null) return this.#refuse(queue, kind, Number.POSITIVE_INFINITY, deadlineUs, nowUs);
-    const aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
-    if (aloneUs <= deadlineUs || this.#tries(queue, rows, deadlineUs, nowUs)) return null;
-    return this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs);
+  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
+    const kind = this.#bound(queue, rows, bytes, this.#deadlineUs !== Number.POSITIVE_INFINITY);
+    if (kind !== null) return this.#refuse(queue, kind, nowUs);
+    this.#aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
+    if (this.#aloneUs <= this.#deadlineUs || this.#tries(queue, rows, nowUs)) return null;
+    return this.#refuse(queue, 'impossible', nowUs);
   }
 
   /** Whether nobody loses by running what seems impossible. */
-  #tries(queue: PlanQueue<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
+  #tries(queue: PlanQueue<T>, rows: number, nowUs: number): boolean {
     if (!queue.tries(Math.max(1, rows), nowUs)) return false;
-    return deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
+    return this.#deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
   }
 
   /** Rows and bytes beyond what may wait. */
@@ -259,15 +278,19 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
-  #refuse(queue: PlanQueue<T>, kind: RefusalKind, finishUs: number, deadlineUs: number, nowUs: number): Refusal {
+  #refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number): Refusal {
     if (kind === 'impossible') queue.impossible++;
     else queue.refused++;
     const refusal = this.#refusal;
     refusal.kind = kind;
+    let finishUs = Number.POSITIVE_INFINITY;
+    if (kind === 'impossible') finishUs = this.#aloneUs;
+    else if (kind === 'busy') finishUs = this.#seating.predictedUs;
     refusal.predictedUs = finishUs - nowUs;
-    refusal.leftUs = deadlineUs - nowUs;
-    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : queue.drainUs;
-    queue.journal.refused(nowUs, refusal.predictedUs, refusal.leftUs, kind !== 'impossible');
+    refusal.leftUs = this.#deadlineUs - nowUs;
+    const lateUs = finishUs - this.#deadlineUs;
+    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, lateUs) : queue.drainUs;
+    queue.journal.refused(nowUs, refusal);
     return refusal;
   }
 
