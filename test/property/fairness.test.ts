@@ -102,7 +102,7 @@ test.each([
   ['both with deadlines', {}, {}],
   ['the flood with deadlines, the other best effort', BEST_EFFORT, {}],
 ])(
-  'where batches are large it hardly waits longer for it: %s',
+  'where batches are large it waits a few of them longer at most: %s',
   (_, one, other) => {
     const machine = { lanes: 2, mostRows: 128, us: (rows: number) => 870 + 140 * rows, queueRows: 4096, sloUs: 50_000 };
     const perUs = (2 * 64) / machine.us(64);
@@ -119,7 +119,7 @@ test.each([
         const of = (...streams: Stream[]) => play(machine, streams, 4e6, 1e6, seed);
         const flooded = of(victim, { ...stream('flood', flood), ...other, fromUs: 500_000 });
         expect(lost(flooded.victim)).toBeLessThan(0.01);
-        expect(p99(flooded.victim)).toBeLessThan(1.3 * p99(of(victim).victim) + 2 * machine.us(24));
+        expect(p99(flooded.victim)).toBeLessThan(1.3 * p99(of(victim).victim) + 4 * machine.us(24));
       }),
       2,
     );
