@@ -202,7 +202,8 @@ export class Plan<T extends Traveller> {
     const finishUs = batch.startUs + ownUs;
     const untilUs = Math.max(0, finishUs - nowUs);
     // The same for every size: room that was left for who comes is not to be lost to the guard as the batch grows.
-    const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
+    const leftUs = batch.requests > 0 ? Math.max(queue.budgetUs, batch.firstDeadlineUs - nowUs) : queue.budgetUs;
+    const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
     batch.foreseenUs = finishUs + (guardUs + untilUs * (queue.stretch - 1));
   }
