@@ -56,7 +56,7 @@ function outcomeOf(results: readonly Result[], { seed }: Effort): Outcome {
   const own = duels(results, OURS);
   const steady = own.filter(({ result }) => isStationary(result));
   const all = standingOf(results, OURS);
-  const least = Math.min(...steady.map(({ attainedAtOnce }) => attainedAtOnce));
+  const least = Math.min(...steady.map(({ attained }) => attained));
   const faults = [
     all.best < TARGET.best ? `best or beside it in ${percent(all.best)} of cells` : '',
     least < TARGET.least ? `${percent(least)} of what is attainable in one` : '',
@@ -71,9 +71,9 @@ function outcomeOf(results: readonly Result[], { seed }: Effort): Outcome {
       seed,
       cells: results.length,
       least,
-      leastSmooth: Math.min(...steady.map(({ attained }) => attained)),
-      belowSmooth: steady.filter(({ attained }) => attained < TARGET.least).length,
-      below: steady.filter(({ attainedAtOnce }) => attainedAtOnce < TARGET.least).length,
+      below: steady.filter(({ attained }) => attained < TARGET.least).length,
+      leastAtOnce: Math.min(...steady.map(({ attainedAtOnce }) => attainedAtOnce)),
+      belowAtOnce: steady.filter(({ attainedAtOnce }) => attainedAtOnce < TARGET.least).length,
       leastOfLimit: Math.min(...steadyPoisson(results).map((result) => ofLimit(result, OURS))),
       latePercent: 100 * all.lateCalm,
       noisyPercent: 100 * all.lateNoisy,
