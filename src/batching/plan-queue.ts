@@ -56,6 +56,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   length = 0;
   retries = 0;
   lost = false;
+  /** Since when there has been somebody who waits; means nothing while there is nobody. */
+  waitingSinceUs = 0;
   readonly flows: Flows<T> = new Flows<T>(this);
   readonly bestEffort = new BestEffort<T>();
   readonly guard = new Guard();

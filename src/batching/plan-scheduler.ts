@@ -11,7 +11,7 @@
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
 import type { Flow } from './flow.ts';
-import type { BatchReason } from './journal.ts';
+import type { BatchReason, RefusalReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { Plan, PlannedBatch } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
@@ -35,6 +35,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly lanes: (RunningBatch<T> | null)[];
   readonly up: boolean[];
   readonly #endUs: Float64Array;
+  /** When each lane was last done. */
+  readonly #doneUs: Float64Array;
   readonly #plan: Plan<T>;
   readonly #seating: Seating<T>;
   readonly #boarding: Boarding<T>;
@@ -50,6 +52,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.lanes = new Array(lanes).fill(null);
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
+    this.#doneUs = new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
@@ -100,8 +103,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
     if (refusal !== null) return refusal;
     if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
-      return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs);
+      return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs, 'tenantRows');
     }
+    if (queue.length === 0) queue.waitingSinceUs = nowUs;
     if (!promised) {
       if (queue.bestEffort.requests === 0) this.#plan.changed();
       queue.bestEffort.push(flow, request);
@@ -159,6 +163,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const running = this.lanes[batch.lane];
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
+    this.#doneUs[batch.lane] = nowUs;
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
@@ -200,7 +205,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   view(queue: PlanQueue<T>, nowUs: number): SchedulerView {
-    return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
+    const oldest = this.#oldestPromised(queue);
+    return queue.view(nowUs, (flow) => oldest.get(flow) ?? Number.POSITIVE_INFINITY);
   }
 
   /** Best effort that waits gives way to somebody who was promised a place, the newest first. */
@@ -250,7 +256,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
-  #refuse(queue: PlanQueue<T>, kind: RefusalKind, finishUs: number, deadlineUs: number, nowUs: number): Refusal {
+  #refuse(
+    queue: PlanQueue<T>,
+    kind: RefusalKind,
+    finishUs: number,
+    deadlineUs: number,
+    nowUs: number,
+    why: RefusalReason = kind,
+  ): Refusal {
     if (kind === 'impossible') queue.impossible++;
     else queue.refused++;
     const refusal = this.#refusal;
@@ -258,7 +271,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     refusal.predictedUs = finishUs - nowUs;
     refusal.leftUs = deadlineUs - nowUs;
     refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : queue.drainUs;
-    queue.journal.refused(nowUs, refusal.predictedUs, refusal.leftUs, kind !== 'impossible');
+    const { predictedUs, leftUs } = refusal;
+    queue.journal.refused(nowUs, why, { predictedUs, leftUs, rows: queue.rows, bytes: queue.bytes });
     return refusal;
   }
 
@@ -322,7 +336,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
-    queue.journal.batch(nowUs, rows, waitedUs, lane, queue.length, why ?? this.#reason(queue, rows));
+    const free = (this.#doneUs[lane] as number) <= queue.waitingSinceUs;
+    const reason = why ?? this.#reason(queue, rows);
+    queue.journal.batch(nowUs, { rows, lane, reason, waitedUs, free, left: queue.length });
     return batch;
   }
 
@@ -356,12 +372,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#owedUs = Math.min(most, Math.max(0, this.#owedUs + tookUs * share - freeUs));
   }
 
-  #oldestPromised(queue: PlanQueue<T>, flow: Flow<T>): number {
-    let oldest = Number.POSITIVE_INFINITY;
+  /** Arrival of each flow's oldest promised request. */
+  #oldestPromised(queue: PlanQueue<T>): Map<unknown, number> {
+    const oldest = new Map<unknown, number>();
     for (const planned of this.#plan.batches) {
       if (planned.queue !== queue) continue;
       for (let request = planned.head; request !== null; request = request.next) {
-        if (request.flow === flow) oldest = Math.min(oldest, request.arrivalUs);
+        const { flow, arrivalUs } = request;
+        oldest.set(flow, Math.min(oldest.get(flow) ?? arrivalUs, arrivalUs));
       }
     }
     return oldest;
