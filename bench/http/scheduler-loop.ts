@@ -1,7 +1,7 @@
 /**
  * What a scheduler itself costs: `NAME REQUESTS LOAD`, LOAD in parts of what the lanes can do, on virtual time, run with
- * --expose-gc and a young generation that holds the whole run. Prints nanoseconds per request (arrive, its part of next and of finish) as the median over blocks, bytes per request that were
- * taken from the heap, and what is still held when all is done.
+ * --expose-gc and a young generation that holds the whole run. Prints nanoseconds per request (arrive, its part of next and of
+ * finish) as the median over blocks, bytes per request that were taken from the heap, and what is still held when all is done.
  */
 
 import { PerformanceObserver } from 'node:perf_hooks';

@@ -39,7 +39,8 @@ export class Lateness<T extends Traveller> {
 
   /**
    * Before a promised batch starts: ends those in it who would be late, for certain or because the batch as a whole would be.
-   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the batch is another one now: ask again.
+   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the
+   * batch is another one now: ask again.
    */
   drop(planned: PlannedBatch<T>, nowUs: number, expired: T[]): boolean {
     const { curve } = planned.queue.spec;

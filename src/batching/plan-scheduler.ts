@@ -4,8 +4,9 @@
  *
  * Rules: work-conserving, no batching delay. A free lane takes what is planned first; where several are free they share it.
  * Whoever has a deadline is promised a batch when he arrives or is refused at once, and what is promised is not broken by
- * later arrivals; between the two stands by who is in time only if nobody else comes. Best effort fills the batches and has a share of its own. A batch never mixes shape keys, never exceeds its
- * size (a larger request runs alone), and a request is never split.
+ * later arrivals; between the two stands by who is in time only if nobody else comes. Best effort fills the batches and has a
+ * share of its own. A batch never mixes shape keys, never exceeds its size (a larger request runs alone), and a request is
+ * never split.
  */
 
 import type { SchedulerView } from '../core/scheduling.ts';

@@ -1,6 +1,7 @@
 /**
  * What a version turns out to be before it serves: whether it is what is said of it, whether it takes batches, how many threads
- * it needs, how long its batches take, and where it runs at first. From runs on zeros on the lane that holds it, or from what was kept of an earlier start.
+ * it needs, how long its batches take, and where it runs at first. From runs on zeros on the lane that holds it, or from what
+ * was kept of an earlier start.
  */
 
 import { LatencyCurve } from '../batching/curve.ts';
