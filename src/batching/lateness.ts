@@ -23,11 +23,13 @@ export class Lateness<T extends Traveller> {
     expired.push(request);
   }
 
-  /** A batch ended: the guard follows how many of it were late. */
-  judge(batch: Batch<T, PlanQueue<T>>, nowUs: number): void {
+  /** A batch ended: the guard follows how many of it were late. @returns rows of those who are answered */
+  judge(batch: Batch<T, PlanQueue<T>>, nowUs: number): number {
     let promised = 0;
     let late = 0;
-    for (const { deadlineUs, state } of batch.requests) {
+    let answered = 0;
+    for (const { deadlineUs, state, rows } of batch.requests) {
+      if (state === 'RUNNING' && deadlineUs >= nowUs) answered += Math.max(1, rows);
       if (deadlineUs === Number.POSITIVE_INFINITY) continue;
       promised++;
       if (deadlineUs >= nowUs) continue;
@@ -35,6 +37,7 @@ export class Lateness<T extends Traveller> {
       if (state === 'RUNNING') batch.queue.late++;
     }
     batch.queue.guard.observe(promised, late);
+    return answered;
   }
 
   /**

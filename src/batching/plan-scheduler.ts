@@ -84,13 +84,17 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
-    if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
-      if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
-      queue.offers(Math.max(1, rows), nowUs);
-      return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
-    }
+    const refusal = this.#foreseen(queue, rows, bytes, deadlineUs, nowUs);
+    // Who is taken here offers his rows when he arrives, who is refused has offered them all the same.
+    if (refusal !== null) queue.offers(Math.max(1, rows), nowUs);
     return refusal;
+  }
+
+  #foreseen(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    if (refusal !== null || deadlineUs === Number.POSITIVE_INFINITY) return refusal;
+    if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
+    return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
@@ -171,8 +175,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (!ran) return;
     const tookUs = nowUs - batch.startedUs;
     queue.spec.curve.observe(rows, tookUs);
-    queue.served.add(rows, nowUs);
-    this.#lateness.judge(batch, nowUs);
+    queue.served.add(this.#lateness.judge(batch, nowUs), nowUs);
     this.#owe(running, tookUs);
     queue.ran(rows, nowUs);
   }
