@@ -1,7 +1,8 @@
 /**
  * What a scheduler itself costs: `NAME REQUESTS LOAD`, LOAD in parts of what the lanes can do, on virtual time, run with
- * --expose-gc and a young generation that holds the whole run. Prints nanoseconds per request (arrive, its part of next and of
- * finish) as the median over blocks, bytes per request that were taken from the heap, and what is still held when all is done.
+ * --expose-gc and a young generation that holds the whole run. Prints nanoseconds per request (arrive, its part of next and
+ * of finish) as the median over blocks; bytes taken from the heap per request in all, per call of arrive, and per batch of
+ * what arrive did not take; and what is still held when all is done.
  */
 
 import { PerformanceObserver } from 'node:perf_hooks';
@@ -19,6 +20,8 @@ const MOST_AT_ONCE = 48;
 const MOST_ROWS = 32;
 /** Blocks before anything counts: code is compiled. */
 const WARM_BLOCKS = 200;
+/** Blocks in which the heap is looked at before and after arrivals; their time does not count. */
+const WATCHED_BLOCKS = 100;
 /** In batches of the most rows. */
 const DEADLINE_BATCHES = 10;
 const TENANTS = ['', 'a', 'b', 'c'];
@@ -48,27 +51,45 @@ const random = new Random(1);
 const travellers = Array.from({ length: 8_192 }, (_, i) => new BareTraveller(TENANTS[i % TENANTS.length] as string));
 const expired: BareTraveller[] = [];
 let at = 0;
-let nowUs = 1_000_000;
+/** No whole number, as no clock's is: one of those would never be taken from the heap. */
+let nowUs = 1_000_000.25;
 let served = 0;
 let batches = 0;
 let refused = 0;
 let late = 0;
 
 /** When each lane ends what it runs. */
-const endsUs = new Float64Array(LANES);
+const endsUs = new Float64Array(LANES).fill(Number.POSITIVE_INFINITY);
 
-/** One turn: some arrive, what has run to its end ends, and what can start is started. */
-function turn(arriving: number): void {
+function arrive(arriving: number): void {
   for (let i = 0; i < arriving; i++) {
     const traveller = travellers[at++ % travellers.length] as BareTraveller;
     traveller.again(nowUs, nowUs + DEADLINE_US);
     if (scheduler.arrive(queue, traveller, nowUs) !== null) refused++;
   }
-  nowUs += arriving;
-  for (let lane = 0; lane < LANES; lane++) {
-    const batch = scheduler.lanes[lane] ?? null;
-    if (batch !== null && (endsUs[lane] as number) <= nowUs) end(batch);
+}
+
+/** What can start is started; what runs to its end before the next ones come ends in its time. */
+function run(arriving: number): void {
+  start();
+  const untilUs = nowUs + arriving;
+  for (let lane = firstEnd(); (endsUs[lane] as number) <= untilUs; lane = firstEnd()) {
+    nowUs = endsUs[lane] as number;
+    endsUs[lane] = Number.POSITIVE_INFINITY;
+    end(scheduler.lanes[lane] as Batch<BareTraveller>);
+    start();
   }
+  nowUs = untilUs;
+}
+
+/** The lane whose batch ends first. */
+function firstEnd(): number {
+  let first = 0;
+  for (let lane = 1; lane < LANES; lane++) if ((endsUs[lane] as number) < (endsUs[first] as number)) first = lane;
+  return first;
+}
+
+function start(): void {
   for (let batch = scheduler.next(nowUs, expired); batch !== null; batch = scheduler.next(nowUs, expired)) {
     batches++;
     endsUs[batch.lane] = nowUs + batchUs(batch.rows);
@@ -85,10 +106,31 @@ function end(batch: Batch<BareTraveller>): void {
 
 function block(): void {
   for (let done = 0; done < BLOCK; ) {
-    const arriving = Math.min(BLOCK - done, 1 + Math.floor(random.uniform() * MOST_AT_ONCE));
-    turn(arriving);
+    const arriving = arrivals(BLOCK - done);
+    arrive(arriving);
+    run(arriving);
     done += arriving;
   }
+}
+
+function arrivals(most: number): number {
+  return Math.min(most, 1 + Math.floor(random.uniform() * MOST_AT_ONCE));
+}
+
+/** Bytes that arrivals alone take, per request. */
+function bytesPerArrival(): number {
+  let bytes = 0;
+  for (let done = 0; done < WATCHED_BLOCKS * BLOCK; ) {
+    const arriving = arrivals(BLOCK);
+    // What looking takes is known from looking twice.
+    const before = process.memoryUsage().heapUsed;
+    const ready = process.memoryUsage().heapUsed;
+    arrive(arriving);
+    bytes += process.memoryUsage().heapUsed - ready - (ready - before);
+    run(arriving);
+    done += arriving;
+  }
+  return bytes / (WATCHED_BLOCKS * BLOCK);
 }
 
 for (let i = 0; i < WARM_BLOCKS; i++) block();
@@ -109,22 +151,21 @@ for (let i = 0; i < blocks; i++) {
   timesNs[i] = Number(process.hrtime.bigint() - startedNs) / BLOCK;
 }
 const takenBytes = process.memoryUsage().heapUsed - beforeBytes;
+const count = blocks * BLOCK;
+const counted = { requestsPerBatch: served / batches, served, refused, expired: late, requests: count, batches };
+const perArrival = bytesPerArrival();
 await new Promise((resolve) => setTimeout(resolve, 50));
 const collected = collections;
 globalThis.gc?.();
 const keptBytes = process.memoryUsage().heapUsed - beforeBytes;
-const count = blocks * BLOCK;
 process.stdout.write(
   JSON.stringify({
     perRequestNs: median([...timesNs]),
     bytesPerRequest: takenBytes / count,
-    bytesPerBatch: takenBytes / batches,
+    bytesPerArrival: perArrival,
+    bytesPerBatch: (takenBytes - perArrival * count) / counted.batches,
     keptBytes,
     collections: collected,
-    requestsPerBatch: served / batches,
-    served,
-    refused,
-    expired: late,
-    requests: count,
+    ...counted,
   }),
 );

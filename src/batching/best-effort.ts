@@ -102,8 +102,8 @@ export class BestEffort<T extends Traveller> {
   #enter(flow: Flow<T>): void {
     const round = this.#rounds[flow.priority - 1] as Round<T>;
     if (round.flows.length === 0) {
-      const busy = this.#rounds.filter(({ flows }) => flows.length > 0);
-      if (busy.length > 0) round.virtual = Math.max(round.virtual, Math.min(...busy.map(({ virtual }) => virtual)));
+      const due = this.#due(0);
+      if (due !== null) round.virtual = Math.max(round.virtual, due.virtual);
     }
     flow.turn = round.flows.length;
     flow.deficit = 0;
@@ -112,10 +112,14 @@ export class BestEffort<T extends Traveller> {
   }
 
   #leave(flow: Flow<T>): void {
-    const { flows, at } = this.#rounds[flow.priority - 1] as Round<T>;
     const round = this.#rounds[flow.priority - 1] as Round<T>;
-    flows.splice(flow.turn, 1);
-    for (let i = flow.turn; i < flows.length; i++) (flows[i] as Flow<T>).turn = i;
+    const { flows, at } = round;
+    for (let i = flow.turn + 1; i < flows.length; i++) {
+      const behind = flows[i] as Flow<T>;
+      behind.turn = i - 1;
+      flows[i - 1] = behind;
+    }
+    flows.pop();
     if (flow.turn < at) round.at--;
     if (round.at >= flows.length) round.at = 0;
     flow.turn = -1;

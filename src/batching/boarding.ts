@@ -8,9 +8,10 @@ import { type Departure, joins, type Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Traveller } from './travel.ts';
 
-/** Those who leave. */
+/** Those who leave. Boarding has one such object and fills it anew: read it at once. */
 export interface Boarded<T> {
-  readonly requests: T[];
+  /** The batch's own from then on. */
+  requests: T[];
   rows: number;
   /** Rows among them that nobody promised a time. */
   bestEffortRows: number;
@@ -19,6 +20,10 @@ export interface Boarded<T> {
 /** Takes requests out of one plan and its queues. */
 export class Boarding<T extends Traveller> {
   readonly #plan: Plan<T>;
+  readonly #boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
+  /** Who has boarded so far; null behind. An array that grew with each batch would be made several times. */
+  readonly #aboard: (T | null)[] = [];
+  #count = 0;
 
   constructor(plan: Plan<T>) {
     this.#plan = plan;
@@ -35,8 +40,8 @@ export class Boarding<T extends Traveller> {
       flow.promisedRows -= rows;
       planned.queue.count(request, -1);
       planned.remove(request, flow);
-      if (planned.requests === 0) this.#plan.remove(planned);
-      else this.#plan.changed();
+      if (planned.requests > 0) this.#plan.changed();
+      else this.#plan.retire(planned);
       return;
     }
     const flow = place as Flow<T>;
@@ -48,36 +53,51 @@ export class Boarding<T extends Traveller> {
   /** A promised batch on a free lane, filled up to `limit` rows; a larger one is cut to it where that breaks no promise. */
   promised(planned: PlannedBatch<T>, lane: number, limit: number, nowUs: number): Boarded<T> {
     const { queue, shapeKey, alone } = planned;
-    const boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
+    const boarded = this.#begin();
     const departure: Departure<T> = { lane, untilUs: nowUs, queue, shapeKey, rows: 0, from: planned };
     const share = this.#share(departure, planned, limit, nowUs);
     departure.from = null;
     while (planned.head !== null && boarded.rows < share) this.#board(planned.head, boarded);
     if (planned.requests > 0) planned.refresh();
     if (!alone && queue.mostRows > 0) this.#fill(departure, boarded, limit, nowUs);
-    return boarded;
+    return this.#end();
   }
 
   /** Best effort alone, up to `room` rows (its first request always). */
   bestEffort(queue: PlanQueue<T>, room: number, nowUs: number): Boarded<T> {
-    const boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
+    const boarded = this.#begin();
     const first = queue.bestEffort.first() as T;
     this.#boardFreely(queue, first, boarded, nowUs);
     if (queue.mostRows > 0) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
-    return boarded;
+    return this.#end();
+  }
+
+  #begin(): Boarded<T> {
+    this.#count = 0;
+    this.#boarded.rows = 0;
+    this.#boarded.bestEffortRows = 0;
+    return this.#boarded;
+  }
+
+  #end(): Boarded<T> {
+    this.#boarded.requests = this.#aboard.slice(0, this.#count) as T[];
+    this.#aboard.fill(null, 0, this.#count);
+    return this.#boarded;
   }
 
   /** Rows of a promised batch that leave. */
   #share(departure: Departure<T>, planned: PlannedBatch<T>, limit: number, nowUs: number): number {
-    const { rows, alone, queue, head } = planned;
+    const { rows, alone, head } = planned;
     if (rows <= limit || alone) return rows;
     const share = Math.max(planned.leaving(limit), Math.max(1, (head as T).rows));
-    const brokenBy = (leaving: number) => {
-      departure.rows = leaving;
-      departure.untilUs = nowUs + queue.spec.curve.at(leaving);
-      return this.#plan.brokenAfter(departure, nowUs);
-    };
-    return brokenBy(share) <= brokenBy(rows) ? share : rows;
+    return this.#brokenBy(departure, share, nowUs) <= this.#brokenBy(departure, rows, nowUs) ? share : rows;
+  }
+
+  /** Promises that do not hold where so many rows leave. */
+  #brokenBy(departure: Departure<T>, rows: number, nowUs: number): number {
+    departure.rows = rows;
+    departure.untilUs = nowUs + departure.queue.spec.curve.at(rows);
+    return this.#plan.brokenAfter(departure, nowUs);
   }
 
   /**
@@ -89,7 +109,7 @@ export class Boarding<T extends Traveller> {
     let extra = Math.min(room - boarded.rows, this.#waiting(departure, promised));
     if (extra <= 0) return boarded.rows;
     let deadlineUs = Number.POSITIVE_INFINITY;
-    for (const request of boarded.requests) deadlineUs = Math.min(deadlineUs, request.deadlineUs);
+    for (let i = 0; i < this.#count; i++) deadlineUs = Math.min(deadlineUs, (this.#aboard[i] as T).deadlineUs);
     departure.rows = 0;
     departure.untilUs = nowUs + queue.spec.curve.at(boarded.rows);
     const broken = this.#plan.brokenAfter(departure, nowUs);
@@ -155,7 +175,7 @@ export class Boarding<T extends Traveller> {
   #board(request: T, boarded: Boarded<T>): void {
     this.takeOut(request);
     request.state = 'RUNNING';
-    boarded.requests.push(request);
+    this.#aboard[this.#count++] = request;
     boarded.rows += Math.max(1, request.rows);
   }
 }

@@ -7,7 +7,10 @@ import type { Curve, CurvePoint } from '../core/scheduling.ts';
 import { clamped, Residuals } from './residuals.ts';
 import { Shape } from './shape.ts';
 
-/** Most sizes kept apart: bounds memory (64 bytes each) and the work of putting them in order. */
+/** Times are kept ready for so many rows at least, also where batches are smaller. */
+const LEAST_TABLE = 64;
+
+/** Most sizes kept apart: bounds memory (80 bytes each) and the work of putting them in order. */
 const MOST_SIZES = 4096;
 
 /** Least time of a batch, microseconds: less is a mistake of whoever measured. */
@@ -60,6 +63,8 @@ const MATERIAL = 0.03;
 /** A learned curve. One per model version and kind of instance. */
 export class LatencyCurve implements Curve {
   readonly mostRows: number;
+  /** Time by rows, as of now, as far as is asked for a full batch and who would join it; entry 0 equals entry 1. */
+  readonly us: Float64Array;
   revision = 0;
   shifts = 0;
   ignored = 0;
@@ -87,6 +92,7 @@ export class LatencyCurve implements Curve {
     this.mostRows = Math.max(1, Math.min(MOST_SIZES, Math.floor(mostRows)));
     this.#orderEvery = Math.max(ORDER_EVERY, this.mostRows / SIZES_PER_ORDER);
     this.#shape = new Shape(this.mostRows);
+    this.us = new Float64Array(Math.max(LEAST_TABLE, 2 * this.mostRows) + 1);
     this.#batches = new Float64Array(this.mostRows + 1);
     this.#counted = new Float64Array(this.mostRows + 1);
     this.#profiled(prior);
@@ -98,11 +104,9 @@ export class LatencyCurve implements Curve {
     return this.#residuals.spread;
   }
 
+  /** So short that every caller has it inlined: a number that a call returns is taken from the heap. */
   at(rows: number): number {
-    const most = this.mostRows;
-    const us = this.#shape.us;
-    if (rows > most) return (us[most] as number) * this.#scale * Math.min(rows / most, Number.MAX_SAFE_INTEGER);
-    return (us[rows >= 1 ? Math.floor(rows) : 0] as number) * this.#scale;
+    return this.us[rows] ?? beyond(this, rows);
   }
 
   knownAbove(rows: number): number {
@@ -214,6 +218,13 @@ export class LatencyCurve implements Curve {
     this.#speed = speed;
     this.#scale = Math.exp(speed);
     if (Math.abs(speed) > MOST_SPEED) this.#rebase();
+    this.#publish();
+  }
+
+  #publish(): void {
+    const { us, mostRows } = this;
+    for (let n = 0; n <= mostRows; n++) us[n] = (this.#shape.us[n] as number) * this.#scale;
+    for (let n = mostRows + 1; n < us.length; n++) us[n] = (us[mostRows] as number) * (n / mostRows);
   }
 
   /** What is known is multiplied out. */
@@ -260,6 +271,7 @@ export class LatencyCurve implements Curve {
 
   #order(): void {
     this.#shape.rebuild();
+    this.#publish();
     this.#unordered = 0;
     this.#moved = 0;
     if (this.#material()) this.#count();
@@ -281,6 +293,12 @@ export class LatencyCurve implements Curve {
     this.revision++;
     for (let n = 1; n <= this.mostRows; n++) this.#counted[n] = this.at(n);
   }
+}
+
+/** What is not in the table: more rows, and no whole number of them. */
+function beyond({ us, mostRows }: LatencyCurve, rows: number): number {
+  if (!(rows > mostRows)) return us[rows >= 1 ? Math.floor(rows) : 0] as number;
+  return (us[mostRows] as number) * Math.min(rows / mostRows, Number.MAX_SAFE_INTEGER);
 }
 
 /**

@@ -101,10 +101,11 @@ export class Driver<T extends Traveller & { attempts: number }> {
   /** A request enters its queue; null = it is taken. Read the refusal at once. */
   submit(queue: Queue, request: T): Refusal | null {
     const refusal = this.#scheduler.arrive(queue, request, this.#clock.nowUs());
+    // Also one who is refused may have cost others their places, and they are told when the next batch is asked for.
+    this.wake();
     if (refusal !== null) return refusal;
     if (request.deadlineUs !== Number.POSITIVE_INFINITY) this.#watch();
     this.#came++;
-    this.wake();
     return null;
   }
 
@@ -173,7 +174,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
   }
 
   #isIdle(): boolean {
-    return this.#running === 0 && !this.#waiting();
+    return this.#running === 0 && !this.#ticking && !this.#waiting();
   }
 
   #waiting(): boolean {

@@ -32,7 +32,9 @@ const RESERVE = 1.5;
 /** The flows of one queue. */
 export class Flows<T extends Traveller> {
   readonly #queue: PlanQueue<T>;
-  readonly #flows = new Map<string, Flow<T>>();
+  readonly #flows = new Set<Flow<T>>();
+  /** The same by class and tenant. */
+  readonly #named: ReadonlyArray<Map<string, Flow<T>>> = CLASS_WEIGHTS.map(() => new Map());
   #last: Flow<T> | null = null;
   /** Flows that were about when the shares were found. */
   #present = 1;
@@ -78,8 +80,7 @@ export class Flows<T extends Traveller> {
     const last = this.#last;
     if (last !== null && last.priority === priority && last.tenant === tenant) return last;
     const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || 2));
-    const known = this.#flows.get(level + tenant);
-    this.#last = known ?? this.#make(tenant, level);
+    this.#last = this.#named[level - 1]?.get(tenant) ?? this.#make(tenant, level);
     return this.#last;
   }
 
@@ -157,17 +158,20 @@ export class Flows<T extends Traveller> {
   #make(tenant: string, level: number): Flow<T> {
     if (this.#flows.size >= MOST_FLOWS) this.#forget();
     const name = this.#flows.size >= MOST_FLOWS ? '' : tenant;
-    const key = level + name;
-    const flow = this.#flows.get(key) ?? new Flow<T>(this.#queue, name, level);
-    this.#flows.set(key, flow);
+    const named = this.#named[level - 1] as Map<string, Flow<T>>;
+    const flow = named.get(name) ?? new Flow<T>(this.#queue, name, level);
+    named.set(name, flow);
+    this.#flows.add(flow);
     return flow;
   }
 
   /** Flows with nothing waiting make room for others. */
   #forget(): void {
     this.#last = null;
-    for (const [key, flow] of this.#flows) {
-      if (flow.requests === 0 && flow.promisedRequests === 0 && flow.tenant !== '') this.#flows.delete(key);
+    for (const flow of this.#flows) {
+      if (flow.requests > 0 || flow.promisedRequests > 0 || flow.tenant === '') continue;
+      this.#flows.delete(flow);
+      this.#named[flow.priority - 1]?.delete(flow.tenant);
     }
   }
 }

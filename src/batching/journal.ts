@@ -1,7 +1,7 @@
 /** The last decisions with their reasons: numbers in a ring, made into sentences when somebody asks. */
 
 import type { Decision } from '../core/scheduling.ts';
-import type { RefusalKind } from './travel.ts';
+import type { Refusal, RefusalKind } from './travel.ts';
 
 /** Decisions kept per model version. */
 const KEPT = 64;
@@ -9,33 +9,27 @@ const KEPT = 64;
 /** Why a batch was as large as it was. */
 export type BatchReason = 'all' | 'share' | 'full' | 'deadline' | 'alone' | 'trial';
 
-/** How a batch left. */
-interface Left {
-  readonly rows: number;
-  readonly lane: number;
-  readonly reason: BatchReason;
-  /** Time since the first byte of its oldest request, and whether an instance was free all that time. */
-  readonly waitedUs: number;
-  readonly free: boolean;
-  /** Requests that go on waiting. */
-  readonly left: number;
-}
-
 /** Why somebody was not taken: the kind of his refusal, or that his tenant has its share of `queueRows` while others are about. */
 export type RefusalReason = RefusalKind | 'tenantRows';
 
-/** What a refusal was decided on. */
-interface Met {
-  readonly predictedUs: number;
-  readonly leftUs: number;
-  /** What waited. */
+/** What waits. */
+interface Waiting {
   readonly rows: number;
   readonly bytes: number;
 }
 
 type Entry =
-  | ({ kind: 'batch'; atUs: number } & Left)
-  | ({ kind: 'refused'; atUs: number; why: RefusalReason } & Met)
+  | {
+      kind: 'batch';
+      atUs: number;
+      rows: number;
+      waitedUs: number;
+      free: boolean;
+      lane: number;
+      left: number;
+      reason: BatchReason;
+    }
+  | ({ kind: 'refused'; atUs: number; why: RefusalReason; predictedUs: number; leftUs: number } & Waiting)
   | { kind: 'dropped'; atUs: number; requests: number }
   | { kind: 'size'; atUs: number; from: number; to: number };
 
@@ -54,16 +48,28 @@ export class Journal {
   #next = 0;
   #lastRefusalUs = Number.NEGATIVE_INFINITY;
 
-  /** A batch left. */
-  batch(atUs: number, how: Left): void {
-    this.#add({ kind: 'batch', atUs, ...how });
+  /**
+   * A batch left.
+   * @param waitedUs time since the first byte of its oldest request
+   * @param free whether an instance was free from when somebody waited
+   * @param left requests that go on waiting
+   */
+  batch(
+    atUs: number,
+    rows: number,
+    waitedUs: number,
+    free: boolean,
+    lane: number,
+    left: number,
+    reason: BatchReason,
+  ): void {
+    this.#add({ kind: 'batch', atUs, rows, waitedUs, free, lane, left, reason });
   }
 
   /** Somebody was refused. At most one a millisecond is kept: a flood must not push everything else out. */
-  refused(atUs: number, why: RefusalReason, met: Met): void {
+  refused(atUs: number, why: RefusalReason, { predictedUs, leftUs }: Refusal, { rows, bytes }: Waiting): void {
     if (atUs - this.#lastRefusalUs < 1000) return;
     this.#lastRefusalUs = atUs;
-    const { predictedUs, leftUs, rows, bytes } = met;
     this.#add({ kind: 'refused', atUs, why, predictedUs, leftUs, rows, bytes });
   }
 
@@ -99,12 +105,12 @@ function sentence(entry: Entry): string {
     const waited = `waited ${ms(waitedUs)}${free ? ', an instance was free' : ' for an instance'}`;
     return `batch of ${rows} on lane ${lane}: ${REASONS[reason]}; ${waited}; ${left} go on waiting`;
   }
-  if (entry.kind === 'refused') return refusal(entry.why, entry);
+  if (entry.kind === 'refused') return refusal(entry);
   if (entry.kind === 'dropped') return `ended ${entry.requests}: they could no longer be in time`;
   return `batches of up to ${entry.to} rows, ${entry.from} before`;
 }
 
-function refusal(why: RefusalReason, { predictedUs, leftUs, rows, bytes }: Met): string {
+function refusal({ why, predictedUs, leftUs, rows, bytes }: Extract<Entry, { kind: 'refused' }>): string {
   if (why === 'queueRows') return `refused by queueRows: ${rows} rows wait`;
   if (why === 'tenantRows') return `refused by its tenant's share of queueRows: ${rows} rows wait`;
   if (why === 'queueBytes') return `refused by queueBytes: ${bytes} bytes wait`;

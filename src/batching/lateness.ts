@@ -1,7 +1,7 @@
 /** What becomes late although it was promised: ended before it is run in vain, counted, and learned from. */
 
 import type { Flow } from './flow.ts';
-import { type Plan, PlannedBatch } from './plan.ts';
+import type { Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Batch, Traveller } from './travel.ts';
 
@@ -83,7 +83,7 @@ export class Lateness<T extends Traveller> {
     const rest = planned.rows - hurried;
     const firstUs = nowUs + curve.at(hurried);
     if (rest === 0 || firstUs > planned.firstDeadlineUs || firstUs + curve.at(rest) > restDeadlineUs) return false;
-    const behind = new PlannedBatch<T>(queue, planned.shapeKey, false);
+    const behind = this.#plan.vacant(queue, planned.shapeKey, false);
     for (let request = planned.head; request !== null; ) {
       const following: T | null = request.next;
       if (request.deadlineUs >= lateUs) {

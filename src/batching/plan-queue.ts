@@ -7,6 +7,7 @@ import type { Flow } from './flow.ts';
 import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
+import type { PlannedBatch } from './plan.ts';
 import { Rate } from './rate.ts';
 import { type SizingInput, sizeBatch, sizeToExplore } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
@@ -42,8 +43,10 @@ const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
  */
 const TRIAL = { times: 50, leastUs: 1_000_000 };
 
-/** How fast the typical time of callers is followed, and the part of them that has less. */
+/** How fast the typical time of callers is followed, and the part of them that has less; the factors of a step down and up. */
 const CALLERS = { gain: 0.05, quantile: 0.1 };
+const SHORTER = 1 - CALLERS.gain * (1 - CALLERS.quantile);
+const LONGER = 1 + CALLERS.gain * CALLERS.quantile;
 
 /** See the head of this file. The scheduler's alone; others see a Queue. */
 export class PlanQueue<T extends Traveller> implements Queue {
@@ -59,6 +62,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   /** Since when there has been somebody who waits; means nothing while there is nobody. */
   waitingSinceUs = 0;
   readonly flows: Flows<T> = new Flows<T>(this);
+  /** A batch that has left and can be planned again, and by its link the others: so that an arrival makes none. The plan's. */
+  vacant: PlannedBatch<T> | null = null;
   readonly bestEffort = new BestEffort<T>();
   readonly guard = new Guard();
   readonly journal = new Journal();
@@ -71,6 +76,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   capacityPerUs = 0;
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
+  /** The guard's ratio when the plan was laid out. */
+  guardRatio = 0;
   /** Time from arrival to deadline that requests typically have, microseconds. */
   budgetUs = 0;
   /** Batches run. */
@@ -146,13 +153,13 @@ export class PlanQueue<T extends Traveller> implements Queue {
     this.bytes += sign * request.bytes;
   }
 
-  /** Somebody came who has `us` from his arrival to his deadline. */
-  learnCallers(us: number): void {
+  /** Somebody came who has so much time from his arrival to his deadline. */
+  learnCallers({ arrivalUs, deadlineUs }: T): void {
+    const us = deadlineUs - arrivalUs;
     if (!(us > 0 && us < Number.POSITIVE_INFINITY)) return;
-    const { gain, quantile } = CALLERS;
     if (this.#callersUs === 0) this.#callersUs = us;
-    else if (us < this.#callersUs) this.#callersUs = Math.max(us, this.#callersUs * (1 - gain * (1 - quantile)));
-    else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
+    else if (us < this.#callersUs) this.#callersUs = Math.max(us, this.#callersUs * SHORTER);
+    else this.#callersUs = Math.min(us, this.#callersUs * LONGER);
   }
 
   /** So many rows are offered. */

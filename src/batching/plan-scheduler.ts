@@ -14,7 +14,7 @@ import { type Boarded, Boarding } from './boarding.ts';
 import type { Flow } from './flow.ts';
 import type { BatchReason, RefusalReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
-import { Plan, PlannedBatch } from './plan.ts';
+import { Plan, type PlannedBatch } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
@@ -43,8 +43,12 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #boarding: Boarding<T>;
   readonly #lateness: Lateness<T>;
   readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
-  /** Who stood by and lost his place to somebody else, until the next batch is asked for. */
-  readonly #displaced: T[] = [];
+  /** Who stood by and lost his place to somebody else, until the next batch is asked for: linked, first and last. */
+  #displaced: T | null = null;
+  #lastDisplaced: T | null = null;
+  /** Of who asks: his deadline, and when he would be finished on a free lane. Here, since a number that is handed on is made anew. */
+  #deadlineUs = 0;
+  #aloneUs = 0;
   /** Time that best effort is owed. */
   #owedUs = 0;
 
@@ -84,41 +88,43 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const refusal = this.#foreseen(queue, rows, bytes, deadlineUs, nowUs);
+    this.#deadlineUs = deadlineUs;
+    const refusal = this.#foreseen(queue, rows, bytes, nowUs);
     // Who is taken here offers his rows when he arrives, who is refused has offered them all the same.
     if (refusal !== null) queue.offers(Math.max(1, rows), nowUs);
     return refusal;
   }
 
-  #foreseen(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
-    if (refusal !== null || deadlineUs === Number.POSITIVE_INFINITY) return refusal;
-    if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
-    return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+  #foreseen(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
+    const refusal = this.#bounded(queue, rows, bytes, nowUs);
+    if (refusal !== null || this.#deadlineUs === Number.POSITIVE_INFINITY) return refusal;
+    if (!this.#seating.hopeless(queue, Math.max(1, rows), this.#deadlineUs, nowUs)) return null;
+    return this.#refuse(queue, 'busy', nowUs);
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
-    const { deadlineUs, bytes } = request;
+    const { deadlineUs } = request;
+    this.#deadlineUs = deadlineUs;
     const rows = Math.max(1, request.rows);
     const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
     request.flow = flow;
     queue.offers(rows, nowUs);
     queue.flows.offer(flow, rows, promised, nowUs);
-    const refusal = this.#bounded(queue, rows, bytes, deadlineUs, nowUs);
+    const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
     if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
-      return this.#refuse(queue, 'queueRows', Number.POSITIVE_INFINITY, deadlineUs, nowUs, 'tenantRows');
+      return this.#refuse(queue, 'queueRows', nowUs, 'tenantRows');
     }
     if (queue.length === 0) queue.waitingSinceUs = nowUs;
     if (!promised) {
       if (queue.bestEffort.requests === 0) this.#plan.changed();
       queue.bestEffort.push(flow, request);
     } else {
-      queue.learnCallers(deadlineUs - request.arrivalUs);
-      if (nowUs + queue.spec.curve.at(rows) > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
+      queue.learnCallers(request);
+      if (this.#aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
       else if (!this.#seating.seat(queue, flow, request, nowUs)) {
-        return this.#refuse(queue, 'busy', this.#seating.predictedUs, deadlineUs, nowUs);
+        return this.#refuse(queue, 'busy', nowUs);
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;
@@ -143,7 +149,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   /** Before all others, in a batch of its own. */
   #seatAlone(queue: PlanQueue<T>, flow: Flow<T>, request: T): PlannedBatch<T> {
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, true);
+    const planned = this.#plan.vacant(queue, request.shapeKey, true);
     planned.add(request, flow);
     this.#plan.insert(planned, 0);
     return planned;
@@ -155,7 +161,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   next(nowUs: number, expired: T[], displaced = expired): RunningBatch<T> | null {
-    if (this.#displaced.length > 0) for (const request of this.#displaced.splice(0)) displaced.push(request);
+    this.#tellDisplaced(displaced);
     for (let lane = 0; lane < this.lanes.length; lane++) {
       if (this.lanes[lane] !== null || !this.up[lane]) continue;
       const batch = this.#nextOn(lane, nowUs, expired);
@@ -227,22 +233,35 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.cancel(request);
     queue.admitted--;
     queue.refused++;
-    this.#displaced.push(request);
+    if (this.#lastDisplaced === null) this.#displaced = request;
+    else this.#lastDisplaced.next = request;
+    this.#lastDisplaced = request;
+  }
+
+  #tellDisplaced(displaced: T[]): void {
+    for (let request = this.#displaced; request !== null; ) {
+      const following: T | null = request.next;
+      request.next = null;
+      displaced.push(request);
+      request = following;
+    }
+    this.#displaced = null;
+    this.#lastDisplaced = null;
   }
 
   /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
-  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const kind = this.#bound(queue, rows, bytes, deadlineUs !== Number.POSITIVE_INFINITY);
-    if (kind !== null) return this.#refuse(queue, kind, Number.POSITIVE_INFINITY, deadlineUs, nowUs);
-    const aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
-    if (aloneUs <= deadlineUs || this.#tries(queue, rows, deadlineUs, nowUs)) return null;
-    return this.#refuse(queue, 'impossible', aloneUs, deadlineUs, nowUs);
+  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
+    const kind = this.#bound(queue, rows, bytes, this.#deadlineUs !== Number.POSITIVE_INFINITY);
+    if (kind !== null) return this.#refuse(queue, kind, nowUs);
+    this.#aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
+    if (this.#aloneUs <= this.#deadlineUs || this.#tries(queue, rows, nowUs)) return null;
+    return this.#refuse(queue, 'impossible', nowUs);
   }
 
   /** Whether nobody loses by running what seems impossible. */
-  #tries(queue: PlanQueue<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
+  #tries(queue: PlanQueue<T>, rows: number, nowUs: number): boolean {
     if (!queue.tries(Math.max(1, rows), nowUs)) return false;
-    return deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
+    return this.#deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
   }
 
   /** Rows and bytes beyond what may wait. */
@@ -260,23 +279,19 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
-  #refuse(
-    queue: PlanQueue<T>,
-    kind: RefusalKind,
-    finishUs: number,
-    deadlineUs: number,
-    nowUs: number,
-    why: RefusalReason = kind,
-  ): Refusal {
+  #refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number, why: RefusalReason = kind): Refusal {
     if (kind === 'impossible') queue.impossible++;
     else queue.refused++;
     const refusal = this.#refusal;
     refusal.kind = kind;
+    let finishUs = Number.POSITIVE_INFINITY;
+    if (kind === 'impossible') finishUs = this.#aloneUs;
+    else if (kind === 'busy') finishUs = this.#seating.predictedUs;
     refusal.predictedUs = finishUs - nowUs;
-    refusal.leftUs = deadlineUs - nowUs;
-    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, finishUs - deadlineUs) : queue.drainUs;
-    const { predictedUs, leftUs } = refusal;
-    queue.journal.refused(nowUs, why, { predictedUs, leftUs, rows: queue.rows, bytes: queue.bytes });
+    refusal.leftUs = this.#deadlineUs - nowUs;
+    const lateUs = finishUs - this.#deadlineUs;
+    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, lateUs) : queue.drainUs;
+    queue.journal.refused(nowUs, why, refusal, queue);
     return refusal;
   }
 
@@ -342,7 +357,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
     const free = (this.#doneUs[lane] as number) <= queue.waitingSinceUs;
     const reason = why ?? this.#reason(queue, rows);
-    queue.journal.batch(nowUs, { rows, lane, reason, waitedUs, free, left: queue.length });
+    queue.journal.batch(nowUs, rows, waitedUs, free, lane, queue.length, reason);
     return batch;
   }
 

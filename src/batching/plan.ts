@@ -17,12 +17,15 @@ import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
-/** A batch that is promised: who is in it leaves with it or earlier. */
+/** Flows whose rows a batch that is used again goes on remembering, at most: most who send come again. */
+const REMEMBERED_FLOWS = 64;
+
+/** A batch that is promised: who is in it leaves with it or earlier. Its queue uses it again when it has left. */
 export class PlannedBatch<T extends Traveller> extends Line<T> {
   readonly queue: PlanQueue<T>;
-  readonly shapeKey: string;
+  shapeKey = '';
   /** A batch of one, which nobody joins. */
-  readonly alone: boolean;
+  alone = false;
   /** Whether it runs to learn how long it takes: what is known says that it will be late. */
   trial = false;
   /** The first who was promised his place; those before it only stand by. */
@@ -32,18 +35,37 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
   index = -1;
   lane = -1;
   startUs = 0;
+  /** What the curve says of it. True where the layout is, as all that follows. */
+  ownUs = 0;
   finishUs = 0;
+  /** The answer to the last question about it. A number in an object costs nothing, one that is returned may have to be made. */
+  foreseenUs = 0;
   /** Time it may still be delayed without a broken promise; Infinity where its promise is broken already. */
   spareUs = 0;
   /** The least of those behind it. */
   slackAfterUs = Number.POSITIVE_INFINITY;
+  /** While nobody is in it and it waits to be used again. */
+  nextVacant: PlannedBatch<T> | null = null;
   readonly #rowsOf = new Map<Flow<T>, number>();
 
-  constructor(queue: PlanQueue<T>, shapeKey: string, alone: boolean) {
+  constructor(queue: PlanQueue<T>) {
     super();
     this.queue = queue;
+  }
+
+  /** Begins anew, with nobody in it and in no plan. */
+  begin(shapeKey: string, alone: boolean): void {
     this.shapeKey = shapeKey;
     this.alone = alone;
+    this.trial = false;
+    this.nextVacant = null;
+    this.firm = null;
+    this.firstDeadlineUs = Number.POSITIVE_INFINITY;
+    this.index = -1;
+    this.lane = -1;
+    this.startUs = 0;
+    this.slackAfterUs = Number.POSITIVE_INFINITY;
+    if (this.#rowsOf.size > REMEMBERED_FLOWS) this.#rowsOf.clear();
   }
 
   /** Rows of one flow in it. */
@@ -91,7 +113,7 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
 
   /** Latest start at which nobody in it is late. */
   get latestStartUs(): number {
-    return this.firstDeadlineUs - this.queue.spec.curve.at(this.rows);
+    return this.firstDeadlineUs - this.ownUs;
   }
 }
 
@@ -148,7 +170,7 @@ export class Plan<T extends Traveller> {
     for (let i = 0; i < this.batches.length; i++) {
       const batch = this.batches[i] as PlannedBatch<T>;
       batch.index = i;
-      this.#place(batch);
+      this.#place(batch, nowUs);
     }
     let slack = Number.POSITIVE_INFINITY;
     for (let i = this.batches.length - 1; i >= 0; i--) {
@@ -160,18 +182,28 @@ export class Plan<T extends Traveller> {
 
   /** When a batch of the queue behind all others would start. The layout must be true. */
   tailStartUs(queue: PlanQueue<T>): number {
-    return this.#free[this.#firstFree(queue.lanes)] ?? Number.POSITIVE_INFINITY;
+    const lane = this.#firstFree(queue.lanes);
+    return lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
+  }
+
+  /** Finds out when the batch would start behind all others. The layout must be true. */
+  putBehind(batch: PlannedBatch<T>): void {
+    const lane = this.#firstFree(batch.queue.lanes);
+    batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
   }
 
   /**
-   * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
-   * up by their root), and what best effort may take of the time until then.
+   * Finds out when the batch would be finished with so many rows: `foreseenUs`. What is kept free behind it is included: the
+   * guard (errors of batches one after the other add up by their root), and what best effort may take of the time until then.
    */
-  marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, nowUs: number): number {
+  foresee(batch: PlannedBatch<T>, rows: number, nowUs: number): void {
+    const { queue } = batch;
+    const ownUs = queue.spec.curve.at(rows);
+    const finishUs = batch.startUs + ownUs;
     const untilUs = Math.max(0, finishUs - nowUs);
-    const ratio = queue.guard.ratio(queue.spec.curve.spread);
     const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - ownUs);
-    return Math.min(mostUs, ratio * Math.sqrt(untilUs * ownUs)) + untilUs * (queue.stretch - 1);
+    const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
+    batch.foreseenUs = finishUs + (guardUs + untilUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -186,46 +218,84 @@ export class Plan<T extends Traveller> {
     return first;
   }
 
+  /** A batch of the queue with nobody in it. The caller's own until it is in the plan, or given back. */
+  vacant(queue: PlanQueue<T>, shapeKey: string, alone: boolean): PlannedBatch<T> {
+    const batch = queue.vacant ?? new PlannedBatch<T>(queue);
+    queue.vacant = batch.nextVacant;
+    batch.begin(shapeKey, alone);
+    return batch;
+  }
+
+  /** Nobody is in the batch and it is in no plan: the next one that is asked for may be this one. */
+  giveBack(batch: PlannedBatch<T>): void {
+    batch.nextVacant = batch.queue.vacant;
+    batch.queue.vacant = batch;
+  }
+
   /** A new batch behind all others. */
   append(batch: PlannedBatch<T>): void {
     batch.index = this.batches.push(batch) - 1;
-    this.#place(batch);
-    this.#protect(batch.spareUs, batch.index);
+    this.#place(batch, this.#laidOutUs);
+    this.#protect(batch);
   }
 
   /** A new batch before the one at `index`. The layout is not true any more. */
   insert(batch: PlannedBatch<T>, index: number): void {
-    this.batches.splice(index, 0, batch);
+    const { batches } = this;
+    batches.push(batch);
+    for (let i = batches.length - 1; i > index; i--) batches[i] = batches[i - 1] as PlannedBatch<T>;
+    batches[index] = batch;
     this.#stale = true;
   }
 
   /** A batch leaves the plan. */
   remove(batch: PlannedBatch<T>): void {
-    const index = this.batches.indexOf(batch);
-    if (index >= 0) this.batches.splice(index, 1);
+    const { batches } = this;
+    const index = batches.indexOf(batch);
+    if (index >= 0) {
+      for (let i = index + 1; i < batches.length; i++) batches[i - 1] = batches[i] as PlannedBatch<T>;
+      batches.pop();
+    }
     batch.index = -1;
     batch.lane = -1;
     this.#stale = true;
   }
 
-  /** A batch of the layout grew by a request and ends `delayUs` later. */
-  grew(batch: PlannedBatch<T>, delayUs: number, nowUs: number): void {
-    if (delayUs > 0) {
+  /** Everybody in a batch has left: it leaves too, and may be asked for again. */
+  retire(batch: PlannedBatch<T>): void {
+    this.remove(batch);
+    this.giveBack(batch);
+  }
+
+  /** A batch of the layout grew by a request. */
+  grew(batch: PlannedBatch<T>, nowUs: number): void {
+    const beforeUs = batch.ownUs;
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    if (batch.ownUs > beforeUs) {
       if (batch.index < this.batches.length - 1) {
         this.#stale = true;
         return;
       }
-      batch.finishUs += delayUs;
+      batch.finishUs = batch.startUs + batch.ownUs;
       this.#free[batch.lane] = batch.finishUs;
     }
     this.#measure(batch, nowUs);
-    this.#protect(batch.spareUs, batch.index);
+    this.#protect(batch);
   }
 
   /** Where a batch stands that is to leave before all that may start later than it. */
-  indexByUrgency(latestStartUs: number): number {
+  indexByUrgency(batch: PlannedBatch<T>): number {
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    const { latestStartUs } = batch;
     let index = this.batches.length;
     while (index > 0 && (this.batches[index - 1] as PlannedBatch<T>).latestStartUs > latestStartUs) index--;
+    return index;
+  }
+
+  /** Where the first batch of the queue stands; the number of batches where it has none. */
+  firstOf(queue: PlanQueue<T>): number {
+    let index = 0;
+    while (index < this.batches.length && this.batches[index]?.queue !== queue) index++;
     return index;
   }
 
@@ -261,12 +331,16 @@ export class Plan<T extends Traveller> {
     return count;
   }
 
-  /** Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
+  /**
+   * How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large
+   * enough, else it is time.
+   */
   #stretch(): void {
     let waiting = 0;
     for (const { bestEffort } of this.queues) if (bestEffort.requests > 0) waiting++;
     for (const queue of this.queues) {
       const seated = queue.bestEffort.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
+      queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
       queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
     }
   }
@@ -278,12 +352,12 @@ export class Plan<T extends Traveller> {
       if (up[lane] !== true) this.#free[lane] = Number.POSITIVE_INFINITY;
       else if (running[lane] === null) {
         this.#free[lane] = nowUs;
-        validUntilUs = nowUs;
+        validUntilUs = Math.min(validUntilUs, nowUs);
       } else {
         const end = endUs[lane] as number;
         // What is late already is expected to be late by as much again.
         this.#free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
-        validUntilUs = Math.min(validUntilUs, end > nowUs ? end : nowUs);
+        validUntilUs = Math.min(validUntilUs, Math.max(end, nowUs));
       }
     }
     this.#validUntilUs = validUntilUs;
@@ -300,8 +374,9 @@ export class Plan<T extends Traveller> {
   /** Once they have differed, all keep their lanes until none is left: another order might break what was promised in this one. */
   #lanesDiffer(): boolean {
     const first = this.batches[0]?.queue;
-    if (this.#mixed) return first !== undefined;
-    return this.batches.some(({ queue }) => queue !== first && !sameLanes(queue.lanes, (first as PlanQueue<T>).lanes));
+    if (first === undefined || this.#mixed) return first !== undefined;
+    for (const { queue } of this.batches) if (queue !== first && !sameLanes(queue.lanes, first.lanes)) return true;
+    return false;
   }
 
   /** Its own where batches differ in their lanes and it has one that is up, else the first free one. */
@@ -310,26 +385,26 @@ export class Plan<T extends Traveller> {
     return kept ? lane : this.#firstFree(queue.lanes);
   }
 
-  #place(batch: PlannedBatch<T>): void {
-    const { queue } = batch;
-    batch.lane = this.#laneOf(batch);
-    batch.startUs = batch.lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[batch.lane] as number);
-    batch.finishUs = batch.startUs + queue.spec.curve.at(batch.rows);
-    if (batch.lane >= 0) this.#free[batch.lane] = batch.finishUs;
-    this.#measure(batch, this.#laidOutUs);
+  #place(batch: PlannedBatch<T>, nowUs: number): void {
+    const lane = this.#laneOf(batch);
+    batch.lane = lane;
+    batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    batch.finishUs = batch.startUs + batch.ownUs;
+    if (lane >= 0) this.#free[lane] = batch.finishUs;
+    this.#measure(batch, nowUs);
   }
 
   /** What is certain to be late cannot be made worse; what is late only by its guard has nothing to spare. */
   #measure(batch: PlannedBatch<T>, nowUs: number): void {
-    const { queue, finishUs, firstDeadlineUs } = batch;
-    const spare = firstDeadlineUs - finishUs - this.marginUs(queue, finishUs, queue.spec.curve.at(batch.rows), nowUs);
-    if (finishUs > firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
-    else batch.spareUs = Math.max(0, spare);
+    this.foresee(batch, batch.rows, nowUs);
+    if (batch.finishUs > batch.firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
+    else batch.spareUs = Math.max(0, batch.firstDeadlineUs - batch.foreseenUs);
   }
 
   /** Those before the batch must know what it can spare. */
-  #protect(spareUs: number, before: number): void {
-    for (let i = before - 1; i >= 0; i--) {
+  #protect({ spareUs, index }: PlannedBatch<T>): void {
+    for (let i = index - 1; i >= 0; i--) {
       const batch = this.batches[i] as PlannedBatch<T>;
       if (batch.slackAfterUs <= spareUs) return;
       batch.slackAfterUs = spareUs;

@@ -7,7 +7,7 @@
  */
 
 import type { Flow } from './flow.ts';
-import { type Plan, PlannedBatch } from './plan.ts';
+import type { Plan, PlannedBatch } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import type { Traveller } from './travel.ts';
 
@@ -45,10 +45,12 @@ export class Seating<T extends Traveller> {
     const last = this.#plan.batches.at(-1);
     if (last === undefined || last.firm !== null) return false;
     if (last.queue === queue && last.shapeKey === request.shapeKey) return false;
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
-    planned.startUs = last.startUs;
     if (!queue.lanes.includes(last.lane)) return false;
-    if (!this.#inTime(planned, Math.max(1, request.rows), request.deadlineUs, flow, nowUs)) return false;
+    const planned = this.#plan.vacant(queue, request.shapeKey, false);
+    planned.startUs = last.startUs;
+    const inTime = this.#inTime(planned, Math.max(1, request.rows), request, flow, nowUs);
+    this.#plan.giveBack(planned);
+    if (!inTime) return false;
     while (last.requests > 0) this.#evict(last, nowUs);
     return true;
   }
@@ -56,15 +58,17 @@ export class Seating<T extends Traveller> {
   /** In a new batch. */
   #begin(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
+    const planned = this.#plan.vacant(queue, request.shapeKey, false);
     planned.add(request, flow);
     // Whoever takes less than his share need not stand behind those who take more.
     const seated =
       flow.light && !queue.seated && this.#plan.batches.length > 0
         ? this.#ahead(planned, flow, nowUs) || this.#behind(planned, flow, nowUs)
         : this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
-    if (!seated) planned.remove(request, flow);
-    return seated;
+    if (seated) return true;
+    planned.remove(request, flow);
+    this.#plan.giveBack(planned);
+    return false;
   }
 
   /**
@@ -91,29 +95,29 @@ export class Seating<T extends Traveller> {
 
   #joinStandBy(planned: PlannedBatch<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
     const { queue } = planned;
-    const { curve } = queue.spec;
     if (planned.rows + rows > queue.promisedSeats) return false;
-    const delayUs = curve.at(planned.rows + rows) - curve.at(planned.rows);
-    if (delayUs > planned.spareUs || !this.#holdsAlone(planned, rows, request.deadlineUs, nowUs)) return false;
+    const delayUs = queue.spec.curve.at(planned.rows + rows) - planned.ownUs;
+    if (delayUs > planned.spareUs || !this.#holdsAlone(planned, rows, request, nowUs)) return false;
     planned.add(request, flow, false);
-    this.#plan.grew(planned, delayUs, nowUs);
+    this.#plan.grew(planned, nowUs);
     return true;
   }
 
   #openStandBy(queue: PlanQueue<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
     if (this.#plan.batches.length >= MOST_PLANNED) return false;
-    const planned = new PlannedBatch<T>(queue, request.shapeKey, false);
-    planned.startUs = this.#plan.tailStartUs(queue);
-    if (!this.#holdsAlone(planned, rows, request.deadlineUs, nowUs)) return false;
-    planned.add(request, flow, false);
-    this.#plan.append(planned);
-    return true;
+    const planned = this.#plan.vacant(queue, request.shapeKey, false);
+    this.#plan.putBehind(planned);
+    const inTime = this.#holdsAlone(planned, rows, request, nowUs);
+    if (inTime) {
+      planned.add(request, flow, false);
+      this.#plan.append(planned);
+    } else this.#plan.giveBack(planned);
+    return inTime;
   }
 
-  #holdsAlone(planned: PlannedBatch<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
-    const ownUs = planned.queue.spec.curve.at(planned.rows + rows);
-    const finishUs = planned.startUs + ownUs;
-    return finishUs + this.#plan.marginUs(planned.queue, finishUs, ownUs, nowUs) <= deadlineUs;
+  #holdsAlone(planned: PlannedBatch<T>, rows: number, request: T, nowUs: number): boolean {
+    this.#plan.foresee(planned, planned.rows + rows, nowUs);
+    return planned.foreseenUs <= request.deadlineUs;
   }
 
   /** The first who stands by in a batch loses his place. */
@@ -126,7 +130,7 @@ export class Seating<T extends Traveller> {
   /** In a batch in which others stand by, who lose their places as far as it needs that. */
   #displace(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
     const seats = planned.queue.promisedSeats;
-    if (!this.#inTime(planned, rows, request.deadlineUs, flow, nowUs)) return false;
+    if (!this.#inTime(planned, rows, request, flow, nowUs)) return false;
     while (planned.head !== planned.firm) {
       this.#evict(planned, nowUs);
       if (planned.requests === 0) return false;
@@ -160,7 +164,7 @@ export class Seating<T extends Traveller> {
     for (let i = 0; i < batches.length; i++) {
       const planned = batches[i] as PlannedBatch<T>;
       if (planned.queue !== queue || planned.alone || planned.shapeKey !== request.shapeKey) continue;
-      if (planned.rowsOf(flow) + rows > quantum) continue;
+      if (quantum < Number.POSITIVE_INFINITY && planned.rowsOf(flow) + rows > quantum) continue;
       if (planned.rows + rows <= seats && this.#fits(planned, request, rows, flow, nowUs)) return true;
       if (planned.head !== planned.firm && this.#displace(planned, request, rows, flow, nowUs)) return true;
     }
@@ -168,20 +172,17 @@ export class Seating<T extends Traveller> {
   }
 
   #fits(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
-    const { queue } = planned;
-    const { curve } = queue.spec;
-    const delayUs = curve.at(planned.rows + rows) - curve.at(planned.rows);
+    const delayUs = planned.queue.spec.curve.at(planned.rows + rows) - planned.ownUs;
     if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
-    if (!this.#inTime(planned, rows, request.deadlineUs, flow, nowUs)) return false;
+    if (!this.#inTime(planned, rows, request, flow, nowUs)) return false;
     planned.add(request, flow);
-    this.#plan.grew(planned, delayUs, nowUs);
+    this.#plan.grew(planned, nowUs);
     return true;
   }
 
   #behind(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
-    const { queue } = planned;
-    planned.startUs = this.#plan.tailStartUs(queue);
-    if (!this.#inTime(planned, 0, planned.firstDeadlineUs, flow, nowUs)) return false;
+    this.#plan.putBehind(planned);
+    if (!this.#inTime(planned, 0, planned.head as T, flow, nowUs)) return false;
     this.#plan.append(planned);
     return true;
   }
@@ -189,9 +190,8 @@ export class Seating<T extends Traveller> {
   /** Before what may start later than it; for a flow that takes less than its share, before all of its queue. */
   #ahead(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
     const plan = this.#plan;
-    const urgent = plan.indexByUrgency(planned.latestStartUs);
-    const first = flow.light ? plan.batches.findIndex(({ queue }) => queue === planned.queue) : -1;
-    const index = first < 0 ? urgent : Math.min(urgent, first);
+    const urgent = plan.indexByUrgency(planned);
+    const index = flow.light ? Math.min(urgent, plan.firstOf(planned.queue)) : urgent;
     if (index === plan.batches.length) return false;
     const before = plan.broken();
     plan.insert(planned, index);
@@ -214,22 +214,22 @@ export class Seating<T extends Traveller> {
   }
 
   /**
-   * Whether with `rows` more the batch ends in time for `deadlineUs`: with those who are expected to come until it starts,
+   * Whether with `rows` more the batch ends in time for the request: with those who are expected to come until it starts,
    * with what is kept free, and with the time that is kept free for other flows.
    */
-  #inTime(planned: PlannedBatch<T>, rows: number, deadlineUs: number, flow: Flow<T>, nowUs: number): boolean {
+  #inTime(planned: PlannedBatch<T>, rows: number, request: T, flow: Flow<T>, nowUs: number): boolean {
     const { queue, startUs } = planned;
-    const { curve } = queue.spec;
     const now = planned.rows + rows;
     const coming = queue.busyPerUs * Math.max(0, startUs - nowUs);
-    const ownUs = curve.at(Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming))));
-    let latestUs = startUs + ownUs;
+    const then = Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming)));
+    let latestUs = startUs;
     // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
     if (startUs > nowUs) {
-      latestUs += this.#plan.marginUs(queue, latestUs, ownUs, nowUs);
+      this.#plan.foresee(planned, then, nowUs);
+      latestUs = planned.foreseenUs;
       if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
-    }
+    } else latestUs += queue.spec.curve.at(then);
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
-    return latestUs <= deadlineUs;
+    return latestUs <= request.deadlineUs;
   }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { LatencyCurve } from '../../src/batching/curve.ts';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
 import type { Batch, QueueSpec, Traveller, TravelState } from '../../src/batching/travel.ts';
@@ -252,6 +253,32 @@ describe('the scheduler', () => {
     const machine = { lanes: 1, mostRows: 32, us, profiledUs: (rows: number) => times * us(rows) };
     const fates = play({ ...machine, queueRows: 4096, sloUs: 50_000 }, [stream], 80_000_000, 60_000_000, 1);
     expect(fates.all?.refused).toBeLessThan(0.01 * (fates.all?.offered ?? 0));
+  });
+
+  test('adds nothing where hardly anybody comes: who finds an instance free leaves at once and alone', () => {
+    const visit = fc.record({
+      pauseUs: fc.integer({ min: 0, max: 5_000 }),
+      patience: fc.option(fc.double({ min: 1, max: 20, noNaN: true })),
+      off: fc.double({ min: 0.5, max: 2, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(visit, { maxLength: 60 }), (lanes, visits) => {
+        const curve = new LatencyCurve(8, [{ rows: 1, us: 400 }]);
+        const scheduler = new PlanScheduler<Request>(lanes);
+        const queue = scheduler.open(spec({ lanes: Array.from({ length: lanes }, (_, lane) => lane), curve }));
+        let nowUs = 0;
+        for (const { pauseUs, patience, off } of visits) {
+          const usual = curve.at(1);
+          const request = new Request(0, 1, '', nowUs, nowUs + (patience ?? Number.POSITIVE_INFINITY) * usual);
+          expect(scheduler.arrive(queue, request, nowUs)).toBeNull();
+          const batch = scheduler.next(nowUs, []) as Batch<Request, PlanQueue<Request>>;
+          expect(batch.requests).toEqual([request]);
+          scheduler.finish(batch, nowUs + usual * off, true);
+          nowUs += usual * off + pauseUs;
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('tries what it takes for impossible on a free instance only, once in fifty times of it', () => {

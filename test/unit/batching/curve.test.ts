@@ -238,6 +238,29 @@ describe('points', () => {
   });
 });
 
+describe('any number of rows', () => {
+  const curve = new LatencyCurve(2, [
+    { rows: 1, us: 100 },
+    { rows: 2, us: 150 },
+  ]);
+
+  it('beyond those kept apart takes as many times as long, within the table and behind it', () => {
+    for (const rows of [3, 4, 63, 64, 65, 1000]) expect(curve.at(rows)).toBeCloseTo((150 * rows) / 2, 6);
+  });
+
+  it('that is none takes as long as the whole number below, and at least one', () => {
+    expect([curve.at(0), curve.at(-3), curve.at(0.5), curve.at(Number.NaN)]).toEqual([100, 100, 100, 100]);
+    expect(curve.at(1.9)).toBe(curve.at(1));
+  });
+
+  it('follows what was observed at once', () => {
+    const learning = new LatencyCurve(2, [{ rows: 2, us: 150 }]);
+    learning.observe(2, 300);
+    expect(learning.at(2)).toBeGreaterThan(160);
+    expect(learning.at(100)).toBeCloseTo(50 * learning.at(2), 6);
+  });
+});
+
 describe('the knee', () => {
   it('is 1 where time is in proportion to rows, and the cap where it hangs on nothing', () => {
     expect(kneeOf({ at: (n) => 1000 * n }, 64)).toBe(1);
