@@ -116,7 +116,9 @@ function refusal({ why, predictedUs, leftUs, rows, bytes }: Extract<Entry, { kin
   if (why === 'queueBytes') return `refused by queueBytes: ${bytes} bytes wait`;
   if (why === 'lost') return 'refused: no instance is up';
   const cause = why === 'impossible' ? 'refused, impossible on any server' : 'refused';
-  return `${cause}: finish predicted ${ms(predictedUs)}, deadline ${ms(leftUs)}`;
+  const finish =
+    predictedUs < Number.POSITIVE_INFINITY ? `finish predicted ${ms(predictedUs)}` : 'no place in the plan';
+  return `${cause}: ${finish}, deadline ${ms(leftUs)}`;
 }
 
 function ms(us: number): string {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Journal } from '../../../src/batching/journal.ts';
 import type { PlanQueue } from '../../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
 import type { QueueSpec, Traveller, TravelState } from '../../../src/batching/travel.ts';
@@ -86,6 +87,13 @@ describe('the reason of a refusal', () => {
       .decisions.map(({ what }) => what)
       .find((what) => what.startsWith('refused'));
     expect(refused).toMatch(/^refused by its tenant's share of queueRows: \d+ rows wait$/);
+  });
+
+  it('is that the plan has no place, where nothing could be foretold', () => {
+    const journal = new Journal();
+    const refusal = { kind: 'busy', predictedUs: Number.POSITIVE_INFINITY, leftUs: 50 * MS, retryAfterUs: 0 } as const;
+    journal.refused(1, 'busy', refusal, { rows: 1, bytes: 1 });
+    expect(journal.decisions()[0]?.what).toBe('refused: no place in the plan, deadline 50 ms');
   });
 
   it('is that no instance is up', () => {
