@@ -201,7 +201,8 @@ export class Plan<T extends Traveller> {
     const ownUs = queue.spec.curve.at(rows);
     const finishUs = batch.startUs + ownUs;
     const untilUs = Math.max(0, finishUs - nowUs);
-    const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - ownUs);
+    // The same for every size: room that was left for who comes is not to be lost to the guard as the batch grows.
+    const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
     batch.foreseenUs = finishUs + (guardUs + untilUs * (queue.stretch - 1));
   }
