@@ -333,7 +333,10 @@ export class Plan<T extends Traveller> {
     return count;
   }
 
-  /** How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
+  /**
+   * How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large
+   * enough, else it is time.
+   */
   #stretch(): void {
     let waiting = 0;
     for (const { bestEffort } of this.queues) if (bestEffort.requests > 0) waiting++;
