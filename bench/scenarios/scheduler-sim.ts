@@ -71,6 +71,9 @@ function outcomeOf(results: readonly Result[], { seed }: Effort): Outcome {
       seed,
       cells: results.length,
       least,
+      below: steady.filter(({ attained }) => attained < TARGET.least).length,
+      leastAtOnce: Math.min(...steady.map(({ attainedAtOnce }) => attainedAtOnce)),
+      belowAtOnce: steady.filter(({ attainedAtOnce }) => attainedAtOnce < TARGET.least).length,
       leastOfLimit: Math.min(...steadyPoisson(results).map((result) => ofLimit(result, OURS))),
       latePercent: 100 * all.lateCalm,
       noisyPercent: 100 * all.lateNoisy,
@@ -170,12 +173,13 @@ function cellsTable(title: string, found: readonly Duel[]): Table {
       'ours / best',
       'best',
       'attained',
+      'at once',
       'late',
       'seed',
     ],
     rows: found
       .slice(0, SHOWN)
-      .map(({ result, rival, ratio, attained }) => [
+      .map(({ result, rival, ratio, attained, attainedAtOnce }) => [
         result.shift === 1 ? result.curve : `${result.curve}, x${result.shift} in the middle`,
         result.sigma.toFixed(2),
         `${result.lanes} x ${result.mostRows}`,
@@ -186,11 +190,12 @@ function cellsTable(title: string, found: readonly Duel[]): Table {
         ratio.toFixed(2),
         rival,
         attained.toFixed(2),
+        attainedAtOnce.toFixed(2),
         percent(lateOf([result], OURS)),
         String(result.cell.seed),
       ]),
     notes: found.length > SHOWN ? [`the ${SHOWN} worst`] : [],
-    data: found.map(({ result, rival, ratio, attained }) => ({ cell: result.cell, rival, ratio, attained })),
+    data: found.map(({ result, ...of }) => ({ cell: result.cell, ...of })),
   };
 }
 

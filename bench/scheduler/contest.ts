@@ -1,5 +1,6 @@
 /** Every contestant in the same cells, and the settings of Triton swept on other chance than they are scored on. */
 
+import { attainableAtOnce } from './at-once.ts';
 import { Bento } from './bento.ts';
 import { attainable, type Cell, type Setting, settingOf, worldOf } from './cells.ts';
 import { Clipper } from './clipper.ts';
@@ -43,6 +44,8 @@ export interface Result {
   readonly ceiling: number;
   /** Requests that a smooth server as quick as the ceiling finishes in time. */
   readonly attainable: number;
+  /** The same of one that never lets a lane idle while somebody waits. */
+  readonly atOnce: number;
   /** Smaller of what was offered and what the ceiling makes in the time that counts. */
   readonly limit: number;
   readonly swept: TritonSettings;
@@ -72,6 +75,7 @@ export function contest(cell: Cell, others: Readonly<Record<string, Entry>>): Re
     capacity,
     ceiling,
     attainable: attainable(world),
+    atOnce: attainableAtOnce(world),
     limit: Math.min(offered, (ceiling * (world.horizonUs - world.warmUpUs)) / 1e6),
     swept,
     scores,

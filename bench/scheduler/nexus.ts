@@ -1,8 +1,9 @@
 /**
  * Nexus, its sliding-window policy. A planner picks the batch offline: the one of most rows per second whose time twice over
- * keeps the target, so that a request may just miss a batch. A free instance expects to run that many, or what is queued; whoever's deadline lies
- * before the end of such a batch is dropped rather than the batch made smaller; the expectation is lowered only where too few
- * are left. Its profile is offline: here the true curve, in its favour, and one queue for all instances instead of one each.
+ * keeps the target, so that a request may just miss a batch. A free instance expects to run that many, or what is queued;
+ * whoever's deadline lies before the end of such a batch is dropped rather than the batch made smaller; the expectation is
+ * lowered only where too few are left. Its profile is offline: here the true curve, in its favour, and one queue for all
+ * instances instead of one each.
  */
 
 import type { TrueCurve } from './curves.ts';

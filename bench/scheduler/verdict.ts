@@ -31,6 +31,8 @@ export interface Duel {
   readonly ratio: number;
   /** Goodput over what a smooth server attains. */
   readonly attained: number;
+  /** The same of one that never lets a lane idle while somebody waits. */
+  readonly attainedAtOnce: number;
 }
 
 /** Whether the curve stays what it was. */
@@ -44,7 +46,13 @@ export function duels(results: readonly Result[], name: string): Duel[] {
     const others = Object.entries(result.scores).filter(([other]) => other !== name);
     const [rival, most] = others.reduce((a, b) => (b[1].good > a[1].good ? b : a));
     const { good } = scoreOf(result, name);
-    return { result, rival, ratio: ratio(good, most.good), attained: attained(result, name) };
+    return {
+      result,
+      rival,
+      ratio: ratio(good, most.good),
+      attained: attained(result, name),
+      attainedAtOnce: ratio(good, result.atOnce),
+    };
   });
 }
 

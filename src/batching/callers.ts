@@ -5,6 +5,7 @@
  */
 
 import { Rate } from './rate.ts';
+import type { Traveller } from './travel.ts';
 
 /** Times are told apart by a fourth of a factor of two. */
 const PER_OCTAVE = 4;
@@ -22,6 +23,9 @@ const USABLE = 0.8;
 
 /** Where shorter batches would turn somebody away, they must serve so many times the rows. */
 const WORTH_REFUSING = 1.5;
+
+/** What is to be known of a request. */
+export type Caller = Pick<Traveller, 'rows' | 'arrivalUs' | 'deadlineUs'>;
 
 /** The callers of one queue. */
 export class Callers {
@@ -42,9 +46,11 @@ export class Callers {
     this.#offered.memoryUs = us;
   }
 
-  /** So many rows came that have `us`; of a tenant who asks for more than his share, only these. What is no time is passed over. */
-  learn(us: number, rows: number, nowUs: number): void {
+  /** A request came; of a tenant who asks for more than his share only that part of it counts. What leaves no time is passed over. */
+  learn(request: Caller, flow: { readonly due: number }, nowUs: number): void {
+    const us = request.deadlineUs - request.arrivalUs;
     if (!(us > 0 && us < Number.POSITIVE_INFINITY)) return;
+    const rows = Math.max(1, request.rows) * flow.due;
     const i = Math.min(this.#rows.length - 1, Math.max(0, Math.floor(PER_OCTAVE * Math.log2(us))));
     this.#offered.add(rows, nowUs);
     this.#rows[i] = (this.#rows[i] as number) + rows;

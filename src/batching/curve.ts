@@ -13,9 +13,11 @@ const LEAST_TABLE = 64;
 /** Most sizes kept apart: bounds memory (80 bytes each) and the work of putting them in order. */
 const MOST_SIZES = 4096;
 
-/** Times that no batch takes, microseconds: less than a nanosecond, more than an hour. */
-const LEAST_US = 1e-3;
-const MOST_US = 3.6e9;
+/** Least time of a batch, microseconds: less is a mistake of whoever measured. */
+export const LEAST_US = 1e-3;
+
+/** Most time of a batch, microseconds: an hour. */
+export const MOST_US = 3.6e9;
 
 /** What a profiled point is worth, in observations; and the most that any size is trusted, which sets its slowest gain. */
 const PROFILED_WEIGHT = 1;

@@ -1,7 +1,7 @@
 /** The last decisions with their reasons: numbers in a ring, made into sentences when somebody asks. */
 
 import type { Decision } from '../core/scheduling.ts';
-import type { Refusal } from './travel.ts';
+import type { Refusal, RefusalKind } from './travel.ts';
 
 /** Decisions kept per model version. */
 const KEPT = 64;
@@ -9,9 +9,27 @@ const KEPT = 64;
 /** Why a batch was as large as it was. */
 export type BatchReason = 'all' | 'share' | 'full' | 'deadline' | 'alone' | 'trial';
 
+/** Why somebody was not taken: the kind of his refusal, or that his tenant has its share of `queueRows` while others are about. */
+export type RefusalReason = RefusalKind | 'tenantRows';
+
+/** What waits. */
+interface Waiting {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
 type Entry =
-  | { kind: 'batch'; atUs: number; rows: number; waitedUs: number; lane: number; left: number; reason: BatchReason }
-  | { kind: 'refused'; atUs: number; predictedUs: number; leftUs: number; possible: boolean }
+  | {
+      kind: 'batch';
+      atUs: number;
+      rows: number;
+      waitedUs: number;
+      free: boolean;
+      lane: number;
+      left: number;
+      reason: BatchReason;
+    }
+  | ({ kind: 'refused'; atUs: number; why: RefusalReason; predictedUs: number; leftUs: number } & Waiting)
   | { kind: 'dropped'; atUs: number; requests: number }
   | { kind: 'size'; atUs: number; from: number; to: number };
 
@@ -30,16 +48,29 @@ export class Journal {
   #next = 0;
   #lastRefusalUs = Number.NEGATIVE_INFINITY;
 
-  /** A batch left. @param waitedUs time its oldest request waited @param left requests that go on waiting */
-  batch(atUs: number, rows: number, waitedUs: number, lane: number, left: number, reason: BatchReason): void {
-    this.#add({ kind: 'batch', atUs, rows, waitedUs, lane, left, reason });
+  /**
+   * A batch left.
+   * @param waitedUs time since the first byte of its oldest request
+   * @param free whether an instance was free from when somebody waited
+   * @param left requests that go on waiting
+   */
+  batch(
+    atUs: number,
+    rows: number,
+    waitedUs: number,
+    free: boolean,
+    lane: number,
+    left: number,
+    reason: BatchReason,
+  ): void {
+    this.#add({ kind: 'batch', atUs, rows, waitedUs, free, lane, left, reason });
   }
 
   /** Somebody was refused. At most one a millisecond is kept: a flood must not push everything else out. */
-  refused(atUs: number, { kind, predictedUs, leftUs }: Refusal): void {
+  refused(atUs: number, why: RefusalReason, { predictedUs, leftUs }: Refusal, { rows, bytes }: Waiting): void {
     if (atUs - this.#lastRefusalUs < 1000) return;
     this.#lastRefusalUs = atUs;
-    this.#add({ kind: 'refused', atUs, predictedUs, leftUs, possible: kind !== 'impossible' });
+    this.#add({ kind: 'refused', atUs, why, predictedUs, leftUs, rows, bytes });
   }
 
   /** Requests were ended because they could no longer be in time. */
@@ -70,15 +101,24 @@ export class Journal {
 
 function sentence(entry: Entry): string {
   if (entry.kind === 'batch') {
-    const waited = entry.waitedUs < 1000 ? 'waited 0: instance free' : `waited ${ms(entry.waitedUs)}: instances busy`;
-    return `batch of ${entry.rows} on lane ${entry.lane}: ${REASONS[entry.reason]}; ${waited}; ${entry.left} go on waiting`;
+    const { rows, lane, reason, waitedUs, free, left } = entry;
+    const waited = `waited ${ms(waitedUs)}${free ? ', an instance was free' : ' for an instance'}`;
+    return `batch of ${rows} on lane ${lane}: ${REASONS[reason]}; ${waited}; ${left} go on waiting`;
   }
-  if (entry.kind === 'refused') {
-    const cause = entry.possible ? 'refused' : 'refused, impossible on any server';
-    return `${cause}: finish predicted ${ms(entry.predictedUs)}, deadline ${ms(entry.leftUs)}`;
-  }
+  if (entry.kind === 'refused') return refusal(entry);
   if (entry.kind === 'dropped') return `ended ${entry.requests}: they could no longer be in time`;
   return `batches of up to ${entry.to} rows, ${entry.from} before`;
+}
+
+function refusal({ why, predictedUs, leftUs, rows, bytes }: Extract<Entry, { kind: 'refused' }>): string {
+  if (why === 'queueRows') return `refused by queueRows: ${rows} rows wait`;
+  if (why === 'tenantRows') return `refused by its tenant's share of queueRows: ${rows} rows wait`;
+  if (why === 'queueBytes') return `refused by queueBytes: ${bytes} bytes wait`;
+  if (why === 'lost') return 'refused: no instance is up';
+  const cause = why === 'impossible' ? 'refused, impossible on any server' : 'refused';
+  const finish =
+    predictedUs < Number.POSITIVE_INFINITY ? `finish predicted ${ms(predictedUs)}` : 'no place in the plan';
+  return `${cause}: ${finish}, deadline ${ms(leftUs)}`;
 }
 
 function ms(us: number): string {

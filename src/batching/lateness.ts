@@ -23,11 +23,13 @@ export class Lateness<T extends Traveller> {
     expired.push(request);
   }
 
-  /** A batch ended: the guard follows how many of it were late. */
-  judge(batch: Batch<T, PlanQueue<T>>, nowUs: number): void {
+  /** A batch ended: the guard follows how many of it were late. @returns rows of those who are answered */
+  judge(batch: Batch<T, PlanQueue<T>>, nowUs: number): number {
     let promised = 0;
     let late = 0;
-    for (const { deadlineUs, state } of batch.requests) {
+    let answered = 0;
+    for (const { deadlineUs, state, rows } of batch.requests) {
+      if (state === 'RUNNING' && deadlineUs >= nowUs) answered += Math.max(1, rows);
       if (deadlineUs === Number.POSITIVE_INFINITY) continue;
       promised++;
       if (deadlineUs >= nowUs) continue;
@@ -35,11 +37,13 @@ export class Lateness<T extends Traveller> {
       if (state === 'RUNNING') batch.queue.late++;
     }
     batch.queue.guard.observe(promised, late);
+    return answered;
   }
 
   /**
    * Before a promised batch starts: ends those in it who would be late, for certain or because the batch as a whole would be.
-   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the batch is another one now: ask again.
+   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the
+   * batch is another one now: ask again.
    */
   drop(planned: PlannedBatch<T>, nowUs: number, expired: T[]): boolean {
     const { curve } = planned.queue.spec;

@@ -56,6 +56,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   length = 0;
   retries = 0;
   lost = false;
+  /** Since when there has been somebody who waits; means nothing while there is nobody. */
+  waitingSinceUs = 0;
   readonly flows: Flows<T> = new Flows<T>(this);
   /** A batch that has left and can be planned again, and by its link the others: so that an arrival makes none. The plan's. */
   vacant: PlannedBatch<T> | null = null;

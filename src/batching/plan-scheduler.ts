@@ -4,14 +4,15 @@
  *
  * Rules: work-conserving, no batching delay. A free lane takes what is planned first; where several are free they share it.
  * Whoever has a deadline is promised a batch when he arrives or is refused at once, and what is promised is not broken by
- * later arrivals; between the two stands by who is in time only if nobody else comes. Best effort fills the batches and has a share of its own. A batch never mixes shape keys, never exceeds its
- * size (a larger request runs alone), and a request is never split.
+ * later arrivals; between the two stands by who is in time only if nobody else comes. Best effort fills the batches and has a
+ * share of its own. A batch never mixes shape keys, never exceeds its size (a larger request runs alone), and a request is
+ * never split.
  */
 
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
 import type { Flow } from './flow.ts';
-import type { BatchReason } from './journal.ts';
+import type { BatchReason, RefusalReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { Plan, type PlannedBatch } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
@@ -36,6 +37,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly lanes: (RunningBatch<T> | null)[];
   readonly up: boolean[];
   readonly #endUs: Float64Array;
+  /** When each lane was last done. */
+  readonly #doneUs: Float64Array;
   readonly #plan: Plan<T>;
   readonly #seating: Seating<T>;
   readonly #boarding: Boarding<T>;
@@ -58,6 +61,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
     this.#owedUs = new Float64Array(lanes);
+    this.#doneUs = new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
     this.#turns = new Turns(this.#plan.queues);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
@@ -90,13 +94,17 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
     this.#deadlineUs = deadlineUs;
-    const refusal = this.#bounded(queue, rows, bytes, nowUs);
-    if (refusal === null && deadlineUs !== Number.POSITIVE_INFINITY) {
-      if (!this.#seating.hopeless(queue, Math.max(1, rows), deadlineUs, nowUs)) return null;
-      queue.offers(Math.max(1, rows), nowUs);
-      return this.#refuse(queue, 'busy', nowUs);
-    }
+    const refusal = this.#foreseen(queue, rows, bytes, nowUs);
+    // Who is taken here offers his rows when he arrives, who is refused has offered them all the same.
+    if (refusal !== null) queue.offers(Math.max(1, rows), nowUs);
     return refusal;
+  }
+
+  #foreseen(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
+    const refusal = this.#bounded(queue, rows, bytes, nowUs);
+    if (refusal !== null || this.#deadlineUs === Number.POSITIVE_INFINITY) return refusal;
+    if (!this.#seating.hopeless(queue, Math.max(1, rows), this.#deadlineUs, nowUs)) return null;
+    return this.#refuse(queue, 'busy', nowUs);
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
@@ -111,8 +119,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
     if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
-      return this.#refuse(queue, 'queueRows', nowUs);
+      return this.#refuse(queue, 'queueRows', nowUs, 'tenantRows');
     }
+    if (queue.length === 0) queue.waitingSinceUs = nowUs;
     if (!promised) {
       if (!queue.waits) {
         this.#turns.enter(queue);
@@ -120,7 +129,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       }
       queue.bestEffort.push(flow, request);
     } else {
-      queue.callers.learn(deadlineUs - request.arrivalUs, rows * flow.due, nowUs);
+      queue.callers.learn(request, flow, nowUs);
       if (this.#aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
       else if (!this.#seating.seat(queue, flow, request, nowUs)) {
         return this.#refuse(queue, 'busy', nowUs);
@@ -175,14 +184,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const running = this.lanes[batch.lane];
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
+    this.#doneUs[batch.lane] = nowUs;
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
     this.#owe(running, nowUs);
     if (!ran) return;
     queue.spec.curve.observe(rows, nowUs - batch.startedUs);
-    queue.served.add(rows, nowUs);
-    this.#lateness.judge(batch, nowUs);
+    queue.served.add(this.#lateness.judge(batch, nowUs), nowUs);
     queue.ran(rows, nowUs);
   }
 
@@ -215,7 +224,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   view(queue: PlanQueue<T>, nowUs: number): SchedulerView {
-    return queue.view(nowUs, (flow) => this.#oldestPromised(queue, flow));
+    const oldest = this.#oldestPromised(queue);
+    return queue.view(nowUs, (flow) => oldest.get(flow) ?? Number.POSITIVE_INFINITY);
   }
 
   /** Best effort that waits gives way to somebody who was promised a place, the newest first. */
@@ -278,7 +288,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
-  #refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number): Refusal {
+  #refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number, why: RefusalReason = kind): Refusal {
     if (kind === 'impossible') queue.impossible++;
     else queue.refused++;
     const refusal = this.#refusal;
@@ -290,7 +300,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     refusal.leftUs = this.#deadlineUs - nowUs;
     const lateUs = finishUs - this.#deadlineUs;
     refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, lateUs) : queue.drainUs;
-    queue.journal.refused(nowUs, refusal);
+    queue.journal.refused(nowUs, why, refusal, queue);
     return refusal;
   }
 
@@ -355,7 +365,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
-    queue.journal.batch(nowUs, rows, waitedUs, lane, queue.length, why ?? this.#reason(queue, rows));
+    const free = (this.#doneUs[lane] as number) <= queue.waitingSinceUs;
+    const reason = why ?? this.#reason(queue, rows);
+    queue.journal.batch(nowUs, rows, waitedUs, free, lane, queue.length, reason);
     return batch;
   }
 
@@ -390,12 +402,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#owedUs[lane] = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
   }
 
-  #oldestPromised(queue: PlanQueue<T>, flow: Flow<T>): number {
-    let oldest = Number.POSITIVE_INFINITY;
+  /** Arrival of each flow's oldest promised request. */
+  #oldestPromised(queue: PlanQueue<T>): Map<unknown, number> {
+    const oldest = new Map<unknown, number>();
     for (const planned of this.#plan.batches) {
       if (planned.queue !== queue) continue;
       for (let request = planned.head; request !== null; request = request.next) {
-        if (request.flow === flow) oldest = Math.min(oldest, request.arrivalUs);
+        const { flow, arrivalUs } = request;
+        oldest.set(flow, Math.min(oldest.get(flow) ?? arrivalUs, arrivalUs));
       }
     }
     return oldest;

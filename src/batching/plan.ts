@@ -202,7 +202,8 @@ export class Plan<T extends Traveller> {
     const finishUs = batch.startUs + ownUs;
     const untilUs = Math.max(0, finishUs - nowUs);
     // The same for every size: room that was left for who comes is not to be lost to the guard as the batch grows.
-    const mostUs = MOST_GUARD * Math.max(0, queue.budgetUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
+    const leftUs = batch.requests > 0 ? Math.max(queue.budgetUs, batch.firstDeadlineUs - nowUs) : queue.budgetUs;
+    const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
     batch.foreseenUs = finishUs + (guardUs + untilUs * (queue.stretch - 1));
   }
@@ -332,7 +333,10 @@ export class Plan<T extends Traveller> {
     return count;
   }
 
-  /** How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
+  /**
+   * How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large
+   * enough, else it is time.
+   */
   #stretch(): void {
     let waiting = 0;
     for (const { bestEffort } of this.queues) if (bestEffort.requests > 0) waiting++;

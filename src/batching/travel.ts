@@ -105,7 +105,7 @@ export interface Scheduler<T extends Traveller, Q extends Queue = Queue> {
   setLanes(queue: Q, lanes: readonly number[], mostRows: number, nowUs: number): void;
   /** Whether the lane may be given work (a thread being replaced may not). */
   setUp(lane: number, up: boolean): void;
-  /** Whether such a request would be taken now; null = yes. Changes nothing but the count of refusals. */
+  /** Whether such a request would be taken now; null = yes. Changes nothing but the counts of refusals and of what is offered. */
   foresee(queue: Q, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null;
   /** A request arrives; null = it waits now, else nothing has changed but what is offered. */
   arrive(queue: Q, request: T, nowUs: number): Refusal | null;

@@ -10,6 +10,7 @@ export const CONTROL_BODY_BYTES = 64 * 1024;
 
 /** Takes the chunks of one control request. */
 export class ControlBody implements Upload {
+  readonly deadlineUs = Number.POSITIVE_INFINITY;
   readonly #exchange: Exchange;
   readonly #answer: (text: string) => void;
   readonly #buffer: BodyBuffer;

@@ -52,6 +52,10 @@ export class InferBody implements Upload {
     return !this.#done && !this.#exchange.answered;
   }
 
+  get deadlineUs(): number {
+    return this.#request.deadlineUs;
+  }
+
   /** The next chunk; it is empty once this returns. */
   chunk(chunk: ArrayBuffer, last: boolean): void {
     if (this.#exchange.answered) return;

@@ -1,6 +1,7 @@
 /**
  * Bodies that are still coming, and how fast: a client that holds a request open and sends next to nothing is answered 408
- * before uWebSockets.js would drop it in silence, and none may take for ever. Bodies that came whole cost one push.
+ * before uWebSockets.js would drop it in silence, one whose deadline passes 504, and none may take for ever. Bodies that came
+ * whole cost one push.
  */
 
 import type { Clock } from '../core/clock.ts';
@@ -9,7 +10,7 @@ import type { Limit } from '../core/limit.ts';
 
 const US_PER_S = 1e6;
 
-/** Time between looks. */
+/** Time between looks: whatever ends an upload may be noticed so much later. */
 const LOOK_MS = 250;
 
 /** A request whose body may still be coming. */
@@ -17,6 +18,8 @@ export interface Upload {
   /** False once the last byte is in, or nobody waits for it. */
   readonly uploading: boolean;
   readonly received: number;
+  /** When its answer is of no use any more, as far as is known yet; Infinity where it has no deadline. */
+  readonly deadlineUs: number;
   /** Ends the request with `error` and closes its connection. */
   refuse(error: GatewayError): void;
 }
@@ -98,6 +101,10 @@ export class UploadWatch {
   /** Why this upload must end; null where it may go on. */
   #judge(watched: Watched, nowUs: number): GatewayError | null {
     const { bodyStallS, bodyBytesPerS, bodyTimeS } = this.#limits;
+    if (nowUs > watched.upload.deadlineUs) {
+      const ms = Math.round((nowUs - watched.sinceUs) / 1000);
+      return new GatewayError('DEADLINE_EXCEEDED', `the deadline passed after ${ms} ms, before the body was complete`);
+    }
     if (nowUs - watched.sinceUs > bodyTimeS * US_PER_S) {
       return tooSlow(`the body was not complete after ${bodyTimeS} s`, 'bodyTimeS');
     }

@@ -1,8 +1,10 @@
 /**
  * What a version turns out to be before it serves: whether it is what is said of it, whether it takes batches, how many threads
- * it needs, how long its batches take, and where it runs at first. From runs on zeros on the lane that holds it, or from what was kept of an earlier start.
+ * it needs, how long its batches take, and where it runs at first. From runs on zeros on the lane that holds it, or from what
+ * was kept of an earlier start.
  */
 
+import { LatencyCurve } from '../batching/curve.ts';
 import type { Lane, SessionSpec } from '../core/instance.ts';
 import type { ModelPolicy, Placement } from '../core/model.ts';
 import type { CurvePoint } from '../core/scheduling.ts';
@@ -11,7 +13,7 @@ import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { MOST_MODEL_INPUTS } from './intake.ts';
 import { firstPlacement } from './placement.ts';
 import { curveOf, type ProfilePoint, profile } from './profile.ts';
-import type { ProfileStore } from './profile-store.ts';
+import type { KeptProfile, ProfileStore } from './profile-store.ts';
 import { settleThreads } from './threads.ts';
 import type { Trial } from './trial.ts';
 
@@ -76,7 +78,8 @@ interface TriedBatches {
 
 /**
  * Tries a version out, and loads it anew on its lane where it needs other threads.
- * @throws {UnloadableError} where it is not what its manifest or model.yaml says, or the arena has no room for a batch of it
+ * @throws {UnloadableError} where it is not what its manifest or model.yaml says, cannot meet its target, or the arena has no room
+ *   for a batch of it
  */
 export async function appraise(parts: AppraisalParts, candidate: Candidate): Promise<Appraisal> {
   const { found, signature, trial } = candidate;
@@ -124,7 +127,11 @@ async function withThreads(
   return settleThreads(lane, loaded, { rowUs: await measure(), sloUs: slo.p99Ms * 1000, cores }, measure);
 }
 
-/** What was kept of an earlier start, else a short profile. */
+/**
+ * What was kept of an earlier start, else a short profile. What was kept may be of a bad moment: it is judged by the target
+ * first, and measured anew where that would turn the model or all of its callers away.
+ * @throws {UnloadableError} where the model as it is measured now cannot meet its target; nothing of that is kept
+ */
 async function profileOf(
   { profiles, placement: forced }: AppraisalParts,
   { found, trial }: Candidate,
@@ -132,15 +139,39 @@ async function profileOf(
   { maxBatchSize, spentUs }: TriedBatches,
 ): Promise<Profiled> {
   const most = Math.max(1, maxBatchSize);
+  const { policy } = found;
   const key = await profiles.key(found.path, spec.options, most);
   const kept = await profiles.read(key);
-  const points = kept?.points ?? (await profile((rows) => trial.run(rows, maxBatchSize > 0), most, spentUs));
-  if (kept === null && points.length > 0) await profiles.write(key, { points, learned: null });
-  // The first run of a session is slow: nobody's request should be it.
-  if (kept !== null && spentUs === 0) await trial.run(1, maxBatchSize > 0);
+  if (kept !== null) {
+    const known = profiledOf(key, kept, forced, maxBatchSize);
+    if (keepsTarget(policy, known, most)) {
+      // The first run of a session is slow: nobody's request should be it.
+      if (spentUs === 0) await trial.run(1, maxBatchSize > 0);
+      return known;
+    }
+  }
+  const points = await profile((rows) => trial.run(rows, maxBatchSize > 0), most, spentUs);
+  const fresh = profiledOf(key, { points, learned: null }, forced, maxBatchSize);
+  checkTarget(policy, fresh, maxBatchSize);
+  if (points.length > 0) await profiles.write(key, { points, learned: null });
+  return fresh;
+}
+
+function profiledOf(
+  key: string,
+  { points, learned }: KeptProfile,
+  forced: Placement | null,
+  maxBatchSize: number,
+): Profiled {
   const placement = forced ?? firstPlacement(inlineUs(points, maxBatchSize));
-  const learned = kept?.learned?.placement === placement ? kept.learned.points : null;
-  return { key, points, placement, prior: learned ?? curveOf(points, placement === 'inline') };
+  const taught = learned?.placement === placement ? learned.points : null;
+  return { key, points, placement, prior: taught ?? curveOf(points, placement === 'inline') };
+}
+
+/** Whether one row is in time, both as it was profiled and as the scheduler would believe. */
+function keepsTarget({ slo }: ModelPolicy, profiled: Profiled, most: number): boolean {
+  const sloUs = slo === null ? Number.POSITIVE_INFINITY : slo.p99Ms * 1000;
+  return rowTakesUs(profiled) <= sloUs && new LatencyCurve(most, profiled.prior).at(1) <= sloUs;
 }
 
 async function triedBatches(trial: Trial, signature: Signature, policy: ModelPolicy): Promise<TriedBatches> {
@@ -187,14 +218,18 @@ async function least(run: () => Promise<number>): Promise<number> {
 }
 
 /** @throws {UnloadableError} where not even one row alone can be answered in time */
-export function checkTarget(policy: ModelPolicy, { profiled, maxBatchSize }: Appraisal): void {
-  const { points, placement } = profiled;
-  const one = points[0];
-  if (policy.slo === null || one?.rows !== 1) return;
-  const takesMs = (placement === 'inline' ? one.runUs : one.us) / 1000;
-  if (takesMs <= policy.slo.p99Ms) return;
+function checkTarget({ slo }: ModelPolicy, profiled: Profiled, maxBatchSize: number): void {
+  const takesMs = rowTakesUs(profiled) / 1000;
+  if (slo === null || takesMs <= slo.p99Ms) return;
   const what = maxBatchSize === 0 ? 'request' : 'row';
-  throw new UnloadableError(`slo.p99Ms is ${policy.slo.p99Ms} ms, but one ${what} takes ${inWords(takesMs)} ms`);
+  throw new UnloadableError(`slo.p99Ms is ${slo.p99Ms} ms, but one ${what} takes ${inWords(takesMs)} ms`);
+}
+
+/** Time of one row alone where it is to run; 0 where that is not known. */
+function rowTakesUs({ points, placement }: Profiled): number {
+  const one = points[0];
+  if (one?.rows !== 1) return 0;
+  return placement === 'inline' ? one.runUs : one.us;
 }
 
 /** Rounded up, so that it never reads like a target that is met. */

@@ -114,6 +114,7 @@ export class InferRoad implements Passage<InferRequest> {
   takeHead(request: InferRequest, memory: Memory, headBytes: number, tailBytes: number): boolean {
     try {
       this.#intake.head(request, memory, headBytes, true, tailBytes);
+      readPlan(request);
       return true;
     } catch (error) {
       this.refuse(request, error);
@@ -169,9 +170,7 @@ export class InferRoad implements Passage<InferRequest> {
       this.refuse(request, new GatewayError('EXECUTION_FAILED', REFUSED));
       return;
     }
-    const { plan } = request.entry as PlanEntry;
-    request.priority = plan.priority;
-    if (plan.timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + plan.timeoutUs);
+    readPlan(request);
     const refusal = this.driver.submit(request.target.queue, request);
     if (refusal !== null) this.refuse(request, refusalError(request.target, refusal));
   }
@@ -312,6 +311,13 @@ export class InferRoad implements Passage<InferRequest> {
   #release(request: InferRequest): void {
     if (request.boarded === null) this.#intake.release(request);
   }
+}
+
+/** What its head says of when it is to be served. */
+function readPlan(request: InferRequest): void {
+  const { priority, timeoutUs } = (request.entry as PlanEntry).plan;
+  request.priority = priority;
+  if (timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + timeoutUs);
 }
 
 /** The shorter of two times of which 0 is none: Infinity where both are. */

@@ -43,7 +43,11 @@ export class LaneSessions {
     return this.#loading(lane, () => this.#lanes[lane].load(spec));
   }
 
-  /** Loads a session and runs it. @returns what the way to the lane and back adds to a quick batch, microseconds @throws what loading throws */
+  /**
+   * Loads a session and runs it.
+   * @returns what the way to the lane and back adds to a quick batch, microseconds
+   * @throws what loading throws
+   */
   prepare(lane: number, { spec, warm }: Loadable): Promise<number> {
     return this.#loading(lane, async () => {
       await this.#lanes[lane].load(spec);

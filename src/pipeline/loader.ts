@@ -18,7 +18,7 @@ import type { Binding } from '../native/binding.ts';
 import type { CrashMarks } from '../native/crash-marks.ts';
 import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
-import { type Appraisal, type AppraisalParts, appraise, checkTarget, type Profiled, rowUs } from './appraisal.ts';
+import { type Appraisal, type AppraisalParts, appraise, type Profiled, rowUs } from './appraisal.ts';
 import type { Loadable } from './lane-sessions.ts';
 import { inlineRows } from './placement.ts';
 import type { Places } from './places.ts';
@@ -138,7 +138,6 @@ export class ModelLoader implements Loader {
     const candidate = { found, signature, loaded: loaded.spec, lane: this.#lane(first), trial: trialOn(first) };
     const appraisal = await appraise(this.#parts, candidate);
     timeline.markModel(model, version, 'measured');
-    checkTarget(found.policy, appraisal);
     const { spec, maxBatchSize, profiled } = appraisal;
     const homes = profiled.placement === 'inline' ? [this.#parts.lanes.length - 1] : lanes;
     const settled = { spec, warm: (lane: number) => rowUs(trialOn(lane), maxBatchSize) };

@@ -1,13 +1,14 @@
 /**
- * Profiles and learned curves kept between starts: one small JSON file per model file, ONNX Runtime, CPU and session options.
+ * Profiles and learned curves kept between starts: one small JSON file per model, ONNX Runtime, CPU and session options.
  * Nothing of it is needed: what cannot be read or makes no sense is measured again, what cannot be written is left.
  */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { LEAST_US, MOST_US } from '../batching/curve.ts';
 import type { SessionOptions } from '../core/instance.ts';
 import type { Placement } from '../core/model.ts';
 import type { CurvePoint } from '../core/scheduling.ts';
@@ -19,16 +20,15 @@ const FORMAT = 1;
 /** Bounds of what is read: a file is in nobody's hands but the operator's, and may be damaged all the same. */
 const MOST_BYTES = 1024 * 1024;
 const MOST_POINTS = 5000;
-const MOST_US = 3.6e9;
 
 /**
- * Most files of the folder: every new model file, ONNX Runtime, CPU and option leaves another one, and nobody comes back for the
+ * Most files of the folder: every new model, ONNX Runtime, CPU and option leaves another one, and nobody comes back for the
  * one before it. The oldest go.
  */
 const MOST_FILES = 1000;
 
 /** Names of what is written here, and of what a process that died had not finished; no other file is touched. */
-const OWN_FILE = /^[0-9a-f]{64}\.json(\.\d+\.\d+)?$/;
+const OWN_FILE = /^[0-9a-f]{64}\.json(\.[0-9a-f-]{36})?$/;
 
 /** What is kept of one model on one machine. */
 export interface KeptProfile {
@@ -42,7 +42,6 @@ export class ProfileStore {
   readonly #folder: string | null;
   readonly #runtime: string;
   readonly #onUnkept: (error: unknown) => void;
-  #writes = 0;
 
   /**
    * @param stateDir folder for what is kept between starts; empty = nothing is
@@ -56,13 +55,14 @@ export class ProfileStore {
   }
 
   /**
-   * What a profile of this file up to so many rows is kept under; empty where nothing is.
-   * @throws where the file cannot be read
+   * What a profile up to so many rows is kept under; empty where nothing is.
+   * @param path of the model file; weights that lie beside it are part of the model, so every file of its folder counts
+   * @throws where one of them cannot be read
    */
   async key(path: string, options: SessionOptions, mostRows: number): Promise<string> {
     if (this.#folder === null) return '';
     const hash = createHash('sha256');
-    for await (const chunk of createReadStream(path, { highWaterMark: MOST_BYTES })) hash.update(chunk as Buffer);
+    await hashFolder(hash, dirname(path));
     const cpu = cpus()[0]?.model ?? '';
     hash.update(JSON.stringify([FORMAT, this.#runtime, cpu, mostRows, sorted(options)]));
     return hash.digest('hex');
@@ -82,7 +82,8 @@ export class ProfileStore {
   async write(key: string, kept: KeptProfile): Promise<void> {
     if (this.#folder === null || key === '') return;
     const path = join(this.#folder, `${key}.json`);
-    const unfinished = `${path}.${process.pid}.${++this.#writes}`;
+    // Process numbers are not enough: two containers with one folder have the same ones.
+    const unfinished = `${path}.${randomUUID()}`;
     try {
       await mkdir(this.#folder, { recursive: true });
       const file = await open(unfinished, 'wx', 0o644);
@@ -97,6 +98,17 @@ export class ProfileStore {
       await rm(unfinished, { force: true }).catch(() => undefined);
       this.#onUnkept(error);
     }
+  }
+}
+
+/** Names, lengths and contents of the files below a folder. */
+async function hashFolder(hash: Hash, folder: string): Promise<void> {
+  for (const name of (await readdir(folder, { recursive: true })).sort()) {
+    const path = join(folder, name);
+    const found = await stat(path);
+    if (!found.isFile()) continue;
+    hash.update(JSON.stringify([name, found.size]));
+    for await (const chunk of createReadStream(path, { highWaterMark: MOST_BYTES })) hash.update(chunk as Buffer);
   }
 }
 
@@ -115,7 +127,8 @@ async function prune(folder: string): Promise<void> {
 }
 
 async function readBounded(path: string): Promise<string> {
-  const file = await open(path, 'r');
+  // A pipe in its place would wait for a writer, and the start with it.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const found = await file.stat();
     if (!found.isFile() || found.size > MOST_BYTES) throw new TypeError('no profile');
@@ -147,7 +160,7 @@ function arePoints(value: unknown, times: readonly string[]): boolean {
 }
 
 function isTime(value: unknown): boolean {
-  return typeof value === 'number' && value > 0 && value <= MOST_US;
+  return typeof value === 'number' && value >= LEAST_US && value <= MOST_US;
 }
 
 /** Options in an order that does not hang on the file they were written in. */

@@ -1,5 +1,6 @@
 /** Entry of a worker thread: the sessions that live on it, and the three things it can be asked. */
 
+import { getPriority, setPriority } from 'node:os';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { RunError, type RunResult } from '../core/instance.ts';
 import { loadBinding } from '../native/load.ts';
@@ -8,6 +9,7 @@ import { Session } from './session.ts';
 
 const sessions = new Map<number, Session>();
 const { arena, marked } = workerData as ThreadData;
+if (process.env.NICE) setPriority(getPriority() + Number(process.env.NICE));
 const binding = marked ? loadBinding() : null;
 
 /** Carries out one task; a fault of the model is answered, not thrown: what is thrown is a fault of this thread. */

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { B, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
 
 let server: RunningGateway;
 
@@ -64,6 +66,44 @@ describe('deadlines and full queues', () => {
     await until(async () => (await gauge(QUEUE)) === 0);
     const next = slow('slow');
     expect([(await running).status, (await next).status]).toEqual([200, 200]);
+  });
+});
+
+/** The first part of a request whose rest never comes. @returns what is answered until the connection is closed */
+async function half(head: string, part: string): Promise<string> {
+  const { hostname, port } = new URL(server.inferenceUrl);
+  const socket = connect(Number(port), hostname);
+  let text = '';
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk;
+  });
+  socket.write(`POST /v2/models/id_fp32/infer HTTP/1.1\r\nHost: ${hostname}\r\n${head}\r\n${part}`);
+  await once(socket, 'close');
+  return text;
+}
+
+describe('a deadline that passes while the body is still coming', () => {
+  // Without a deadline such a body is waited for far longer than this test may take.
+  const LATE =
+    /^HTTP\/1\.1 504 [\s\S]*x-error-code: DEADLINE_EXCEEDED[\s\S]*the deadline passed after \d+ ms, before the body was complete/i;
+  const held = async () => (await gauge('penstock_gathered_bytes')) + (await gauge('penstock_arena_bytes'));
+
+  test('is answered 504 although nothing more comes, and what came is let go', async () => {
+    const idle = await held();
+    const part = `{"inputs":[${' '.repeat(10_000)}`;
+    const answer = await half('X-Request-Timeout-Ms: 50\r\nContent-Length: 20000\r\n', part);
+    expect(answer).toMatch(LATE);
+    expect(answer).toMatch(/^connection: close/im);
+    expect(await held()).toBe(idle);
+  });
+
+  test('is so where the head of a binary body names it', async () => {
+    const idle = await held();
+    const inputs = [B('INPUT0', 'FP32', [1, 50_000], 200_000)];
+    const document = JSON.stringify({ parameters: { timeout: 50_000 }, inputs });
+    const lengths = `Inference-Header-Content-Length: ${document.length}\r\nContent-Length: ${document.length + 200_000}\r\n`;
+    expect(await half(lengths, document + '\0'.repeat(1000))).toMatch(LATE);
+    expect(await held()).toBe(idle);
   });
 });
 

@@ -44,9 +44,11 @@ const kept = (): Promise<string[]> => readdir(join(folder, 'state/profiles'));
 
 test('a model is profiled at its first start, and the next start has the same figures', async () => {
   const first = (await start(['simple', 'id_fp32']))('simple').facts;
-  expect(first?.profile.map(({ rows }) => rows).filter((rows) => (rows & (rows - 1)) === 0)).toEqual([1, 2, 4, 8]);
+  // How far a profile goes is a matter of time: a machine that stalls ends it early.
+  const sizes = first?.profile.map(({ rows }) => rows).filter((rows) => (rows & (rows - 1)) === 0) ?? [];
+  expect(sizes).toEqual([1, 2, 4, 8].slice(0, Math.max(1, sizes.length)));
   for (const { us } of first?.profile ?? []) expect(us).toBeGreaterThan(0);
-  expect(first).toMatchObject({ measuredRows: 8, placement: 'inline' });
+  expect(first?.measuredRows).toBe(first?.profile.at(-1)?.rows);
   expect(await kept()).toHaveLength(2);
   const second = (await again())('simple').facts;
   expect(second).toEqual(first);
@@ -56,8 +58,54 @@ test('a model is profiled at its first start, and the next start has the same fi
 test('another model in its place is profiled anew', async () => {
   await start(['simple']);
   await writeFile(join(folder, 'models/simple/model.yaml'), 'maxBatchRows: 4\n');
-  expect((await again())('simple').facts?.profile.at(-1)?.rows).toBe(4);
+  const version = (await again())('simple');
+  expect(version.facts?.maxBatchSize).toBe(4);
+  // How far a profile goes is a matter of time, but its first size is always there, and never more than the most.
+  const rows = version.facts?.profile.map((point) => point.rows) ?? [];
+  expect(rows[0]).toBe(1);
+  expect(Math.max(...rows)).toBeLessThanOrEqual(4);
   expect(await kept()).toHaveLength(2);
+});
+
+/** Makes every time that was kept so many microseconds at least. @param learned whether only what service taught is slow */
+async function slowed(us: number, learned: boolean): Promise<void> {
+  for (const name of await kept()) {
+    const path = join(folder, 'state/profiles', name);
+    const found = JSON.parse(await readFile(path, 'utf8'));
+    // biome-ignore lint/suspicious/noExplicitAny: a file of any content
+    const points = found.points.map((point: any) => ({ ...point, us: us + point.us, runUs: us + point.runUs }));
+    const taught = { placement: 'inline', points };
+    await writeFile(path, JSON.stringify(learned ? { ...found, learned: taught } : { ...found, points }));
+  }
+}
+
+test.each([
+  ['the profile', false],
+  ['what service taught', true],
+])('%s of a bad moment does not keep a model from its target for ever: it is measured anew', async (_what, learned) => {
+  await writeFixtures(join(folder, 'models'), ['simple']);
+  await writeFile(join(folder, 'models/simple/model.yaml'), 'maxBatchRows: 8\nslo: { p99Ms: 1000 }\n');
+  await again();
+  await slowed(2_000_000, learned);
+  for (const version of [await again(), await again()]) {
+    expect(version('simple')).toMatchObject({ state: 'READY' });
+    expect(version('simple').facts?.profile[0]?.us).toBeLessThan(1_000_000);
+  }
+  const [name] = await kept();
+  const { points, learned: taught } = JSON.parse(
+    await readFile(join(folder, 'state/profiles', name as string), 'utf8'),
+  );
+  expect(points[0].us).toBeLessThan(1_000_000);
+  expect(taught).toBeNull();
+  await answers();
+});
+
+test('what was kept and keeps the target is believed, however slow', async () => {
+  await writeFixtures(join(folder, 'models'), ['simple']);
+  await writeFile(join(folder, 'models/simple/model.yaml'), 'maxBatchRows: 8\nslo: { p99Ms: 10000 }\n');
+  await again();
+  await slowed(2_000_000, false);
+  expect((await again())('simple').facts?.profile[0]?.us).toBeGreaterThan(2_000_000);
 });
 
 test('what was damaged is measured again', async () => {
@@ -97,6 +145,8 @@ test('a target that one row alone cannot meet makes the model unavailable, with 
     expect(version('slow')).toMatchObject({ state: 'FAILED' });
     expect(version('slow').reason).toMatch(/^slo\.p99Ms is 5 ms, but one request takes \d+ ms$/);
     expect(version('simple').state).toBe('READY');
+    // What was refused is measured anew each time: only the other one's profile is kept.
+    expect(await kept()).toHaveLength(1);
   }
   await answers();
 });

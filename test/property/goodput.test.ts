@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { attainable, type Cell, grid, settingOf, worldOf } from '../../bench/scheduler/cells.ts';
 import { ours } from '../../bench/scheduler/own.ts';
 import { play, type Score } from '../../bench/scheduler/world.ts';
+import { logNormal } from '../support/service-times.ts';
+import { type Fate, type Machine, play as playStreams } from '../support/virtual-traffic.ts';
 
 const SEEDS = [11, 12, 13];
 /** Cells of each seed, and the share of the full length that they run. */
@@ -54,6 +56,25 @@ describe.each(SEEDS)('on curves drawn from seed %d', (seed) => {
     const served = sum(calm.map(({ good, late }) => good + late));
     expect(sum(calm.map(({ late }) => late)) / served).toBeLessThan(0.02);
     for (const { name, lateShare } of calm) expect(lateShare, name).toBeLessThan(0.06);
+  });
+
+  test.each([1.5, 3])('nor where some have little time and others much, at %d times the capacity', (load) => {
+    const us = (rows: number) => 870 + 140 * rows;
+    const machine: Machine = { lanes: 2, mostRows: 128, us, noise: logNormal(0.1, 0), queueRows: 4096, sloUs: 0 };
+    const ratePerUs = (load * 2 * 64) / us(64);
+    const fates = playStreams(
+      machine,
+      [
+        { name: 'hurried', ratePerUs: 0.3 * ratePerUs, patienceUs: 12_000 },
+        { name: 'patient', ratePerUs: 0.7 * ratePerUs, patienceUs: 60_000 },
+      ],
+      4_000_000,
+      1_000_000,
+      seed,
+    );
+    const both = Object.values(fates);
+    const late = sum(both.map((fate: Fate) => fate.late));
+    expect(late / (late + sum(both.map(({ sojournUs }) => sojournUs.length)))).toBeLessThan(0.02);
   });
 
   test('where they scatter wildly, still more than half of what can be had is served in time', () => {

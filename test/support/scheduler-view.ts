@@ -33,6 +33,6 @@ export const VIEW: SchedulerView = {
   late: 4,
   decisions: [
     { atUs: 998_500, what: 'refused: finish predicted 61 ms, deadline 50 ms' },
-    { atUs: 1_000, what: 'waited 0: instance free' },
+    { atUs: 1_000, what: 'batches of up to 40 rows, 32 before' },
   ],
 };

@@ -25,6 +25,8 @@ export interface Machine {
   readonly us: (rows: number) => number;
   /** What was measured at load; the truth where not stated. */
   readonly profiledUs?: (rows: number) => number;
+  /** What each time is multiplied by; evenly 0.95 to 1.05 where not stated. */
+  readonly noise?: (random: Random) => number;
   readonly queueRows: number;
   readonly sloUs: number;
 }
@@ -173,8 +175,8 @@ class Run {
     const expired: Request[] = [];
     const displaced: Request[] = [];
     for (let batch = this.#scheduler.next(nowUs, expired, displaced); batch !== null; ) {
-      const noise = 0.95 + 0.1 * this.#random.uniform();
-      this.#endUs[batch.lane] = nowUs + this.#machine.us(batch.rows) * noise;
+      const { us, noise = even } = this.#machine;
+      this.#endUs[batch.lane] = nowUs + us(batch.rows) * noise(this.#random);
       batch = this.#scheduler.next(nowUs, expired, displaced);
     }
     for (const request of expired) {
@@ -190,4 +192,8 @@ class Run {
   #counted(request: Request): Fate | null {
     return request.arrivalUs >= this.#warmUpUs ? this.fateOf(request.stream.name) : null;
   }
+}
+
+function even(random: Random): number {
+  return 0.95 + 0.1 * random.uniform();
 }

@@ -53,6 +53,13 @@ export function inspectSources(root: string): string[] {
   return sources.flatMap((source) => rules.flatMap((rule) => rule(source)));
 }
 
+/** Every comment of a TypeScript or C++ file under `root` that runs on: the formatter breaks code, not comments. */
+export function inspectComments(root: string): string[] {
+  return ['.ts', '.cc', '.h']
+    .flatMap((extension) => readSources(root, extension))
+    .flatMap((source) => matching(source, /^(?=.{141})\s*(\/\/|\/?\*)/, 'a comment beyond column 140'));
+}
+
 /** Every C++ file under `root` that includes Node-API: kernels are plain C++. */
 export function inspectKernels(root: string): string[] {
   return [...readSources(root, '.cc'), ...readSources(root, '.h')].flatMap((source) =>

@@ -3,13 +3,18 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { inspectKernels, inspectSources } from './rules.ts';
+import { inspectComments, inspectKernels, inspectSources } from './rules.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('the sources', () => {
   it('keep the house rules', () => {
     expect(inspectSources(join(ROOT, 'src'))).toEqual([]);
+  });
+
+  it('have no comment that runs on', () => {
+    const found = ['src', 'bench', 'test', 'native'].flatMap((folder) => inspectComments(join(ROOT, folder)));
+    expect(found).toEqual([]);
   });
 
   it('keep Node-API out of the kernels', () => {
@@ -68,6 +73,16 @@ describe('a planted violation is caught:', () => {
   it('Node-API in a kernel', () => {
     plant('sum.cc', '#include <napi.h>\n');
     expect(inspectKernels(root)).toEqual(['sum.cc:1: a kernel must not include Node-API']);
+  });
+
+  it('a comment that runs on', () => {
+    const tail = 'x'.repeat(134);
+    plant(
+      'core/a.ts',
+      `/**\n *  ${tail}xx\n *  ${tail}xxx\n */\n  // ${tail}\n  // ${tail}xx\nconst a = '${tail}${tail}'; // x\n`,
+    );
+    const found = (line: number) => `core/a.ts:${line}: a comment beyond column 140`;
+    expect(inspectComments(root)).toEqual([found(3), found(6)]);
   });
 
   it('and nothing is found where nothing is wrong', () => {

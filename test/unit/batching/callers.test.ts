@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { Callers } from '../../../src/batching/callers.ts';
 
 const MEMORY_US = 100_000;
+const ALL = { due: 1 };
+
+const having = (us: number, arrivalUs = 0) => ({ rows: 1, arrivalUs, deadlineUs: arrivalUs + us });
 
 /** What can be in time with so much of it: batches of n rows take 1 ms and 0.1 ms a row, and twice that must fit. */
 const capacity = (us: number): number => {
@@ -15,7 +18,7 @@ function found(kinds: readonly { us: number; perUs: number }[]): number {
   const arrivals = kinds.flatMap(({ us, perUs }) =>
     Array.from({ length: Math.floor(10 * MEMORY_US * perUs) }, (_, i) => ({ us, atUs: i / perUs })),
   );
-  for (const { us, atUs } of arrivals.sort((a, b) => a.atUs - b.atUs)) callers.learn(us, 1, atUs);
+  for (const { us, atUs } of arrivals.sort((a, b) => a.atUs - b.atUs)) callers.learn(having(us, atUs), ALL, atUs);
   return callers.typicalUs(10 * MEMORY_US, capacity);
 }
 
@@ -60,16 +63,16 @@ describe('the time that batches are sized for', () => {
 
   test('follows callers who have changed', () => {
     const callers = new Callers(MEMORY_US);
-    for (let i = 0; i < 2000; i++) callers.learn(50_000, 1, 100 * i);
-    for (let i = 0; i < 4000; i++) callers.learn(5000, 1, 200_000 + 1000 * i);
+    for (let i = 0; i < 2000; i++) callers.learn(having(50_000), ALL, 100 * i);
+    for (let i = 0; i < 4000; i++) callers.learn(having(5000), ALL, 200_000 + 1000 * i);
     expect(callers.typicalUs(4_200_000, capacity)).toBeCloseTo(5000);
   });
 
   test('is nobody’s where nobody has named any, and what is no time names none', () => {
     const callers = new Callers(MEMORY_US);
-    for (const us of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) callers.learn(us, 1, 0);
+    for (const us of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) callers.learn(having(us), ALL, 0);
     expect(callers.typicalUs(0, capacity)).toBe(0);
-    callers.learn(1e-9, 1, 1);
+    callers.learn(having(1e-9), ALL, 1);
     expect(callers.typicalUs(2, capacity)).toBeCloseTo(1e-9);
   });
 });

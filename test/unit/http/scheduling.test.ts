@@ -43,7 +43,7 @@ describe('the picture of a scheduler', () => {
       ],
       decisions: [
         { agoMs: 2.5, what: 'refused: finish predicted 61 ms, deadline 50 ms' },
-        { agoMs: 1000, what: 'waited 0: instance free' },
+        { agoMs: 1000, what: 'batches of up to 40 rows, 32 before' },
       ],
     });
   });

@@ -7,6 +7,7 @@ const S = 1e6;
 class Coming implements Upload {
   uploading = true;
   received = 0;
+  deadlineUs = Number.POSITIVE_INFINITY;
   readonly refusals: string[] = [];
 
   refuse(error: GatewayError): void {
@@ -91,4 +92,23 @@ test('all that are not complete can be refused at once, those of this turn inclu
   watch.refuseAll(() => error);
   watch.refuseAll(() => error);
   expect([watched.refusals, fresh.refusals]).toEqual([['SHUTTING_DOWN: x'], ['SHUTTING_DOWN: x']]);
+});
+
+test('a body whose deadline has passed is not waited for, however fast it comes', () => {
+  const upload = begun();
+  upload.deadlineUs = 2 * S;
+  after(2, [upload, 1_000_000]);
+  expect(upload.refusals).toEqual([]);
+  after(0.1, [upload, 1_000_000]);
+  expect(upload.refusals).toEqual([
+    'DEADLINE_EXCEEDED: the deadline passed after 2100 ms, before the body was complete',
+  ]);
+});
+
+test('a deadline that becomes known while the body comes counts', () => {
+  const upload = begun();
+  after(1, [upload, 1_000_000]);
+  upload.deadlineUs = 0.5 * S;
+  after(0.1);
+  expect(upload.refusals).toHaveLength(1);
 });

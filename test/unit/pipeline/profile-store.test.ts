@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SessionOptions } from '../../../src/core/instance.ts';
 import { type KeptProfile, ProfileStore } from '../../../src/pipeline/profile-store.ts';
@@ -23,20 +25,29 @@ const KEPT: KeptProfile = {
 const digest = (i: number) => i.toString(16).padStart(64, '0');
 const all = (count: number) => Array.from({ length: count }, (_, i) => `${digest(i)}.json`);
 
+/** The model file of a version with a folder of its own. */
+async function version(name: string, content: string): Promise<string> {
+  await mkdir(join(folder, name));
+  const path = join(folder, name, 'model.onnx');
+  await writeFile(path, content);
+  return path;
+}
+
 let folder: string;
 let unkept: unknown[];
 let store: ProfileStore;
+let model: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'penstock-state-'));
   unkept = [];
   store = new ProfileStore(join(folder, 'state'), '1.2.3', (error) => unkept.push(error));
-  await writeFile(join(folder, 'model'), 'a model');
+  model = await version('model', 'a model');
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the store of profiles', () => {
   it('gives back what was kept, in one file and no other', async () => {
-    const key = await store.key(join(folder, 'model'), OPTIONS, 8);
+    const key = await store.key(model, OPTIONS, 8);
     expect(await store.read(key)).toBeNull();
     await store.write(key, { ...KEPT, learned: null });
     await store.write(key, KEPT);
@@ -46,19 +57,57 @@ describe('the store of profiles', () => {
   });
 
   it('has another key for another file, ONNX Runtime, option or cap, and not for another order', async () => {
-    const path = join(folder, 'model');
-    const key = await store.key(path, OPTIONS, 8);
+    const key = await store.key(model, OPTIONS, 8);
     const other = new ProfileStore(folder, '1.2.4', () => undefined);
-    await writeFile(join(folder, 'second'), 'a model?');
+    const second = await version('second', 'a model?');
     const keys = await Promise.all([
-      other.key(path, OPTIONS, 8),
-      store.key(join(folder, 'second'), OPTIONS, 8),
-      store.key(path, { ...OPTIONS, intraOpThreads: 2 }, 8),
-      store.key(path, { ...OPTIONS, extra: { a: '1' } }, 8),
-      store.key(path, OPTIONS, 9),
+      other.key(model, OPTIONS, 8),
+      store.key(second, OPTIONS, 8),
+      store.key(model, { ...OPTIONS, intraOpThreads: 2 }, 8),
+      store.key(model, { ...OPTIONS, extra: { a: '1' } }, 8),
+      store.key(model, OPTIONS, 9),
     ]);
     expect(new Set([key, ...keys]).size).toBe(6);
-    expect(await store.key(path, { ...OPTIONS, extra: { b: '2', a: '1' } }, 8)).toBe(key);
+    expect(await store.key(model, { ...OPTIONS, extra: { b: '2', a: '1' } }, 8)).toBe(key);
+  });
+
+  it('has another key where weights beside the model file differ in content, name or place, and the same in another folder', async () => {
+    const beside = async (name: string, weights: string, content: string) => {
+      const path = await version(name, 'a model');
+      const file = join(folder, name, weights);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, content);
+      return store.key(path, OPTIONS, 8);
+    };
+    const keys = [
+      await store.key(model, OPTIONS, 8),
+      await beside('a', 'weights.bin', 'abc'),
+      await beside('b', 'weights.bin', 'abd'),
+      await beside('c', 'weight.bin', 'abc'),
+      await beside('d', 'data/weights.bin', 'abc'),
+    ];
+    expect(new Set(keys).size).toBe(5);
+    expect(await beside('e', 'weights.bin', 'abc')).toBe(keys[1]);
+  });
+
+  it('takes what is no file for none at once, in place of a profile and beside a model', async () => {
+    const key = await store.key(model, OPTIONS, 8);
+    await mkdir(join(folder, 'state/profiles'), { recursive: true });
+    execFileSync('mkfifo', [join(folder, 'state/profiles', `${key}.json`), join(folder, 'model/pipe')]);
+    expect(await store.read(key)).toBeNull();
+    expect(await store.key(model, OPTIONS, 8)).toBe(key);
+  });
+
+  it("leaves another process's unfinished file alone, whatever that one's number", async () => {
+    const profiles = join(folder, 'state/profiles');
+    const key = await store.key(model, OPTIONS, 8);
+    const theirs = `${key}.json.${process.pid}.1`;
+    await mkdir(profiles, { recursive: true });
+    await writeFile(join(profiles, theirs), 'half');
+    await store.write(key, KEPT);
+    expect(await readFile(join(profiles, theirs), 'utf8')).toBe('half');
+    expect(await store.read(key)).toEqual(KEPT);
+    expect(unkept).toEqual([]);
   });
 
   it.each([
@@ -68,6 +117,7 @@ describe('the store of profiles', () => {
     ['of another format', JSON.stringify({ ...KEPT, format: 0 })],
     ['without points', JSON.stringify({ format: 1, points: [] })],
     ['with a time of 0', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: 0, us: 5 }] })],
+    ['with a time that no batch takes', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: 1e-300, us: 5 }] })],
     ['with a time below 0', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: 5, us: -5 }] })],
     ['with a time beyond numbers', '{"format":1,"points":[{"rows":1,"runUs":1e999,"us":5}]}'],
     ['with a time that is text', JSON.stringify({ format: 1, points: [{ rows: 1, runUs: '5', us: 5 }] })],
@@ -100,7 +150,7 @@ describe('the store of profiles', () => {
       await writeFile(join(profiles, name), '');
       await utimes(join(profiles, name), writtenS, writtenS);
     };
-    const unfinished = `${digest(2000)}.json.7.1`;
+    const unfinished = `${digest(2000)}.json.${randomUUID()}`;
     await put('notes.json', 1);
     await put(unfinished, 2);
     for (let i = 0; i < 998; i++) await put(`${digest(i)}.json`, 2000 - i);

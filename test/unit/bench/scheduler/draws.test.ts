@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ARRIVAL_KINDS, drawArrivals } from '../../../../bench/scheduler/arrivals.ts';
+import { attainableAtOnce } from '../../../../bench/scheduler/at-once.ts';
 import { attainable, cellOf, grid, settingOf, worldOf } from '../../../../bench/scheduler/cells.ts';
 import { curveOf } from '../../../../bench/scheduler/curves.ts';
 import { Random } from '../../../../src/load/random.ts';
@@ -122,5 +123,19 @@ describe('what a smooth server attains', () => {
 
   it('falls where the machine slows down', () => {
     expect(attainable(world(30_000, 2)) / 150_000).toBeCloseTo(1, 2);
+  });
+
+  it('is the same on steady arrivals where lanes never wait, and less in bursts by what batches of one cost', () => {
+    expect(attainableAtOnce(world(5_000)) / attainable(world(5_000))).toBeCloseTo(1, 2);
+    expect(attainableAtOnce(world(30_000)) / attainable(world(30_000))).toBeCloseTo(1, 2);
+    // Eight rows in the time of one. A hundred at once: the first alone on its lane, then as many as 4 ms serve.
+    const burst = {
+      ...world(1),
+      curve: curveOf('constant', 8, () => 1_000),
+      arrivals: new Float64Array(100).fill(1),
+      targetUs: 5_000,
+    };
+    expect(attainable(burst)).toBe(40);
+    expect(attainableAtOnce(burst)).toBe(33);
   });
 });

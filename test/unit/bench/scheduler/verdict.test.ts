@@ -38,6 +38,7 @@ function result(scores: Record<string, Partial<Score>>, of: Partial<Result> = {}
     capacity: 1,
     ceiling: 1,
     attainable: 500,
+    atOnce: 250,
     limit: 400,
     swept: defaultTriton(8),
     scores: Object.fromEntries(Object.entries(scores).map(([name, score]) => [name, { ...NOTHING, ...score }])),
@@ -58,6 +59,10 @@ describe('the verdict over cells', () => {
     const cells = [500, 100].map((good) => result({ a: { good }, b: {} }));
     expect(standingOf(cells, 'a')).toMatchObject({ goodput: 0.6, least: 0.2 });
     expect(cells.map((cell) => ofLimit(cell, 'a'))).toEqual([1.25, 0.25]);
+    expect(duels(cells, 'a').map(({ attained, attainedAtOnce }) => [attained, attainedAtOnce])).toEqual([
+      [1, 2],
+      [0.2, 0.4],
+    ]);
   });
 
   it('judges lateness apart where there is much noise', () => {
