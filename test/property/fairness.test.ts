@@ -217,8 +217,8 @@ describe('those who are in a hurry', () => {
 
   test('and are few do not make the batches of everybody short', () => {
     check(
-      fc.property(paying, hurry, double(0.3, 0.7), (drawn, times, load) => {
-        const { machine, patienceUs, perUs, untilUs } = built(drawn);
+      fc.property(paying, hurry, double(0.3, 0.6), (drawn, times, load) => {
+        const { machine, patienceUs, perUs, untilUs } = built({ ...drawn, queueRows: 4096 });
         const many = { name: 'many', ratePerUs: load * perUs, patienceUs };
         const few = { name: 'few', ratePerUs: 0.2 * load * perUs, patienceUs: times * machine.us(1) };
         const fates = play(machine, [many, few], untilUs, untilUs / 2, drawn.seed);
