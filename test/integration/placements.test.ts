@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { B, get, I, post, type Reply, type RunningGateway, startGateway } from '../support/gateway.ts';
 
@@ -28,6 +30,13 @@ describe.each(['inline', 'worker'] as const)('a model that runs %s', (placement)
       expect(json.parameters.placement.string_value).toBe(placement);
       expect(json.parameters.measured_us.string_value).toMatch(/^\d+$/);
     }
+  });
+
+  test.runIf(process.platform === 'linux')('has workers beside it that give way to the front thread', async () => {
+    await sums(1);
+    const nice = (task: string) => getPriority(Number(task));
+    const nicer = readdirSync('/proc/self/task').filter((task) => nice(task) === getPriority(process.pid) + 5);
+    expect(nicer.length).toBeGreaterThan(0);
   });
 
   test('takes strings and gives them back, also none', async () => {
