@@ -98,34 +98,61 @@ test.each([
   10_000,
 );
 
+/** A model of a millisecond whose batches pay, and its rows per microsecond in batches of 64. */
+const millisecond: Machine = {
+  lanes: 2,
+  mostRows: 128,
+  us: (rows) => 870 + 140 * rows,
+  queueRows: 4096,
+  sloUs: 50_000,
+};
+const MILLISECOND_PER_US = (2 * 64) / millisecond.us(64);
+
+/** What becomes of a tenant alone, and beside the flood of another that begins half a second later. */
+function beside(load: number, flood: number, seed: number, one: Partial<Stream>, other: Partial<Stream>) {
+  const stream = (tenant: string, load: number) => ({
+    name: tenant,
+    tenant,
+    ratePerUs: load * MILLISECOND_PER_US,
+    patienceUs: 50_000,
+  });
+  const victim = { ...stream('victim', load), ...one };
+  const solo = play(millisecond, [victim], 4e6, 1e6, seed).victim;
+  const both = play(millisecond, [victim, { ...stream('flood', flood), ...other, fromUs: 500_000 }], 4e6, 1e6, seed);
+  return { solo, flooded: both.victim, flood: both.flood };
+}
+
 test.each([
   ['both with deadlines', {}, {}],
   ['the flood with deadlines, the other best effort', BEST_EFFORT, {}],
 ])(
   'where batches are large it waits a few of them longer at most: %s',
   (_, one, other) => {
-    const machine = { lanes: 2, mostRows: 128, us: (rows: number) => 870 + 140 * rows, queueRows: 4096, sloUs: 50_000 };
-    const perUs = (2 * 64) / machine.us(64);
     const loads = fc.record({ load: double(0.1, 0.25), flood: double(5, 12.5), seed: fc.nat(1e6) });
     check(
       fc.property(loads, ({ load, flood, seed }) => {
-        const stream = (tenant: string, load: number) => ({
-          name: tenant,
-          tenant,
-          ratePerUs: load * perUs,
-          patienceUs: 50_000,
-        });
-        const victim = { ...stream('victim', load), ...one };
-        const of = (...streams: Stream[]) => play(machine, streams, 4e6, 1e6, seed);
-        const flooded = of(victim, { ...stream('flood', flood), ...other, fromUs: 500_000 });
-        expect(lost(flooded.victim)).toBeLessThan(0.01);
-        expect(p99(flooded.victim)).toBeLessThan(1.3 * p99(of(victim).victim) + 4 * machine.us(24));
+        const { solo, flooded } = beside(load, flood, seed, one, other);
+        expect(lost(flooded)).toBeLessThan(0.01);
+        expect(p99(flooded)).toBeLessThan(1.3 * p99(solo) + 4 * millisecond.us(24));
       }),
       2,
     );
   },
   10_000,
 );
+
+test.each([
+  ['both with deadlines', {}, {}],
+  ['both best effort', BEST_EFFORT, BEST_EFFORT],
+  ['the flood best effort', {}, BEST_EFFORT],
+])('at half its share it hardly feels fifty times as much: %s', (_, one, other) => {
+  for (const seed of [1, 2, 3]) {
+    const { solo, flooded, flood } = beside(0.25, 12.5, seed, one, other);
+    expect(lost(flooded)).toBeLessThan(0.01);
+    expect(p99(flooded)).toBeLessThan(1.3 * p99(solo) + millisecond.us(24));
+    expect(flood?.share).toBeGreaterThan(0.4);
+  }
+});
 
 test('classes that want everything have their shares, from whenever each of them came and whoever sends it', () => {
   const kind = fc.record({
