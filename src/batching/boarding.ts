@@ -53,7 +53,6 @@ export class Boarding<T extends Traveller> {
     const share = this.#share(departure, planned, limit, nowUs);
     departure.from = null;
     while (planned.head !== null && boarded.rows < share) this.#board(planned.head, boarded);
-    if (planned.requests > 0) planned.refresh();
     if (!alone && queue.mostRows > 0) this.#fill(departure, boarded, limit, nowUs);
     return boarded;
   }
@@ -132,7 +131,6 @@ export class Boarding<T extends Traveller> {
     while (planned.head !== null && boarded.rows + Math.max(1, planned.head.rows) <= room) {
       this.#board(planned.head, boarded);
     }
-    if (planned.requests > 0) planned.refresh();
   }
 
   #fillFreely(queue: PlanQueue<T>, shapeKey: string, room: number, boarded: Boarded<T>, nowUs: number): void {

@@ -39,7 +39,8 @@ export class Lateness<T extends Traveller> {
 
   /**
    * Before a promised batch starts: ends those in it who would be late, for certain or because the batch as a whole would be.
-   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the batch is another one now: ask again.
+   * Who is in a hurry goes first where that is in time for all. A trial has until its deadline. False where the batch is another
+   * one now: ask again.
    */
   drop(planned: PlannedBatch<T>, nowUs: number, expired: T[]): boolean {
     const { curve } = planned.queue.spec;
@@ -63,7 +64,6 @@ export class Lateness<T extends Traveller> {
       if (request.deadlineUs < deadlineUs) this.end(planned.queue, request, expired);
       request = following;
     }
-    planned.refresh();
   }
 
   #splitOff(planned: PlannedBatch<T>, nowUs: number): boolean {
@@ -89,7 +89,6 @@ export class Lateness<T extends Traveller> {
       }
       request = following;
     }
-    planned.refresh();
     this.#plan.insert(behind, this.#plan.batches.indexOf(planned) + 1);
     return true;
   }

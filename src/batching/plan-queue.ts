@@ -54,6 +54,8 @@ export class PlanQueue<T extends Traveller> implements Queue {
   rows = 0;
   bytes = 0;
   length = 0;
+  /** Its batches in the plan. */
+  planned = 0;
   retries = 0;
   lost = false;
   readonly flows: Flows<T> = new Flows<T>(this);
@@ -64,6 +66,10 @@ export class PlanQueue<T extends Traveller> implements Queue {
   readonly served = new Rate(SERVED_MEMORY_US);
   /** Offered while its batches ran: what bursts bring, whatever the silence between them. Rows per microsecond. */
   busyPerUs = 0;
+  /** Of these the ones with deadlines. */
+  comingPerUs = 0;
+  /** Requests of a crowd that may stand by next: see seating.ts. */
+  standing = 0;
   /** Most rows of a batch now, and the rows per microsecond served so. */
   batchRows = 1;
   capacityPerUs = 0;
@@ -74,6 +80,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   /** Batches run. */
   batches = 0;
   admitted = 0;
+  displaced = 0;
   refused = 0;
   impossible = 0;
   late = 0;
@@ -84,6 +91,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
   #running = 0;
   #busyFromUs = 0;
   #busyRows = 0;
+  #comingRows = 0;
   #sizedRevision = -1;
   #sizedOffered = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
@@ -153,10 +161,11 @@ export class PlanQueue<T extends Traveller> implements Queue {
     else this.#callersUs = Math.min(us, this.#callersUs * (1 + gain * quantile));
   }
 
-  /** So many rows are offered. */
-  offers(rows: number, nowUs: number): void {
+  /** So many rows are offered. @param promised whether with a deadline */
+  offers(rows: number, promised: boolean, nowUs: number): void {
     this.offered.add(rows, nowUs);
     this.#busyRows += rows;
+    if (promised) this.#comingRows += rows;
   }
 
   /** Whether a request that seems impossible is to run all the same, so that what is known of its size is put to the test. */
@@ -172,6 +181,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
     if (this.#running++ > 0) return;
     this.#busyFromUs = nowUs;
     this.#busyRows = 0;
+    this.#comingRows = 0;
   }
 
   /** One of its batches ended. */
@@ -181,8 +191,10 @@ export class PlanQueue<T extends Traveller> implements Queue {
     if (!(us > 0)) return;
     const share = 1 - Math.exp(-us / this.offered.memoryUs);
     this.busyPerUs += share * (this.#busyRows / us - this.busyPerUs);
+    this.comingPerUs += share * (this.#comingRows / us - this.comingPerUs);
     this.#busyFromUs = nowUs;
     this.#busyRows = 0;
+    this.#comingRows = 0;
   }
 
   /** The latency target, and whose it is. */
@@ -237,6 +249,7 @@ export class PlanQueue<T extends Traveller> implements Queue {
       queuedRows: this.rows,
       waiting: this.flows.waiting(nowUs, oldestUs),
       admitted: this.admitted,
+      displaced: this.displaced,
       refused: this.refused,
       impossible: this.impossible,
       late: this.late,

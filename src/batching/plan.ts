@@ -27,7 +27,8 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
   trial = false;
   /** The first who was promised his place; those before it only stand by. */
   firm: T | null = null;
-  firstDeadlineUs = Number.POSITIVE_INFINITY;
+  /** Whoever began it. */
+  owner: Flow<T> | null = null;
   /** Place in the plan; -1 when it has left. */
   index = -1;
   lane = -1;
@@ -38,6 +39,9 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
   /** The least of those behind it. */
   slackAfterUs = Number.POSITIVE_INFINITY;
   readonly #rowsOf = new Map<Flow<T>, number>();
+  #firstDeadlineUs = Number.POSITIVE_INFINITY;
+  /** Whether the first deadline is that of somebody who has left. */
+  #ghost = false;
 
   constructor(queue: PlanQueue<T>, shapeKey: string, alone: boolean) {
     super();
@@ -54,14 +58,16 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
   /** A request takes its place. @param firm whether it keeps it, whoever comes */
   add(request: T, flow: Flow<T>, firm = true): void {
     if (firm && this.firm === null) this.firm = request;
+    this.owner ??= flow;
     this.push(request);
     this.#count(request, flow, 1);
-    if (request.deadlineUs < this.firstDeadlineUs) this.firstDeadlineUs = request.deadlineUs;
+    if (request.deadlineUs < this.#firstDeadlineUs) this.#firstDeadlineUs = request.deadlineUs;
   }
 
-  /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
+  /** A request leaves its place. */
   remove(request: T, flow: Flow<T>): void {
     if (this.firm === request) this.firm = request.next;
+    if (request.deadlineUs <= this.#firstDeadlineUs) this.#ghost = true;
     this.drop(request);
     this.#count(request, flow, -1);
   }
@@ -70,11 +76,16 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
     this.#rowsOf.set(flow, this.rowsOf(flow) + sign * Math.max(1, request.rows));
   }
 
-  /** Finds the first deadline among those who are left. */
-  refresh(): void {
-    let first = Number.POSITIVE_INFINITY;
-    for (let request = this.head; request !== null; request = request.next) first = Math.min(first, request.deadlineUs);
-    this.firstDeadlineUs = first;
+  /** The first deadline of those who are in it. */
+  get firstDeadlineUs(): number {
+    if (this.#ghost) {
+      let first = Number.POSITIVE_INFINITY;
+      for (let request = this.head; request !== null; request = request.next)
+        first = Math.min(first, request.deadlineUs);
+      this.#firstDeadlineUs = first;
+      this.#ghost = false;
+    }
+    return this.#firstDeadlineUs;
   }
 
   /** Rows of those first in line who have room together in `room`. */
@@ -120,6 +131,8 @@ export class Plan<T extends Traveller> {
   readonly queues: PlanQueue<T>[] = [];
   readonly #lanes: LaneTimes;
   readonly #free: Float64Array;
+  /** The same for questions that leave the layout as it is. */
+  readonly #asked: Float64Array;
   /** Whether batches differ in the lanes that may take them. */
   #mixed = false;
   /** Whether something changed that the layout does not know. */
@@ -130,6 +143,7 @@ export class Plan<T extends Traveller> {
   constructor(lanes: LaneTimes, count: number) {
     this.#lanes = lanes;
     this.#free = new Float64Array(count);
+    this.#asked = new Float64Array(count);
   }
 
   /** The layout has to be made anew before the next question. */
@@ -142,7 +156,7 @@ export class Plan<T extends Traveller> {
     if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
     this.#stale = false;
     this.#laidOutUs = nowUs;
-    this.#freeLanes(nowUs);
+    this.#validUntilUs = this.#freeLanes(this.#free, nowUs);
     this.#stretch();
     this.#mixed = this.#lanesDiffer();
     for (let i = 0; i < this.batches.length; i++) {
@@ -160,7 +174,7 @@ export class Plan<T extends Traveller> {
 
   /** When a batch of the queue behind all others would start. The layout must be true. */
   tailStartUs(queue: PlanQueue<T>): number {
-    return this.#free[this.#firstFree(queue.lanes)] ?? Number.POSITIVE_INFINITY;
+    return this.#free[firstFree(queue.lanes, this.#free)] ?? Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -186,8 +200,28 @@ export class Plan<T extends Traveller> {
     return first;
   }
 
+  /**
+   * When a batch of `rows` would be finished, guard included, if it stood before the one at `index`: Infinity where somebody behind
+   * it would lose his time. The layout must be true, and stays as it is.
+   */
+  finishAheadUs(queue: PlanQueue<T>, rows: number, deadlineUs: number, index: number, nowUs: number): number {
+    const free = this.#asked;
+    this.#freeLanes(free, nowUs);
+    for (let i = 0; i < index; i++) {
+      const { lane, finishUs } = this.batches[i] as PlannedBatch<T>;
+      if (lane >= 0) free[lane] = finishUs;
+    }
+    const lane = firstFree(queue.lanes, free);
+    const startUs = lane < 0 ? Number.POSITIVE_INFINITY : (free[lane] as number);
+    const ownUs = queue.spec.curve.at(rows);
+    free[lane] = startUs + ownUs;
+    const latestUs = startUs + ownUs + (startUs > nowUs ? this.marginUs(queue, startUs + ownUs, ownUs, nowUs) : 0);
+    return latestUs <= deadlineUs && this.#losesTime(queue, index, nowUs) ? Number.POSITIVE_INFINITY : latestUs;
+  }
+
   /** A new batch behind all others. */
   append(batch: PlannedBatch<T>): void {
+    count(batch, 1);
     batch.index = this.batches.push(batch) - 1;
     this.#place(batch);
     this.#protect(batch.spareUs, batch.index);
@@ -195,6 +229,7 @@ export class Plan<T extends Traveller> {
 
   /** A new batch before the one at `index`. The layout is not true any more. */
   insert(batch: PlannedBatch<T>, index: number): void {
+    count(batch, 1);
     this.batches.splice(index, 0, batch);
     this.#stale = true;
   }
@@ -202,7 +237,10 @@ export class Plan<T extends Traveller> {
   /** A batch leaves the plan. */
   remove(batch: PlannedBatch<T>): void {
     const index = this.batches.indexOf(batch);
-    if (index >= 0) this.batches.splice(index, 1);
+    if (index >= 0) {
+      this.batches.splice(index, 1);
+      count(batch, -1);
+    }
     batch.index = -1;
     batch.lane = -1;
     this.#stale = true;
@@ -229,21 +267,14 @@ export class Plan<T extends Traveller> {
     return index;
   }
 
-  /** Promises that do not hold, as the layout is. */
-  broken(): number {
-    let count = 0;
-    for (const batch of this.batches) if (batch.finishUs > batch.firstDeadlineUs) count++;
-    return count;
-  }
-
-  /** The same if `departure` left now. */
+  /** Promises that do not hold if `departure` leaves now. */
   brokenAfter(departure: Departure<T>, nowUs: number): number {
-    this.#stale = true;
-    this.#freeLanes(nowUs);
-    this.#free[departure.lane] = departure.untilUs;
-    this.#mixed = this.#lanesDiffer();
+    const free = this.#asked;
+    this.#freeLanes(free, nowUs);
+    free[departure.lane] = departure.untilUs;
+    const mixed = this.#lanesDiffer();
     let room = departure.rows;
-    let count = 0;
+    let broken = 0;
     for (const batch of this.batches) {
       let { rows } = batch;
       if (room > 0 && joins(batch, departure)) {
@@ -252,13 +283,35 @@ export class Plan<T extends Traveller> {
         rows -= taken;
         if (rows === 0) continue;
       }
-      const lane = this.#laneOf(batch);
+      const lane = this.#laneOf(batch, free, mixed);
       if (lane < 0) continue;
-      const finishUs = (this.#free[lane] as number) + batch.queue.spec.curve.at(rows);
-      this.#free[lane] = finishUs;
-      if (finishUs > batch.firstDeadlineUs) count++;
+      const finishUs = (free[lane] as number) + batch.queue.spec.curve.at(rows);
+      free[lane] = finishUs;
+      if (finishUs > batch.firstDeadlineUs) broken++;
     }
-    return count;
+    return broken;
+  }
+
+  /** Whether a batch from `index` on would be late or have nothing to spare, behind one of the queue and with the lanes free as asked. */
+  #losesTime(queue: PlanQueue<T>, index: number, nowUs: number): boolean {
+    const free = this.#asked;
+    const first = this.batches[0]?.queue ?? queue;
+    const mixed = this.#lanesDiffer() || !(queue === first || sameLanes(queue.lanes, first.lanes));
+    let broken = 0;
+    for (let i = index; i < this.batches.length; i++) {
+      const batch = this.batches[i] as PlannedBatch<T>;
+      const { rows, firstDeadlineUs } = batch;
+      if (batch.finishUs > firstDeadlineUs) broken--;
+      const lane = this.#laneOf(batch, free, mixed);
+      const startUs = lane < 0 ? Number.POSITIVE_INFINITY : (free[lane] as number);
+      const ownUs = batch.queue.spec.curve.at(rows);
+      const finishUs = startUs + ownUs;
+      if (lane >= 0) free[lane] = finishUs;
+      if (finishUs > firstDeadlineUs) broken++;
+      else if (startUs > nowUs && firstDeadlineUs - finishUs <= this.marginUs(batch.queue, finishUs, ownUs, nowUs))
+        return true;
+    }
+    return broken > 0;
   }
 
   /** Best effort's share is seats in the batches of its own queue where these are large enough, else it is time. */
@@ -271,30 +324,23 @@ export class Plan<T extends Traveller> {
     }
   }
 
-  #freeLanes(nowUs: number): void {
+  /** When each lane is free if nothing more starts. @returns until when that is so */
+  #freeLanes(free: Float64Array, nowUs: number): number {
     const { running, up, endUs } = this.#lanes;
     let validUntilUs = Number.POSITIVE_INFINITY;
-    for (let lane = 0; lane < this.#free.length; lane++) {
-      if (up[lane] !== true) this.#free[lane] = Number.POSITIVE_INFINITY;
+    for (let lane = 0; lane < free.length; lane++) {
+      if (up[lane] !== true) free[lane] = Number.POSITIVE_INFINITY;
       else if (running[lane] === null) {
-        this.#free[lane] = nowUs;
+        free[lane] = nowUs;
         validUntilUs = nowUs;
       } else {
         const end = endUs[lane] as number;
         // What is late already is expected to be late by as much again.
-        this.#free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
+        free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
         validUntilUs = Math.min(validUntilUs, end > nowUs ? end : nowUs);
       }
     }
-    this.#validUntilUs = validUntilUs;
-  }
-
-  #firstFree(lanes: readonly number[]): number {
-    let first = -1;
-    for (const lane of lanes) {
-      if (first < 0 || (this.#free[lane] as number) < (this.#free[first] as number)) first = lane;
-    }
-    return first;
+    return validUntilUs;
   }
 
   /** Once they have differed, all keep their lanes until none is left: another order might break what was promised in this one. */
@@ -305,14 +351,14 @@ export class Plan<T extends Traveller> {
   }
 
   /** Its own where batches differ in their lanes and it has one that is up, else the first free one. */
-  #laneOf({ queue, lane }: PlannedBatch<T>): number {
-    const kept = this.#mixed && lane >= 0 && this.#lanes.up[lane] === true && queue.lanes.includes(lane);
-    return kept ? lane : this.#firstFree(queue.lanes);
+  #laneOf({ queue, lane }: PlannedBatch<T>, free: Float64Array, mixed: boolean): number {
+    const kept = mixed && lane >= 0 && this.#lanes.up[lane] === true && queue.lanes.includes(lane);
+    return kept ? lane : firstFree(queue.lanes, free);
   }
 
   #place(batch: PlannedBatch<T>): void {
     const { queue } = batch;
-    batch.lane = this.#laneOf(batch);
+    batch.lane = this.#laneOf(batch, this.#free, this.#mixed);
     batch.startUs = batch.lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[batch.lane] as number);
     batch.finishUs = batch.startUs + queue.spec.curve.at(batch.rows);
     if (batch.lane >= 0) this.#free[batch.lane] = batch.finishUs;
@@ -342,6 +388,18 @@ export function joins<T extends Traveller>(batch: PlannedBatch<T>, departure: De
   const { queue, shapeKey, untilUs, from } = departure;
   if (from !== null) return batch === from;
   return batch.queue === queue && batch.shapeKey === shapeKey && !batch.alone && batch.firstDeadlineUs >= untilUs;
+}
+
+function firstFree(lanes: readonly number[], free: Float64Array): number {
+  let first = -1;
+  for (const lane of lanes) if (first < 0 || (free[lane] as number) < (free[first] as number)) first = lane;
+  return first;
+}
+
+/** A batch is planned (1), or no longer (-1). */
+function count<T extends Traveller>({ queue, owner }: PlannedBatch<T>, sign: 1 | -1): void {
+  queue.planned += sign;
+  if (owner !== null) owner.planned += sign;
 }
 
 function sameLanes(a: readonly number[], b: readonly number[]): boolean {

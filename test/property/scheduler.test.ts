@@ -221,7 +221,7 @@ describe('the scheduler', () => {
       // The newest first.
       expect(displaced.map(({ id }) => id)).toEqual(Array.from({ length: 18 }, (_, i) => 20 - i));
       expect(displaced.every(({ state }) => state === 'ENDED')).toBe(true);
-      expect(queue).toMatchObject({ admitted: 21, refused: 20 });
+      expect(queue).toMatchObject({ admitted: 39, displaced: 18, refused: 2 });
     },
   );
 
