@@ -17,6 +17,9 @@ import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
+/** What is kept free behind a batch shrinks as it comes nearer: this part of the time until a lane is free a layout holds. */
+const FRESH = 16;
+
 /** A batch that is promised: who is in it leaves with it or earlier. */
 export class PlannedBatch<T extends Traveller> extends Line<T> {
   readonly queue: PlanQueue<T>;
@@ -156,7 +159,7 @@ export class Plan<T extends Traveller> {
     if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
     this.#stale = false;
     this.#laidOutUs = nowUs;
-    this.#validUntilUs = this.#freeLanes(this.#free, nowUs);
+    this.#validUntilUs = nowUs + (this.#freeLanes(this.#free, nowUs) - nowUs) / FRESH;
     this.#stretch();
     this.#mixed = this.#lanesDiffer();
     for (let i = 0; i < this.batches.length; i++) {

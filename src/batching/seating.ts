@@ -252,7 +252,8 @@ export class Seating<T extends Traveller> {
     const { curve } = queue.spec;
     const { startUs } = planned;
     if (left > 0 && left + rows > queue.promisedSeats) return false;
-    if (curve.at(left + rows) - curve.at(planned.rows) > planned.slackAfterUs) return false;
+    const delayUs = curve.at(left + rows) - curve.at(planned.rows);
+    if (delayUs > planned.slackAfterUs) return false;
     const endUs = this.#endUs(queue, startUs, left + rows, nowUs);
     return endUs <= leftDeadlineUs && (firm ? this.#inTime(startUs, left, wish) : endUs <= deadlineUs);
   }
