@@ -86,7 +86,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
     this.up[lane] = up;
   }
 
-  foresee(queue: ManualQueue<T>, rows: number, bytes: number): Refusal | null {
+  foresee(queue: ManualQueue<T>, _tenant: string, rows: number, bytes: number): Refusal | null {
     const { queueRows, queueBytes } = queue.spec;
     if (queue.lost) return this.#refuse(queue, 'lost');
     if (queue.length === 0) return null;
@@ -95,7 +95,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   }
 
   arrive(queue: ManualQueue<T>, request: T): Refusal | null {
-    const refusal = this.foresee(queue, request.rows, request.bytes);
+    const refusal = this.foresee(queue, request.tenant, request.rows, request.bytes);
     if (refusal !== null) return refusal;
     queue.admitted++;
     link(queue, request, queue.tail);
@@ -169,6 +169,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
       queuedRows: rows,
       waiting: [],
       admitted,
+      displaced: 0,
       refused,
       impossible: 0,
       late: 0,

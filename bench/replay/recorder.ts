@@ -53,8 +53,8 @@ export class Recorder<T extends Traveller, Q extends Queue> implements Scheduler
     this.#inner.setUp(lane, up);
   }
 
-  foresee(queue: Q, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    const refusal = this.#inner.foresee(queue, rows, bytes, deadlineUs, nowUs);
+  foresee(queue: Q, tenant: string, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+    const refusal = this.#inner.foresee(queue, tenant, rows, bytes, deadlineUs, nowUs);
     // Who is not refused here comes again with arrive().
     if (refusal !== null) this.#offered(queue, nowUs, nowUs, deadlineUs, rows, refusal.kind);
     return refusal;

@@ -4,8 +4,9 @@
  */
 
 import type { Flow } from './flow.ts';
-import { type Departure, joins, type Plan, PlannedBatch } from './plan.ts';
+import { type Departure, joins, type Plan } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
+import { PlannedBatch } from './planned-batch.ts';
 import type { Traveller } from './travel.ts';
 
 /** Those who leave. Boarding has one such object and fills it anew: read it at once. */
@@ -58,7 +59,6 @@ export class Boarding<T extends Traveller> {
     const share = this.#share(departure, planned, limit, nowUs);
     departure.from = null;
     while (planned.head !== null && boarded.rows < share) this.#board(planned.head, boarded);
-    if (planned.requests > 0) planned.refresh();
     if (!alone && queue.mostRows > 0) this.#fill(departure, boarded, limit, nowUs);
     return this.#end();
   }
@@ -152,7 +152,6 @@ export class Boarding<T extends Traveller> {
     while (planned.head !== null && boarded.rows + Math.max(1, planned.head.rows) <= room) {
       this.#board(planned.head, boarded);
     }
-    if (planned.requests > 0) planned.refresh();
   }
 
   #fillFreely(queue: PlanQueue<T>, shapeKey: string, room: number, boarded: Boarded<T>, nowUs: number): void {

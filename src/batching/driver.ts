@@ -94,8 +94,15 @@ export class Driver<T extends Traveller & { attempts: number }> {
   }
 
   /** Whether such a request would be taken now; null = yes. Read the refusal at once. */
-  foresee(queue: Queue, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
-    return this.#scheduler.foresee(queue, rows, bytes, deadlineUs, nowUs);
+  foresee(
+    queue: Queue,
+    tenant: string,
+    rows: number,
+    bytes: number,
+    deadlineUs: number,
+    nowUs: number,
+  ): Refusal | null {
+    return this.#scheduler.foresee(queue, tenant, rows, bytes, deadlineUs, nowUs);
   }
 
   /** A request enters its queue; null = it is taken. Read the refusal at once. */

@@ -31,6 +31,8 @@ export class Flow<T extends Traveller> extends Line<T> {
   /** With deadlines and waiting. */
   promisedRequests = 0;
   promisedRows = 0;
+  /** Batches in the plan that it began. */
+  planned = 0;
   /** Most rows of one batch while others are about; Infinity where it is alone. */
   quantum = Number.POSITIVE_INFINITY;
   /** Part of the time that is kept free for others, 0 to below 1. */

@@ -29,6 +29,10 @@ const RARE_BATCHES = 50;
 /** How much more than it offered is kept free for a flow below its share. */
 const RESERVE = 1.5;
 
+/** The class of who names none, and the order in which classes are common. */
+const USUAL_CLASS = 2;
+const CLASSES_BY_USE: readonly number[] = [USUAL_CLASS, 1, 3];
+
 /** The flows of one queue. */
 export class Flows<T extends Traveller> {
   readonly #queue: PlanQueue<T>;
@@ -66,8 +70,12 @@ export class Flows<T extends Traveller> {
    */
   crowds(flow: Flow<T>, rows: number, promised: boolean, queued: number, mostRows: number): boolean {
     const giving = promised ? flow.rows : 0;
-    if (this.#present < 2 || queued - giving + rows <= mostRows * (1 - KEPT_FREE)) return false;
-    return flow.rows - giving + flow.promisedRows + rows > mostRows / this.#present;
+    return this.overfills(queued - giving + rows, flow.rows - giving + flow.promisedRows + rows, mostRows);
+  }
+
+  /** Whether a flow that has `own` of `all` has more than its share of the `most` there may be, and the rest is for others. */
+  overfills(all: number, own: number, most: number): boolean {
+    return this.#present > 1 && all > most * (1 - KEPT_FREE) && own > most / this.#present;
   }
 
   /** Whether there is more than one. */
@@ -79,9 +87,26 @@ export class Flows<T extends Traveller> {
   of({ tenant, priority }: T): Flow<T> {
     const last = this.#last;
     if (last !== null && last.priority === priority && last.tenant === tenant) return last;
-    const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || 2));
+    const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || USUAL_CLASS));
     this.#last = this.#named[level - 1]?.get(tenant) ?? this.#make(tenant, level);
     return this.#last;
+  }
+
+  /** The flow of a tenant whose class nobody knows yet: the one that came last, else one it has, else that of the usual class. */
+  atDoor(tenant: string): Flow<T> {
+    if (this.#last?.tenant === tenant) return this.#last;
+    for (const level of CLASSES_BY_USE) {
+      const flow = this.known(tenant, level);
+      if (flow !== null) return flow;
+    }
+    return this.#make(tenant, USUAL_CLASS);
+  }
+
+  /** The flow of a tenant in one class; null where it has sent nothing in it. */
+  known(tenant: string, level: number): Flow<T> | null {
+    const last = this.#last;
+    if (last !== null && last.priority === level && last.tenant === tenant) return last;
+    return this.#named[level - 1]?.get(tenant) ?? null;
   }
 
   /**

@@ -1,8 +1,9 @@
 /** What becomes late although it was promised: ended before it is run in vain, counted, and learned from. */
 
 import type { Flow } from './flow.ts';
-import type { Plan, PlannedBatch } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
+import type { PlannedBatch } from './planned-batch.ts';
 import type { Batch, Traveller } from './travel.ts';
 
 /** Ends the late of one plan. */
@@ -67,7 +68,6 @@ export class Lateness<T extends Traveller> {
       if (request.deadlineUs < deadlineUs) this.end(planned.queue, request, expired);
       request = following;
     }
-    planned.refresh();
   }
 
   #splitOff(planned: PlannedBatch<T>, nowUs: number): boolean {
@@ -93,7 +93,6 @@ export class Lateness<T extends Traveller> {
       }
       request = following;
     }
-    planned.refresh();
     this.#plan.insert(behind, this.#plan.batches.indexOf(planned) + 1);
     return true;
   }

@@ -8,7 +8,7 @@ import type { Flow } from './flow.ts';
 import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
-import type { PlannedBatch } from './plan.ts';
+import type { PlannedBatch } from './planned-batch.ts';
 import { Rate } from './rate.ts';
 import { type SizingInput, sizeBatch, sizeToExplore, steadyCapacity } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
@@ -54,6 +54,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   rows = 0;
   bytes = 0;
   length = 0;
+  /** Its batches in the plan. */
+  planned = 0;
   retries = 0;
   lost = false;
   /** Since when there has been somebody who waits; means nothing while there is nobody. */
@@ -69,6 +71,10 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   readonly served = new Rate(SERVED_MEMORY_US);
   /** Offered while its batches ran: what bursts bring, whatever the silence between them. Rows per microsecond. */
   busyPerUs = 0;
+  /** Of these the ones with deadlines. */
+  comingPerUs = 0;
+  /** Requests of a crowd that may stand by next: see seating.ts. */
+  standing = 0;
   /** Most rows of a batch now, and the rows per microsecond served so. */
   batchRows = 1;
   capacityPerUs = 0;
@@ -81,6 +87,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** Batches run. */
   batches = 0;
   admitted = 0;
+  displaced = 0;
   refused = 0;
   impossible = 0;
   late = 0;
@@ -91,6 +98,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   #running = 0;
   #busyFromUs = 0;
   #busyRows = 0;
+  #comingRows = 0;
   #sizedRevision = -1;
   #sizedOffered = 0;
   #sizedUs = 0;
@@ -157,10 +165,11 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.bytes += sign * request.bytes;
   }
 
-  /** So many rows are offered. */
-  offers(rows: number, nowUs: number): void {
+  /** So many rows are offered. @param promised whether with a deadline */
+  offers(rows: number, promised: boolean, nowUs: number): void {
     this.offered.add(rows, nowUs);
     this.#busyRows += rows;
+    if (promised) this.#comingRows += rows;
   }
 
   /** Whether a request that seems impossible is to run all the same, so that what is known of its size is put to the test. */
@@ -176,6 +185,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     if (this.#running++ > 0) return;
     this.#busyFromUs = nowUs;
     this.#busyRows = 0;
+    this.#comingRows = 0;
   }
 
   /** One of its batches ended. */
@@ -185,8 +195,10 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     if (!(us > 0)) return;
     const share = 1 - Math.exp(-us / this.offered.memoryUs);
     this.busyPerUs += share * (this.#busyRows / us - this.busyPerUs);
+    this.comingPerUs += share * (this.#comingRows / us - this.comingPerUs);
     this.#busyFromUs = nowUs;
     this.#busyRows = 0;
+    this.#comingRows = 0;
   }
 
   /** The latency target, and whose it is. */
@@ -244,6 +256,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
       queuedRows: this.rows,
       waiting: this.flows.waiting(nowUs, oldestUs),
       admitted: this.admitted,
+      displaced: this.displaced,
       refused: this.refused,
       impossible: this.impossible,
       late: this.late,

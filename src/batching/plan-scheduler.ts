@@ -3,19 +3,20 @@
  * without I/O and without a clock: every call is one event.
  *
  * Rules: work-conserving, no batching delay. A free lane takes what is planned first; where several are free they share it.
- * Whoever has a deadline is promised a batch when he arrives or is refused at once, and what is promised is not broken by
- * later arrivals; between the two stands by who is in time only if nobody else comes. Best effort fills the batches and has a
- * share of its own. A batch never mixes shape keys, never exceeds its size (a larger request runs alone), and a request is
- * never split.
+ * Whoever has a deadline is promised a batch when he arrives, stands by, or is refused at once. What is promised is not broken by
+ * later arrivals; who stands by is in time only if nobody else comes, and that is no promise: he is refused as soon as somebody
+ * comes who needs his place. Best effort fills the batches and has a share of its own. A batch never mixes shape keys, never
+ * exceeds its size (a larger request runs alone), and a request is never split.
  */
 
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
-import type { Flow } from './flow.ts';
+import { CLASS_WEIGHTS, type Flow } from './flow.ts';
 import type { BatchReason, RefusalReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
-import { Plan, type PlannedBatch } from './plan.ts';
+import { Plan } from './plan.ts';
 import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
+import type { PlannedBatch } from './planned-batch.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
 import { Turns } from './turns.ts';
@@ -25,6 +26,9 @@ const MOST_OWED_BATCHES = 4;
 
 /** Up to so many times the size that pays everybody travels along: the few left behind would be a batch that does not pay. */
 const REMAINDER = 1.5;
+
+/** Of so many whom the door would turn away one is let in beside other flows: he may be of a class that his tenant has not sent yet. */
+const LET_IN = 16;
 
 /** What runs. */
 interface RunningBatch<T extends Traveller> extends Batch<T, PlanQueue<T>> {
@@ -50,6 +54,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Of who asks: his deadline, and when he would be finished on a free lane. Here, since a number that is handed on is made anew. */
   #deadlineUs = 0;
   #aloneUs = 0;
+  /** Whom the door would have turned away. */
+  #turnedAway = 0;
   /** Time that best effort is owed, lane by lane: what one runs says nothing of those who wait for another. */
   readonly #owedUs: Float64Array;
   /** Whose best effort is next, among those of several queues. */
@@ -92,19 +98,41 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#plan.changed();
   }
 
-  foresee(queue: PlanQueue<T>, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null {
+  foresee(
+    queue: PlanQueue<T>,
+    tenant: string,
+    rows: number,
+    bytes: number,
+    deadlineUs: number,
+    nowUs: number,
+  ): Refusal | null {
     this.#deadlineUs = deadlineUs;
-    const refusal = this.#foreseen(queue, rows, bytes, nowUs);
+    const least = Math.max(1, rows);
+    const refusal = this.#bounded(queue, rows, bytes, nowUs) ?? this.#unseated(queue, tenant, least, nowUs);
+    if (refusal === null) return null;
     // Who is taken here offers his rows when he arrives, who is refused has offered them all the same.
-    if (refusal !== null) queue.offers(Math.max(1, rows), nowUs);
+    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
+    queue.offers(least, promised, nowUs);
+    queue.flows.offer(queue.flows.atDoor(tenant), least, promised, nowUs);
     return refusal;
   }
 
-  #foreseen(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
-    const refusal = this.#bounded(queue, rows, bytes, nowUs);
-    if (refusal !== null || this.#deadlineUs === Number.POSITIVE_INFINITY) return refusal;
-    if (!this.#seating.hopeless(queue, Math.max(1, rows), this.#deadlineUs, nowUs)) return null;
-    return this.#refuse(queue, 'busy', nowUs);
+  /** Whether there is no place in the plan for a request of a class that is not known yet: in none that the tenant has. */
+  #unseated(queue: PlanQueue<T>, tenant: string, rows: number, nowUs: number): Refusal | null {
+    const deadlineUs = this.#deadlineUs;
+    if (deadlineUs === Number.POSITIVE_INFINITY || this.#aloneUs > deadlineUs) return null;
+    const flow = queue.flows.atDoor(tenant);
+    const kind = this.#seating.foresee(queue, flow, rows, deadlineUs, nowUs);
+    if (kind === null) return null;
+    const { predictedUs } = this.#seating;
+    for (let level = 1; level <= CLASS_WEIGHTS.length; level++) {
+      const other = queue.flows.known(tenant, level);
+      if (other === null || other === flow) continue;
+      if (this.#seating.foresee(queue, other, rows, deadlineUs, nowUs) === null) return null;
+    }
+    if (queue.flows.several && ++this.#turnedAway % LET_IN === 0) return null;
+    this.#seating.predictedUs = predictedUs;
+    return this.#refuse(queue, kind, nowUs);
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
@@ -114,7 +142,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
     request.flow = flow;
-    queue.offers(rows, nowUs);
+    queue.offers(rows, promised, nowUs);
     queue.flows.offer(flow, rows, promised, nowUs);
     const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
@@ -131,8 +159,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     } else {
       queue.callers.learn(request, flow, nowUs);
       if (this.#aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
-      else if (!this.#seating.seat(queue, flow, request, nowUs)) {
-        return this.#refuse(queue, 'busy', nowUs);
+      else {
+        const kind = this.#seating.seat(queue, flow, request, nowUs);
+        if (kind !== null) return this.#refuse(queue, kind, nowUs);
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;
@@ -240,8 +269,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #dismiss(request: T): void {
     const { queue } = request.place as PlannedBatch<T> | Flow<T>;
     this.cancel(request);
-    queue.admitted--;
-    queue.refused++;
+    queue.displaced++;
     if (this.#lastDisplaced === null) this.#displaced = request;
     else this.#lastDisplaced.next = request;
     this.#lastDisplaced = request;

@@ -11,111 +11,13 @@
  * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
  */
 
-import type { Flow } from './flow.ts';
-import { Line } from './line.ts';
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
+import { PlannedBatch } from './planned-batch.ts';
 import { MOST_GUARD } from './sizing.ts';
 import type { Batch, Traveller } from './travel.ts';
 
-/** Flows whose rows a batch that is used again goes on remembering, at most: most who send come again. */
-const REMEMBERED_FLOWS = 64;
-
-/** A batch that is promised: who is in it leaves with it or earlier. Its queue uses it again when it has left. */
-export class PlannedBatch<T extends Traveller> extends Line<T> {
-  readonly queue: PlanQueue<T>;
-  shapeKey = '';
-  /** A batch of one, which nobody joins. */
-  alone = false;
-  /** Whether it runs to learn how long it takes: what is known says that it will be late. */
-  trial = false;
-  /** The first who was promised his place; those before it only stand by. */
-  firm: T | null = null;
-  firstDeadlineUs = Number.POSITIVE_INFINITY;
-  /** Place in the plan; -1 when it has left. */
-  index = -1;
-  lane = -1;
-  startUs = 0;
-  /** What the curve says of it. True where the layout is, as all that follows. */
-  ownUs = 0;
-  finishUs = 0;
-  /** The answer to the last question about it. A number in an object costs nothing, one that is returned may have to be made. */
-  foreseenUs = 0;
-  /** Time it may still be delayed without a broken promise; Infinity where its promise is broken already. */
-  spareUs = 0;
-  /** The least of those behind it. */
-  slackAfterUs = Number.POSITIVE_INFINITY;
-  /** While nobody is in it and it waits to be used again. */
-  nextVacant: PlannedBatch<T> | null = null;
-  readonly #rowsOf = new Map<Flow<T>, number>();
-
-  constructor(queue: PlanQueue<T>) {
-    super();
-    this.queue = queue;
-  }
-
-  /** Begins anew, with nobody in it and in no plan. */
-  begin(shapeKey: string, alone: boolean): void {
-    this.shapeKey = shapeKey;
-    this.alone = alone;
-    this.trial = false;
-    this.nextVacant = null;
-    this.firm = null;
-    this.firstDeadlineUs = Number.POSITIVE_INFINITY;
-    this.index = -1;
-    this.lane = -1;
-    this.startUs = 0;
-    this.slackAfterUs = Number.POSITIVE_INFINITY;
-    if (this.#rowsOf.size > REMEMBERED_FLOWS) this.#rowsOf.clear();
-  }
-
-  /** Rows of one flow in it. */
-  rowsOf(flow: Flow<T>): number {
-    return this.#rowsOf.get(flow) ?? 0;
-  }
-
-  /** A request takes its place. @param firm whether it keeps it, whoever comes */
-  add(request: T, flow: Flow<T>, firm = true): void {
-    if (firm && this.firm === null) this.firm = request;
-    this.push(request);
-    this.#count(request, flow, 1);
-    if (request.deadlineUs < this.firstDeadlineUs) this.firstDeadlineUs = request.deadlineUs;
-  }
-
-  /** A request leaves its place. The first deadline stays as it was, or is found anew by `refresh`. */
-  remove(request: T, flow: Flow<T>): void {
-    if (this.firm === request) this.firm = request.next;
-    this.drop(request);
-    this.#count(request, flow, -1);
-  }
-
-  #count(request: T, flow: Flow<T>, sign: 1 | -1): void {
-    this.#rowsOf.set(flow, this.rowsOf(flow) + sign * Math.max(1, request.rows));
-  }
-
-  /** Finds the first deadline among those who are left. */
-  refresh(): void {
-    let first = Number.POSITIVE_INFINITY;
-    for (let request = this.head; request !== null; request = request.next) first = Math.min(first, request.deadlineUs);
-    this.firstDeadlineUs = first;
-  }
-
-  /** Rows of those first in line who have room together in `room`. */
-  leaving(room: number): number {
-    if (this.rows <= room) return this.rows;
-    let rows = 0;
-    for (let request = this.head; request !== null; request = request.next) {
-      const more = Math.max(1, request.rows);
-      if (rows + more > room) return rows;
-      rows += more;
-    }
-    return rows;
-  }
-
-  /** Latest start at which nobody in it is late. */
-  get latestStartUs(): number {
-    return this.firstDeadlineUs - this.ownUs;
-  }
-}
+/** What is kept free behind a batch shrinks as it comes nearer: this part of the time until a lane is free a layout holds. */
+const FRESH = 16;
 
 /** What the layout needs to know of the lanes. */
 export interface LaneTimes {
@@ -142,16 +44,20 @@ export class Plan<T extends Traveller> {
   readonly queues: PlanQueue<T>[] = [];
   readonly #lanes: LaneTimes;
   readonly #free: Float64Array;
+  /** The same for questions that leave the layout as it is. */
+  readonly #asked: Float64Array;
   /** Whether batches differ in the lanes that may take them. */
   #mixed = false;
   /** Whether something changed that the layout does not know. */
   #stale = true;
   #laidOutUs = 0;
   #validUntilUs = 0;
+  #untilUs = 0;
 
   constructor(lanes: LaneTimes, count: number) {
     this.#lanes = lanes;
     this.#free = new Float64Array(count);
+    this.#asked = new Float64Array(count);
   }
 
   /** The layout has to be made anew before the next question. */
@@ -164,7 +70,8 @@ export class Plan<T extends Traveller> {
     if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
     this.#stale = false;
     this.#laidOutUs = nowUs;
-    this.#freeLanes(nowUs);
+    this.#freeLanes(this.#free, nowUs);
+    this.#validUntilUs = nowUs + (this.#untilUs - nowUs) / FRESH;
     this.#stretch();
     this.#mixed = this.#lanesDiffer();
     for (let i = 0; i < this.batches.length; i++) {
@@ -182,30 +89,22 @@ export class Plan<T extends Traveller> {
 
   /** When a batch of the queue behind all others would start. The layout must be true. */
   tailStartUs(queue: PlanQueue<T>): number {
-    const lane = this.#firstFree(queue.lanes);
+    const lane = firstFree(queue.lanes, this.#free);
     return lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
   }
 
-  /** Finds out when the batch would start behind all others. The layout must be true. */
-  putBehind(batch: PlannedBatch<T>): void {
-    const lane = this.#firstFree(batch.queue.lanes);
-    batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
-  }
-
   /**
-   * Finds out when the batch would be finished with so many rows: `foreseenUs`. What is kept free behind it is included: the
-   * guard (errors of batches one after the other add up by their root), and what best effort may take of the time until then.
+   * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
+   * up by their root), and what best effort may take of the time until then.
+   * @param deadlineUs of who is to be in time: the guard is bounded by the time that he has
    */
-  foresee(batch: PlannedBatch<T>, rows: number, nowUs: number): void {
-    const { queue } = batch;
-    const ownUs = queue.spec.curve.at(rows);
-    const finishUs = batch.startUs + ownUs;
+  marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, deadlineUs: number, nowUs: number): number {
     const untilUs = Math.max(0, finishUs - nowUs);
     // The same for every size: room that was left for who comes is not to be lost to the guard as the batch grows.
-    const leftUs = batch.requests > 0 ? Math.max(queue.budgetUs, batch.firstDeadlineUs - nowUs) : queue.budgetUs;
+    const leftUs = Math.max(queue.budgetUs, deadlineUs - nowUs);
     const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
-    batch.foreseenUs = finishUs + (guardUs + untilUs * (queue.stretch - 1));
+    return guardUs + untilUs * (queue.stretch - 1);
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -234,8 +133,29 @@ export class Plan<T extends Traveller> {
     batch.queue.vacant = batch;
   }
 
+  /**
+   * When a batch of `rows` would be finished, guard included, if it stood before the one at `index`: Infinity where somebody
+   * behind it would lose his time. The layout must be true, and stays as it is.
+   */
+  finishAheadUs(queue: PlanQueue<T>, rows: number, deadlineUs: number, index: number, nowUs: number): number {
+    const free = this.#asked;
+    this.#freeLanes(free, nowUs);
+    for (let i = 0; i < index; i++) {
+      const { lane, finishUs } = this.batches[i] as PlannedBatch<T>;
+      if (lane >= 0) free[lane] = finishUs;
+    }
+    const lane = firstFree(queue.lanes, free);
+    const startUs = lane < 0 ? Number.POSITIVE_INFINITY : (free[lane] as number);
+    const ownUs = queue.spec.curve.at(rows);
+    const finishUs = startUs + ownUs;
+    if (lane >= 0) free[lane] = finishUs;
+    const latestUs = finishUs + (startUs > nowUs ? this.marginUs(queue, finishUs, ownUs, deadlineUs, nowUs) : 0);
+    return latestUs <= deadlineUs && this.#losesTime(queue, index, nowUs) ? Number.POSITIVE_INFINITY : latestUs;
+  }
+
   /** A new batch behind all others. */
   append(batch: PlannedBatch<T>): void {
+    count(batch, 1);
     batch.index = this.batches.push(batch) - 1;
     this.#place(batch, this.#laidOutUs);
     this.#protect(batch);
@@ -244,6 +164,7 @@ export class Plan<T extends Traveller> {
   /** A new batch before the one at `index`. The layout is not true any more. */
   insert(batch: PlannedBatch<T>, index: number): void {
     const { batches } = this;
+    count(batch, 1);
     batches.push(batch);
     for (let i = batches.length - 1; i > index; i--) batches[i] = batches[i - 1] as PlannedBatch<T>;
     batches[index] = batch;
@@ -257,6 +178,7 @@ export class Plan<T extends Traveller> {
     if (index >= 0) {
       for (let i = index + 1; i < batches.length; i++) batches[i - 1] = batches[i] as PlannedBatch<T>;
       batches.pop();
+      count(batch, -1);
     }
     batch.index = -1;
     batch.lane = -1;
@@ -286,9 +208,7 @@ export class Plan<T extends Traveller> {
   }
 
   /** Where a batch stands that is to leave before all that may start later than it. */
-  indexByUrgency(batch: PlannedBatch<T>): number {
-    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
-    const { latestStartUs } = batch;
+  indexByUrgency(latestStartUs: number): number {
     let index = this.batches.length;
     while (index > 0 && (this.batches[index - 1] as PlannedBatch<T>).latestStartUs > latestStartUs) index--;
     return index;
@@ -301,21 +221,14 @@ export class Plan<T extends Traveller> {
     return index;
   }
 
-  /** Promises that do not hold, as the layout is. */
-  broken(): number {
-    let count = 0;
-    for (const batch of this.batches) if (batch.finishUs > batch.firstDeadlineUs) count++;
-    return count;
-  }
-
-  /** The same if `departure` left now. */
+  /** Promises that do not hold if `departure` leaves now. */
   brokenAfter(departure: Departure<T>, nowUs: number): number {
-    this.#stale = true;
-    this.#freeLanes(nowUs);
-    this.#free[departure.lane] = departure.untilUs;
-    this.#mixed = this.#lanesDiffer();
+    const free = this.#asked;
+    this.#freeLanes(free, nowUs);
+    free[departure.lane] = departure.untilUs;
+    const mixed = this.#lanesDiffer();
     let room = departure.rows;
-    let count = 0;
+    let broken = 0;
     for (const batch of this.batches) {
       let { rows } = batch;
       if (room > 0 && joins(batch, departure)) {
@@ -324,13 +237,36 @@ export class Plan<T extends Traveller> {
         rows -= taken;
         if (rows === 0) continue;
       }
-      const lane = this.#laneOf(batch);
+      const lane = this.#laneOf(batch, free, mixed);
       if (lane < 0) continue;
-      const finishUs = (this.#free[lane] as number) + batch.queue.spec.curve.at(rows);
-      this.#free[lane] = finishUs;
-      if (finishUs > batch.firstDeadlineUs) count++;
+      const finishUs = (free[lane] as number) + batch.queue.spec.curve.at(rows);
+      free[lane] = finishUs;
+      if (finishUs > batch.firstDeadlineUs) broken++;
     }
-    return count;
+    return broken;
+  }
+
+  /** Whether a batch from `index` on would be late or have nothing to spare, behind one of the queue, with the lanes as asked. */
+  #losesTime(queue: PlanQueue<T>, index: number, nowUs: number): boolean {
+    const free = this.#asked;
+    const first = this.batches[0]?.queue ?? queue;
+    const mixed = this.#lanesDiffer() || !(queue === first || sameLanes(queue.lanes, first.lanes));
+    let broken = 0;
+    for (let i = index; i < this.batches.length; i++) {
+      const batch = this.batches[i] as PlannedBatch<T>;
+      const { firstDeadlineUs, ownUs } = batch;
+      if (batch.finishUs > firstDeadlineUs) broken--;
+      const lane = this.#laneOf(batch, free, mixed);
+      const startUs = lane < 0 ? Number.POSITIVE_INFINITY : (free[lane] as number);
+      const finishUs = startUs + ownUs;
+      if (lane >= 0) free[lane] = finishUs;
+      if (finishUs > firstDeadlineUs) broken++;
+      else if (startUs > nowUs) {
+        const marginUs = this.marginUs(batch.queue, finishUs, ownUs, firstDeadlineUs, nowUs);
+        if (firstDeadlineUs - finishUs <= marginUs) return true;
+      }
+    }
+    return broken > 0;
   }
 
   /**
@@ -347,30 +283,23 @@ export class Plan<T extends Traveller> {
     }
   }
 
-  #freeLanes(nowUs: number): void {
+  /** When each lane is free if nothing more starts; `#untilUs` says until when that is so. */
+  #freeLanes(free: Float64Array, nowUs: number): void {
     const { running, up, endUs } = this.#lanes;
-    let validUntilUs = Number.POSITIVE_INFINITY;
-    for (let lane = 0; lane < this.#free.length; lane++) {
-      if (up[lane] !== true) this.#free[lane] = Number.POSITIVE_INFINITY;
+    let untilUs = Number.POSITIVE_INFINITY;
+    for (let lane = 0; lane < free.length; lane++) {
+      if (up[lane] !== true) free[lane] = Number.POSITIVE_INFINITY;
       else if (running[lane] === null) {
-        this.#free[lane] = nowUs;
-        validUntilUs = Math.min(validUntilUs, nowUs);
+        free[lane] = nowUs;
+        untilUs = Math.min(untilUs, nowUs);
       } else {
         const end = endUs[lane] as number;
         // What is late already is expected to be late by as much again.
-        this.#free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
-        validUntilUs = Math.min(validUntilUs, Math.max(end, nowUs));
+        free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
+        untilUs = Math.min(untilUs, Math.max(end, nowUs));
       }
     }
-    this.#validUntilUs = validUntilUs;
-  }
-
-  #firstFree(lanes: readonly number[]): number {
-    let first = -1;
-    for (const lane of lanes) {
-      if (first < 0 || (this.#free[lane] as number) < (this.#free[first] as number)) first = lane;
-    }
-    return first;
+    this.#untilUs = untilUs;
   }
 
   /** Once they have differed, all keep their lanes until none is left: another order might break what was promised in this one. */
@@ -382,13 +311,13 @@ export class Plan<T extends Traveller> {
   }
 
   /** Its own where batches differ in their lanes and it has one that is up, else the first free one. */
-  #laneOf({ queue, lane }: PlannedBatch<T>): number {
-    const kept = this.#mixed && lane >= 0 && this.#lanes.up[lane] === true && queue.lanes.includes(lane);
-    return kept ? lane : this.#firstFree(queue.lanes);
+  #laneOf({ queue, lane }: PlannedBatch<T>, free: Float64Array, mixed: boolean): number {
+    const kept = mixed && lane >= 0 && this.#lanes.up[lane] === true && queue.lanes.includes(lane);
+    return kept ? lane : firstFree(queue.lanes, free);
   }
 
   #place(batch: PlannedBatch<T>, nowUs: number): void {
-    const lane = this.#laneOf(batch);
+    const lane = this.#laneOf(batch, this.#free, this.#mixed);
     batch.lane = lane;
     batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
     batch.ownUs = batch.queue.spec.curve.at(batch.rows);
@@ -399,9 +328,12 @@ export class Plan<T extends Traveller> {
 
   /** What is certain to be late cannot be made worse; what is late only by its guard has nothing to spare. */
   #measure(batch: PlannedBatch<T>, nowUs: number): void {
-    this.foresee(batch, batch.rows, nowUs);
-    if (batch.finishUs > batch.firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
-    else batch.spareUs = Math.max(0, batch.firstDeadlineUs - batch.foreseenUs);
+    const { queue, finishUs, ownUs, firstDeadlineUs } = batch;
+    if (finishUs > firstDeadlineUs) batch.spareUs = Number.POSITIVE_INFINITY;
+    else {
+      const marginUs = this.marginUs(queue, finishUs, ownUs, firstDeadlineUs, nowUs);
+      batch.spareUs = Math.max(0, firstDeadlineUs - finishUs - marginUs);
+    }
   }
 
   /** Those before the batch must know what it can spare. */
@@ -419,6 +351,18 @@ export function joins<T extends Traveller>(batch: PlannedBatch<T>, departure: De
   const { queue, shapeKey, untilUs, from } = departure;
   if (from !== null) return batch === from;
   return batch.queue === queue && batch.shapeKey === shapeKey && !batch.alone && batch.firstDeadlineUs >= untilUs;
+}
+
+function firstFree(lanes: readonly number[], free: Float64Array): number {
+  let first = -1;
+  for (const lane of lanes) if (first < 0 || (free[lane] as number) < (free[first] as number)) first = lane;
+  return first;
+}
+
+/** A batch is planned (1), or no longer (-1). */
+function count<T extends Traveller>({ queue, owner }: PlannedBatch<T>, sign: 1 | -1): void {
+  queue.planned += sign;
+  if (owner !== null) owner.planned += sign;
 }
 
 function sameLanes(a: readonly number[], b: readonly number[]): boolean {

@@ -1,26 +1,54 @@
 /**
  * Admission by promise: finds a place in the plan for a request with a deadline, in time for it, for who travels with it and
- * for who comes behind; or finds that there is none.
+ * for who comes behind; or finds that there is none. A place is found first and taken then: who asks at the door is told the
+ * same as who comes in, and nobody loses his place to somebody who gets none.
  *
- * Three places are tried: in a promised batch with room, in a new one behind all, in a new one ahead of what can wait. Who is in
- * time only if nobody else comes stands by, and is no promise: he gives way to who comes.
+ * Three places are looked for: in a promised batch with room, in a new one behind all, in a new one ahead of what can wait. Who
+ * is in time only if nobody else comes stands by, and is no promise: he gives way to who comes.
  */
 
 import type { Flow } from './flow.ts';
-import type { Plan, PlannedBatch } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
-import type { Traveller } from './travel.ts';
+import type { PlannedBatch } from './planned-batch.ts';
+import type { RefusalKind, Traveller } from './travel.ts';
 
-/** Most batches promised at once: bounds what an arrival costs. */
+/**
+ * Most batches of one queue in the plan, shared among the queues that have some, and the least that each may have: bounds what an
+ * arrival costs.
+ */
 const MOST_PLANNED = 256;
+const LEAST_PLANNED = 16;
 
-/** Who stands by loses his place only to somebody with so much more time, as a share of what is usual: others are refused at once. */
+/** Who stands by loses his place to another who does only where that has so much more time, as a share of what is usual. */
 const NEWER = 0.01;
+
+/** Where a crowd is expected, so many times the seats of a batch stand by in it, one after the other. */
+const STANDING = 4;
+
+/** What is looked for. One object, filled anew by every question. */
+class Wish<T extends Traveller> {
+  queue!: PlanQueue<T>;
+  flow!: Flow<T>;
+  /** Null where it is not known yet: any may do. */
+  shapeKey: string | null = null;
+  rows = 1;
+  deadlineUs = 0;
+  nowUs = 0;
+}
 
 /** Gives out places in one plan. */
 export class Seating<T extends Traveller> {
   readonly #plan: Plan<T>;
   readonly #dismiss: (request: T) => void;
+  readonly #wish = new Wish<T>();
+  /** The place found: the batch to join, or null and where a new one is to stand. */
+  #planned: PlannedBatch<T> | null = null;
+  #index = 0;
+  #firm = true;
+  /** Who loses his place to it: the first so many of a batch in which they stand by. */
+  #evicted = 0;
+  #evictedFrom: PlannedBatch<T> | null = null;
   /** When the request last asked about would have been finished at best, guard included; Infinity where nobody can say. */
   predictedUs = Number.POSITIVE_INFINITY;
 
@@ -30,206 +58,264 @@ export class Seating<T extends Traveller> {
     this.#dismiss = dismiss;
   }
 
-  /** Gives the request its place. False where there is none in time, and then nobody has lost what he was promised. */
-  seat(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
-    this.#plan.layOut(nowUs);
-    this.predictedUs = Number.POSITIVE_INFINITY;
-    if (queue.mostRows > 0 && this.#join(queue, flow, request, nowUs)) return true;
-    if (this.#begin(queue, flow, request, nowUs)) return true;
-    if (this.#clear(queue, flow, request, nowUs) && this.#begin(queue, flow, request, nowUs)) return true;
-    return this.#standBy(queue, flow, request, nowUs);
+  /** Gives the request its place: null, or why there is none, and then nobody has lost his. */
+  seat(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): RefusalKind | null {
+    const rows = Math.max(1, request.rows);
+    const kind = this.#find(queue, flow, request.shapeKey, rows, request.deadlineUs, nowUs);
+    if (kind === null) this.#take(queue, flow, request, nowUs);
+    return kind;
   }
 
-  /** Whether those of others who stand by have lost their places to a request that can have its own there. */
-  #clear(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
-    const last = this.#plan.batches.at(-1);
-    if (last === undefined || last.firm !== null) return false;
-    if (last.queue === queue && last.shapeKey === request.shapeKey) return false;
-    if (!queue.lanes.includes(last.lane)) return false;
-    const planned = this.#plan.vacant(queue, request.shapeKey, false);
-    planned.startUs = last.startUs;
-    const inTime = this.#inTime(planned, Math.max(1, request.rows), request, flow, nowUs);
-    this.#plan.giveBack(planned);
-    if (!inTime) return false;
-    while (last.requests > 0) this.#evict(last, nowUs);
+  /** Why a request of whatever shape would get no place; null where it would get one. Changes nothing. */
+  foresee(queue: PlanQueue<T>, flow: Flow<T>, rows: number, deadlineUs: number, nowUs: number): RefusalKind | null {
+    return this.#find(queue, flow, null, rows, deadlineUs, nowUs);
+  }
+
+  #find(
+    queue: PlanQueue<T>,
+    flow: Flow<T>,
+    shapeKey: string | null,
+    rows: number,
+    deadlineUs: number,
+    nowUs: number,
+  ): RefusalKind | null {
+    this.#plan.layOut(nowUs);
+    this.predictedUs = Number.POSITIVE_INFINITY;
+    const wish = this.#wish;
+    wish.queue = queue;
+    wish.flow = flow;
+    wish.shapeKey = shapeKey;
+    wish.rows = rows;
+    wish.deadlineUs = deadlineUs;
+    wish.nowUs = nowUs;
+    if (queue.mostRows > 0 && this.#findSeat(wish)) return null;
+    const full = this.#isFull(wish);
+    if (!full && (this.#findNew(wish) || this.#findCleared(wish))) return null;
+    if (queue.mostRows > 0 && this.#findStandBy(wish, full)) return null;
+    return full ? 'queueRows' : 'busy';
+  }
+
+  #take(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): void {
+    const plan = this.#plan;
+    const from = this.#evictedFrom;
+    if (!this.#firm) queue.standing = Math.max(0, queue.standing - 1);
+    let planned = this.#planned;
+    if (planned === null) {
+      planned = plan.vacant(queue, request.shapeKey, false);
+      planned.add(request, flow, this.#firm);
+      if (this.#index < 0) plan.append(planned);
+      else plan.insert(planned, this.#index);
+    } else {
+      planned.add(request, flow, this.#firm);
+      plan.grew(planned, nowUs);
+    }
+    // The newcomer is in first: a batch of which everybody gives way to him stays where it is.
+    for (; from !== null && this.#evicted > 0; this.#evicted--) this.#dismiss(from.head as T);
+  }
+
+  #found(planned: PlannedBatch<T> | null, index: number, firm: boolean): true {
+    this.#planned = planned;
+    this.#index = index;
+    this.#firm = firm;
+    this.#evicted = 0;
+    this.#evictedFrom = null;
     return true;
   }
 
-  /** In a new batch. */
-  #begin(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
-    if (this.#plan.batches.length >= MOST_PLANNED) return false;
-    const planned = this.#plan.vacant(queue, request.shapeKey, false);
-    planned.add(request, flow);
-    // Whoever takes less than his share need not stand behind those who take more.
-    const seated =
-      flow.light && !queue.seated && this.#plan.batches.length > 0
-        ? this.#ahead(planned, flow, nowUs) || this.#behind(planned, flow, nowUs)
-        : this.#behind(planned, flow, nowUs) || this.#ahead(planned, flow, nowUs);
-    if (seated) return true;
-    planned.remove(request, flow);
-    this.#plan.giveBack(planned);
+  /** The place found costs others theirs. */
+  #foundAtCost(planned: PlannedBatch<T> | null, firm: boolean, from: PlannedBatch<T>, evicted: number): true {
+    this.#found(planned, -1, firm);
+    this.#evicted = evicted;
+    this.#evictedFrom = from;
+    return true;
+  }
+
+  /** In the first promised batch that has room for it, in time for everybody. */
+  #findSeat(wish: Wish<T>): boolean {
+    const { queue, flow, rows } = wish;
+    const { batches } = this.#plan;
+    const seats = queue.promisedSeats;
+    const quantum = queue.seated ? Math.max(1, flow.quantum) : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < batches.length; i++) {
+      const planned = batches[i] as PlannedBatch<T>;
+      if (!suits(planned, wish) || planned.rowsOf(flow) + rows > quantum) continue;
+      if (planned.rows + rows <= seats && this.#fits(planned, wish)) return this.#found(planned, -1, true);
+      const evicted = planned.head === planned.firm ? 0 : this.#giveWay(planned, wish, true);
+      if (evicted > 0) return this.#foundAtCost(planned, true, planned, evicted);
+    }
     return false;
+  }
+
+  #fits(planned: PlannedBatch<T>, wish: Wish<T>): boolean {
+    const { curve } = wish.queue.spec;
+    const delayUs = curve.at(planned.rows + wish.rows) - curve.at(planned.rows);
+    if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
+    return this.#inTime(planned.startUs, planned.rows, wish);
+  }
+
+  /** Behind all, or ahead of what may start later. */
+  #findNew(wish: Wish<T>): boolean {
+    const { queue, flow } = wish;
+    // Whoever takes less than his share need not stand behind those who take more.
+    if (flow.light && !queue.seated && this.#plan.batches.length > 0) {
+      return this.#findAhead(wish) || this.#findBehind(wish);
+    }
+    return this.#findBehind(wish) || this.#findAhead(wish);
+  }
+
+  #findBehind(wish: Wish<T>): boolean {
+    return this.#inTime(this.#plan.tailStartUs(wish.queue), 0, wish) && this.#found(null, -1, true);
+  }
+
+  /** Before what may start later than it; for a flow that takes less than its share, before all of its queue. */
+  #findAhead({ queue, flow, rows, deadlineUs, nowUs }: Wish<T>): boolean {
+    const plan = this.#plan;
+    const urgent = plan.indexByUrgency(deadlineUs - queue.spec.curve.at(rows));
+    const index = flow.light ? Math.min(urgent, plan.firstOf(queue)) : urgent;
+    if (index === plan.batches.length) return false;
+    const latestUs = plan.finishAheadUs(queue, rows, deadlineUs, index, nowUs);
+    this.predictedUs = Math.min(this.predictedUs, latestUs);
+    return latestUs <= deadlineUs && this.#found(null, index, true);
+  }
+
+  /** Instead of those of others who stand by. */
+  #findCleared(wish: Wish<T>): boolean {
+    const last = this.#plan.batches.at(-1);
+    if (last === undefined || last.firm !== null || suits(last, wish)) return false;
+    if (!wish.queue.lanes.includes(last.lane) || !yields(last, last.requests, Number.POSITIVE_INFINITY, wish))
+      return false;
+    return this.#inTime(last.startUs, 0, wish) && this.#foundAtCost(null, true, last, last.requests);
   }
 
   /**
    * Where a request is in time only if nobody comes any more to make its batch longer, it stands by: it keeps its place until
    * somebody comes with whom the batch can become larger. So the last of a burst are served, in smaller batches.
    */
-  #standBy(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
-    if (queue.mostRows === 0) return false;
-    const rows = Math.max(1, request.rows);
-    for (;;) {
-      const first = this.#firstProvisional(queue, request.shapeKey);
-      if (first !== null && this.#joinStandBy(first, flow, request, rows, nowUs)) return true;
-      if (first === null) return this.#openStandBy(queue, flow, request, rows, nowUs);
-      if (request.deadlineUs - first.firstDeadlineUs < NEWER * queue.budgetUs) return false;
-      this.#evict(first, nowUs);
-    }
-  }
-
-  #firstProvisional(queue: PlanQueue<T>, shapeKey: string): PlannedBatch<T> | null {
+  #findStandBy(wish: Wish<T>, full: boolean): boolean {
+    const { queue, rows, deadlineUs } = wish;
     const last = this.#plan.batches.at(-1);
-    if (last === undefined || last.firm !== null) return null;
-    return last.queue === queue && last.shapeKey === shapeKey ? last : null;
-  }
-
-  #joinStandBy(planned: PlannedBatch<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
-    const { queue } = planned;
-    if (planned.rows + rows > queue.promisedSeats) return false;
-    const delayUs = queue.spec.curve.at(planned.rows + rows) - planned.ownUs;
-    if (delayUs > planned.spareUs || !this.#holdsAlone(planned, rows, request, nowUs)) return false;
-    planned.add(request, flow, false);
-    this.#plan.grew(planned, nowUs);
-    return true;
-  }
-
-  #openStandBy(queue: PlanQueue<T>, flow: Flow<T>, request: T, rows: number, nowUs: number): boolean {
-    if (this.#plan.batches.length >= MOST_PLANNED) return false;
-    const planned = this.#plan.vacant(queue, request.shapeKey, false);
-    this.#plan.putBehind(planned);
-    const inTime = this.#holdsAlone(planned, rows, request, nowUs);
-    if (inTime) {
-      planned.add(request, flow, false);
-      this.#plan.append(planned);
-    } else this.#plan.giveBack(planned);
-    return inTime;
-  }
-
-  #holdsAlone(planned: PlannedBatch<T>, rows: number, request: T, nowUs: number): boolean {
-    this.#plan.foresee(planned, planned.rows + rows, nowUs);
-    return planned.foreseenUs <= request.deadlineUs;
-  }
-
-  /** The first who stands by in a batch loses his place. */
-  #evict(planned: PlannedBatch<T>, nowUs: number): void {
-    this.#dismiss(planned.head as T);
-    if (planned.requests > 0) planned.refresh();
-    this.#plan.layOut(nowUs);
-  }
-
-  /** In a batch in which others stand by, who lose their places as far as it needs that. */
-  #displace(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
-    const seats = planned.queue.promisedSeats;
-    if (!this.#inTime(planned, rows, request, flow, nowUs)) return false;
-    while (planned.head !== planned.firm) {
-      this.#evict(planned, nowUs);
-      if (planned.requests === 0) return false;
-      if (planned.rows + rows <= seats && this.#fits(planned, request, rows, flow, nowUs)) return true;
-    }
-    return false;
-  }
-
-  /** Whether no request of the queue with that deadline could have a place, whoever sends it. Changes nothing. */
-  hopeless(queue: PlanQueue<T>, rows: number, deadlineUs: number, nowUs: number): boolean {
-    const plan = this.#plan;
-    plan.layOut(nowUs);
-    if (queue.flows.several || plan.batches.length === 0) return false;
+    const joins = last !== undefined && last.firm === null && suits(last, wish);
+    if (!joins && full) return false;
+    const startUs = joins ? last.startUs : this.#plan.tailStartUs(queue);
+    if (this.#isCrowded(wish, startUs)) return false;
+    if (!joins) return this.#endUs(wish, startUs, rows) <= deadlineUs && this.#found(null, -1, false);
     const { curve } = queue.spec;
-    const tail = plan.batches[plan.batches.length - 1] as PlannedBatch<T>;
-    if (deadlineUs - curve.at(rows) < tail.latestStartUs) return false;
-    for (let i = plan.batches.length - 1; i >= 0; i--) {
-      const planned = plan.batches[i] as PlannedBatch<T>;
-      if (planned.queue === queue && !planned.alone && planned.rows + rows <= queue.promisedSeats) return false;
-    }
-    this.predictedUs = plan.tailStartUs(queue) + curve.at(rows);
-    return this.predictedUs > deadlineUs;
+    const delayUs = curve.at(last.rows + rows) - curve.at(last.rows);
+    const holds = this.#endUs(wish, startUs, last.rows + rows) <= deadlineUs;
+    if (holds && last.rows + rows <= queue.promisedSeats && delayUs <= last.spareUs)
+      return this.#found(last, -1, false);
+    const evicted = this.#giveWay(last, wish, false);
+    return evicted > 0 && this.#foundAtCost(last, false, last, evicted);
   }
 
-  /** In the first promised batch that has room for it, in time for everybody. */
-  #join(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): boolean {
-    const { batches } = this.#plan;
-    const rows = Math.max(1, request.rows);
-    const seats = queue.promisedSeats;
-    const quantum = queue.seated ? Math.max(1, flow.quantum) : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < batches.length; i++) {
-      const planned = batches[i] as PlannedBatch<T>;
-      if (planned.queue !== queue || planned.alone || planned.shapeKey !== request.shapeKey) continue;
-      if (quantum < Number.POSITIVE_INFINITY && planned.rowsOf(flow) + rows > quantum) continue;
-      if (planned.rows + rows <= seats && this.#fits(planned, request, rows, flow, nowUs)) return true;
-      if (planned.head !== planned.firm && this.#displace(planned, request, rows, flow, nowUs)) return true;
-    }
-    return false;
-  }
-
-  #fits(planned: PlannedBatch<T>, request: T, rows: number, flow: Flow<T>, nowUs: number): boolean {
-    const delayUs = planned.queue.spec.curve.at(planned.rows + rows) - planned.ownUs;
-    if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
-    if (!this.#inTime(planned, rows, request, flow, nowUs)) return false;
-    planned.add(request, flow);
-    this.#plan.grew(planned, nowUs);
-    return true;
-  }
-
-  #behind(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
-    this.#plan.putBehind(planned);
-    if (!this.#inTime(planned, 0, planned.head as T, flow, nowUs)) return false;
-    this.#plan.append(planned);
-    return true;
-  }
-
-  /** Before what may start later than it; for a flow that takes less than its share, before all of its queue. */
-  #ahead(planned: PlannedBatch<T>, flow: Flow<T>, nowUs: number): boolean {
-    const plan = this.#plan;
-    const urgent = plan.indexByUrgency(planned);
-    const index = flow.light ? Math.min(urgent, plan.firstOf(planned.queue)) : urgent;
-    if (index === plan.batches.length) return false;
-    const before = plan.broken();
-    plan.insert(planned, index);
-    plan.layOut(nowUs);
-    if (this.#holds(planned, nowUs) && plan.broken() <= before) return true;
-    plan.remove(planned);
-    plan.layOut(nowUs);
-    return false;
-  }
-
-  /** Whether an inserted batch and those behind it keep their promises, guard included. */
-  #holds(planned: PlannedBatch<T>, nowUs: number): boolean {
-    const { batches } = this.#plan;
-    if (planned.finishUs > planned.firstDeadlineUs) return false;
-    for (let i = planned.index; i < batches.length; i++) {
-      const behind = batches[i] as PlannedBatch<T>;
-      if (behind.spareUs <= 0 && behind.startUs > nowUs) return false;
-    }
+  /**
+   * Whether so many are expected until the batch starts, all of them with more time, that who stands by in it will hardly keep his place.
+   * Of them only as many are let in as the batch has seats until then: when it turns out that nobody comes any more, it is full.
+   */
+  #isCrowded({ queue, nowUs }: Wish<T>, startUs: number): boolean {
+    const share = (STANDING * queue.promisedSeats) / (queue.comingPerUs * (startUs - nowUs));
+    if (!(share < 1) || queue.standing >= 1) return false;
+    queue.standing += share;
     return true;
   }
 
   /**
-   * Whether with `rows` more the batch ends in time for the request: with those who are expected to come until it starts,
+   * How many of those who stand by in the batch, the first of them, have to leave it so that there is a place in time; 0 where that
+   * does not help. Who is in time together with the newcomer stays.
+   */
+  #giveWay(planned: PlannedBatch<T>, wish: Wish<T>, firm: boolean): number {
+    let staying = 0;
+    let left = 0;
+    let leftDeadlineUs = Number.POSITIVE_INFINITY;
+    let promised = planned.firm !== null;
+    if (!promised && !this.#holds(planned, 0, leftDeadlineUs, wish, firm)) return 0;
+    for (let request = planned.tail; request !== null; request = request.previous) {
+      left += Math.max(1, request.rows);
+      leftDeadlineUs = Math.min(leftDeadlineUs, request.deadlineUs);
+      if (!this.#holds(planned, left, leftDeadlineUs, wish, firm)) {
+        if (promised) return 0;
+        break;
+      }
+      staying++;
+      if (request === planned.firm) promised = false;
+    }
+    const evicted = planned.requests - staying;
+    const olderUs = firm ? Number.POSITIVE_INFINITY : wish.deadlineUs - NEWER * wish.queue.budgetUs;
+    return yields(planned, evicted, olderUs, wish) ? evicted : 0;
+  }
+
+  /** Whether the batch is in time for the newcomer, for `left` rows that stay in it, and for who comes behind. */
+  #holds(planned: PlannedBatch<T>, left: number, leftDeadlineUs: number, wish: Wish<T>, firm: boolean): boolean {
+    const { queue, rows, deadlineUs } = wish;
+    const { curve } = queue.spec;
+    const { startUs } = planned;
+    if (left > 0 && left + rows > queue.promisedSeats) return false;
+    const delayUs = curve.at(left + rows) - curve.at(planned.rows);
+    if (delayUs > planned.slackAfterUs) return false;
+    const endUs = this.#endUs(wish, startUs, left + rows);
+    return endUs <= leftDeadlineUs && (firm ? this.#inTime(startUs, left, wish) : endUs <= deadlineUs);
+  }
+
+  /** When a batch of so many rows that starts then would be finished, guard included. */
+  #endUs({ queue, deadlineUs, nowUs }: Wish<T>, startUs: number, rows: number): number {
+    const ownUs = queue.spec.curve.at(rows);
+    return startUs + ownUs + this.#plan.marginUs(queue, startUs + ownUs, ownUs, deadlineUs, nowUs);
+  }
+
+  /** Whether the queue, or the flow beside others, has as many batches in the plan as it may. One that starts now is never too many. */
+  #isFull({ queue, flow, nowUs }: Wish<T>): boolean {
+    if (queue.planned < LEAST_PLANNED / 2) return false;
+    let queues = 0;
+    for (const { planned } of this.#plan.queues) if (planned > 0) queues++;
+    const most = Math.max(LEAST_PLANNED, Math.floor(MOST_PLANNED / queues));
+    const full = queue.planned >= most || queue.flows.overfills(queue.planned + 1, flow.planned + 1, most);
+    return full && this.#plan.tailStartUs(queue) > nowUs;
+  }
+
+  /**
+   * Whether the newcomer's batch of `rows` without him ends in time for him: with those who are expected to come until it starts,
    * with what is kept free, and with the time that is kept free for other flows.
    */
-  #inTime(planned: PlannedBatch<T>, rows: number, request: T, flow: Flow<T>, nowUs: number): boolean {
-    const { queue, startUs } = planned;
-    const now = planned.rows + rows;
-    const coming = queue.busyPerUs * Math.max(0, startUs - nowUs);
-    const then = Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming)));
-    let latestUs = startUs;
+  #inTime(startUs: number, rows: number, { queue, flow, rows: more, deadlineUs, nowUs }: Wish<T>): boolean {
+    const { curve } = queue.spec;
+    const now = rows + more;
+    const coming = queue.comingPerUs * Math.max(0, startUs - nowUs);
+    const ownUs = curve.at(Math.max(now, Math.min(queue.batchRows, Math.floor(now + coming))));
+    let latestUs = startUs + ownUs;
     // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
     if (startUs > nowUs) {
-      this.#plan.foresee(planned, then, nowUs);
-      latestUs = planned.foreseenUs;
+      latestUs += this.#plan.marginUs(queue, latestUs, ownUs, deadlineUs, nowUs);
       if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
-    } else latestUs += queue.spec.curve.at(then);
+    }
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
-    return latestUs <= request.deadlineUs;
+    return latestUs <= deadlineUs;
   }
+}
+
+/** Whether the request could travel in the batch. */
+function suits<T extends Traveller>({ queue, alone, shapeKey }: PlannedBatch<T>, wish: Wish<T>): boolean {
+  return queue === wish.queue && !alone && (wish.shapeKey === null || wish.shapeKey === shapeKey);
+}
+
+/**
+ * Whether the first so many of the batch, all with deadlines up to then, may lose their places to the newcomer: shares of time are
+ * not to be got round by that.
+ */
+function yields<T extends Traveller>(
+  planned: PlannedBatch<T>,
+  count: number,
+  untilUs: number,
+  { flow }: Wish<T>,
+): boolean {
+  let request = planned.head;
+  for (let i = 0; i < count && request !== null; i++, request = request.next) {
+    if (request.deadlineUs > untilUs || !precedes(flow, request.flow as Flow<T>)) return false;
+  }
+  return true;
+}
+
+/** A lighter flow comes before others, among equals a better class or the same. */
+function precedes<T extends Traveller>(flow: Flow<T>, other: Flow<T>): boolean {
+  if (flow === other) return true;
+  return flow.light === other.light ? flow.priority <= other.priority : flow.light;
 }

@@ -105,8 +105,12 @@ export interface Scheduler<T extends Traveller, Q extends Queue = Queue> {
   setLanes(queue: Q, lanes: readonly number[], mostRows: number, nowUs: number): void;
   /** Whether the lane may be given work (a thread being replaced may not). */
   setUp(lane: number, up: boolean): void;
-  /** Whether such a request would be taken now; null = yes. Changes nothing but the counts of refusals and of what is offered. */
-  foresee(queue: Q, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null;
+  /**
+   * Whether a request of the tenant, of whatever shape and class, could be taken now; null = yes. Changes nothing but what is
+   * counted of who is refused.
+   * @param rows that it has at least @param bytes the same @param deadlineUs that it has at most
+   */
+  foresee(queue: Q, tenant: string, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null;
   /** A request arrives; null = it waits now, else nothing has changed but what is offered. */
   arrive(queue: Q, request: T, nowUs: number): Refusal | null;
   /** A request whose batch failed goes back to the front, to run in a batch of its own. */

@@ -73,8 +73,12 @@ export interface SchedulerView {
   readonly queuedRequests: number;
   readonly queuedRows: number;
   readonly waiting: readonly WaitingFlow[];
-  /** Requests so far: taken, refused for the others' sake, refused as impossible, late though taken. */
+  /**
+   * Requests so far: taken, of these refused afterwards for the sake of who came later, refused at once for the others' sake,
+   * refused as impossible, late though taken.
+   */
   readonly admitted: number;
+  readonly displaced: number;
   readonly refused: number;
   readonly impossible: number;
   readonly late: number;

@@ -109,7 +109,7 @@ export const SCHEMAS = {
       rows: whole,
       waiting: listOf(exactly({ priority: whole, tenant: text, requests: whole, rows: whole, oldestMs: amount })),
     }),
-    requests: exactly({ admitted: whole, refused: whole, impossible: whole, late: whole }),
+    requests: exactly({ admitted: whole, displaced: whole, refused: whole, impossible: whole, late: whole }),
     speedShifts: { ...whole, description: 'Sudden changes of speed noticed so far' },
     curve: listOf(exactly({ rows: whole, ms: amount, batches: whole })),
     decisions: listOf(exactly({ agoMs: amount, what: text })),

@@ -41,9 +41,10 @@ export const SCHEDULER_FAMILIES: readonly Family[] = [
   perVersion(
     'counter',
     'decisions_total',
-    'Requests taken, refused for the sake of others, and refused as impossible in their time',
-    ({ admitted, refused, impossible }) => [
+    'Requests taken, of these refused afterwards for who came later (displaced), refused at once for the others, impossible in their time',
+    ({ admitted, displaced, refused, impossible }) => [
       [{ decision: 'admitted' }, admitted],
+      [{ decision: 'displaced' }, displaced],
       [{ decision: 'refused' }, refused],
       [{ decision: 'impossible' }, impossible],
     ],

@@ -78,7 +78,7 @@ export class InferRoad implements Passage<InferRequest> {
   open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number, tenant: string): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     const deadlineUs = arrivalUs + earliest(timeoutUs, target.queue.spec.sloUs);
-    const refusal = this.driver.foresee(target.queue, 1, 0, deadlineUs, arrivalUs);
+    const refusal = this.driver.foresee(target.queue, tenant, 1, 0, deadlineUs, arrivalUs);
     if (refusal !== null) throw this.#refused(target, refusal);
     this.#open++;
     const request = new InferRequest(target, reply, arrivalUs);

@@ -117,8 +117,8 @@ function beside(load: number, flood: number, seed: number, one: Partial<Stream>,
     patienceUs: 50_000,
   });
   const victim = { ...stream('victim', load), ...one };
-  const solo = play(millisecond, [victim], 4e6, 1e6, seed).victim;
-  const both = play(millisecond, [victim, { ...stream('flood', flood), ...other, fromUs: 500_000 }], 4e6, 1e6, seed);
+  const solo = play(millisecond, [victim], 4e6, 1.5e6, seed).victim;
+  const both = play(millisecond, [victim, { ...stream('flood', flood), ...other, fromUs: 500_000 }], 4e6, 1.5e6, seed);
   return { solo, flooded: both.victim, flood: both.flood };
 }
 

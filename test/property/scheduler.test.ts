@@ -52,6 +52,15 @@ const event = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('finish' as const), lane: fc.nat(2), fails: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), pick: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sweep' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('up' as const), lane: fc.nat(2), up: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('lanes' as const),
+      queue: fc.nat(1),
+      lanes: fc.subarray([0, 1, 2], { minLength: 1 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('time' as const), us: fc.integer({ min: 1, max: 20 }) }) },
 );
 
@@ -82,7 +91,10 @@ class World {
     if (e.kind === 'arrive') this.arrive(e.queue, e.rows, e.shape, e.timeout);
     else if (e.kind === 'finish') this.finish(e.lane, e.fails);
     else if (e.kind === 'cancel') this.cancel(e.pick);
-    else if (e.kind === 'time') this.nowUs += e.us;
+    else if (e.kind === 'up') this.scheduler.setUp(e.lane, e.up);
+    else if (e.kind === 'lanes') {
+      this.scheduler.setLanes(this.queues[e.queue] as PlanQueue<Request>, e.lanes, CAPS[e.queue] as number, this.nowUs);
+    } else if (e.kind === 'time') this.nowUs += e.us;
     else this.end(this.swept());
     this.dispatch();
   }
@@ -155,7 +167,7 @@ class World {
 
   invariants(): void {
     for (const [number, queue] of this.queues.entries()) {
-      const free = queue.lanes.some((lane) => this.scheduler.lanes[lane] === null);
+      const free = queue.lanes.some((lane) => this.scheduler.up[lane] && this.scheduler.lanes[lane] === null);
       if (free) expect(queue.length).toBe(0);
       const waiting = this.accepted.filter((r) => r.queue === number && r.state === 'WAITING');
       expect(queue.length).toBe(waiting.length);
@@ -171,6 +183,8 @@ describe('the scheduler', () => {
       fc.property(fc.array(event, { maxLength: 120 }), (events) => {
         const world = new World();
         for (const e of events) world.play(e);
+        for (let lane = 0; lane < 3; lane++) world.scheduler.setUp(lane, true);
+        world.dispatch();
         for (let i = 0; i < 1000 && world.accepted.some((r) => r.state !== 'ENDED'); i++) {
           for (let lane = 0; lane < 3; lane++) world.finish(lane, false);
           world.dispatch();
@@ -222,7 +236,7 @@ describe('the scheduler', () => {
       // The newest first.
       expect(displaced.map(({ id }) => id)).toEqual(Array.from({ length: 18 }, (_, i) => 20 - i));
       expect(displaced.every(({ state }) => state === 'ENDED')).toBe(true);
-      expect(queue).toMatchObject({ admitted: 21, refused: 20 });
+      expect(queue).toMatchObject({ admitted: 39, displaced: 18, refused: 2 });
     },
   );
 

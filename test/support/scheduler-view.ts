@@ -28,6 +28,7 @@ export const VIEW: SchedulerView = {
     { priority: 3, tenant: 'b', requests: 2, rows: 9, oldestUs: 2_000 },
   ],
   admitted: 101,
+  displaced: 7,
   refused: 13,
   impossible: 17,
   late: 4,

@@ -216,7 +216,7 @@ describe('the driver', () => {
       expect(diary.lines).toEqual([]);
       vi.advanceTimersByTime(200);
       expect([diary.lines, told]).toEqual([['failed waits INSTANCE_LOST'], [true]]);
-      expect(driver.foresee(queue, 1, 4, Number.POSITIVE_INFINITY, nowUs)?.kind).toBe('lost');
+      expect(driver.foresee(queue, '', 1, 4, Number.POSITIVE_INFINITY, nowUs)?.kind).toBe('lost');
       expect(driver.submit(queue, new Request('refused'))?.kind).toBe('lost');
       await driver.idle();
       driver.laneChanged(0, true);

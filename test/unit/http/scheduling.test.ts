@@ -34,7 +34,7 @@ describe('the picture of a scheduler', () => {
           { priority: 3, tenant: 'b', requests: 2, rows: 9, oldestMs: 2 },
         ],
       },
-      requests: { admitted: 101, refused: 13, impossible: 17, late: 4 },
+      requests: { admitted: 101, displaced: 7, refused: 13, impossible: 17, late: 4 },
       speedShifts: 2,
       curve: [
         { rows: 1, ms: 1.5, batches: 7 },

@@ -98,6 +98,7 @@ describe('the text of schedulers', () => {
       'waiting_rows{,priority="2"} 0',
       'waiting_rows{,priority="3"} 15',
       'decisions_total{,decision="admitted"} 101',
+      'decisions_total{,decision="displaced"} 7',
       'decisions_total{,decision="refused"} 13',
       'decisions_total{,decision="impossible"} 17',
       'late_total{} 4',
