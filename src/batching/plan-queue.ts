@@ -80,6 +80,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   capacityPerUs = 0;
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
+  /** Time that is left before each of its promised batches for a batch that best effort is owed, microseconds. */
+  owedUs = 0;
   /** The guard's ratio when the plan was laid out. */
   guardRatio = 0;
   /** Time from arrival to deadline that requests typically have, microseconds. */

@@ -420,6 +420,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const waiting = this.#bestEffortFor(lane);
     if (waiting === null) {
       this.#owedUs[lane] = 0;
+      this.#plan.owedUs[lane] = 0;
       return;
     }
     const { curve } = waiting.spec;
@@ -427,7 +428,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const most = Math.max(curve.at(first), MOST_OWED_BATCHES * curve.at(waiting.batchRows));
     // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
     const share = waiting.seated ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
-    this.#owedUs[lane] = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
+    const owedUs = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
+    this.#owedUs[lane] = owedUs;
+    this.#plan.owedUs[lane] = owedUs < curve.at(first) ? 0 : curve.at(first);
   }
 
   /** Arrival of each flow's oldest promised request. */

@@ -42,6 +42,8 @@ export interface Departure<T extends Traveller> {
 export class Plan<T extends Traveller> {
   readonly batches: PlannedBatch<T>[] = [];
   readonly queues: PlanQueue<T>[] = [];
+  /** Time that is to be left on each lane for a batch of best effort, which is owed one; 0 where it is not. */
+  readonly owedUs: Float64Array;
   readonly #lanes: LaneTimes;
   readonly #free: Float64Array;
   /** The same for questions that leave the layout as it is. */
@@ -58,6 +60,7 @@ export class Plan<T extends Traveller> {
     this.#lanes = lanes;
     this.#free = new Float64Array(count);
     this.#asked = new Float64Array(count);
+    this.owedUs = new Float64Array(count);
   }
 
   /** The layout has to be made anew before the next question. */
@@ -104,7 +107,7 @@ export class Plan<T extends Traveller> {
     const leftUs = Math.max(queue.budgetUs, deadlineUs - nowUs);
     const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
-    return guardUs + untilUs * (queue.stretch - 1);
+    return guardUs + Math.max(queue.owedUs, untilUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -280,6 +283,9 @@ export class Plan<T extends Traveller> {
       const seated = queue.bestEffort.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
       queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
       queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
+      // A share of little time is no batch: once one is owed, all of it is kept free.
+      queue.owedUs = 0;
+      for (const lane of queue.lanes) queue.owedUs = Math.max(queue.owedUs, this.owedUs[lane] as number);
     }
   }
 

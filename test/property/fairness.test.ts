@@ -218,6 +218,21 @@ test.each([
   10_000,
 );
 
+test('best effort is not starved where deadlines leave no more than a few batches of time', () => {
+  const hurried = fc.record({ drawn, times: double(2, 8) });
+  check(
+    fc.property(hurried, ({ drawn, times }) => {
+      const { machine, patienceUs, perUs, untilUs } = built({ ...drawn, times });
+      const promised = { name: 'promised', tenant: '', ratePerUs: 4 * perUs, patienceUs };
+      const free = { name: 'free', tenant: '', ratePerUs: 4 * perUs, ...BEST_EFFORT };
+      const fates = play({ ...machine, sloUs: patienceUs }, [promised, free], untilUs, untilUs / 2, drawn.seed);
+      expect(fates.free?.share).toBeGreaterThan(0.05);
+      expect(fates.promised?.late).toBeLessThan(0.1 * (fates.promised?.sojournUs.length ?? 0));
+    }),
+    12,
+  );
+}, 10_000);
+
 /** A machine whose batches pay, so that small ones cost much. */
 const paying = drawn.map((drawn) => ({ ...drawn, row: drawn.base / 15, tile: 1, mostRows: 16 + drawn.mostRows }));
 
