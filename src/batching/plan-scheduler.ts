@@ -54,6 +54,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Of who asks: his deadline, and when he would be finished on a free lane. Here, since a number that is handed on is made anew. */
   #deadlineUs = 0;
   #aloneUs = 0;
+  /** Who was turned away at the door, as far as he is known. */
+  readonly #atDoor = { rows: 0, arrivalUs: 0, deadlineUs: 0 };
   /** Whom the door would have turned away. */
   #turnedAway = 0;
   /** Time that best effort is owed, lane by lane: what one runs says nothing of those who wait for another. */
@@ -110,11 +112,22 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const least = Math.max(1, rows);
     const refusal = this.#bounded(queue, rows, bytes, nowUs) ?? this.#unseated(queue, tenant, least, nowUs);
     if (refusal === null) return null;
-    // Who is taken here offers his rows when he arrives, who is refused has offered them all the same.
-    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
-    queue.offers(least, promised, nowUs);
-    queue.flows.offer(queue.flows.atDoor(tenant), least, promised, nowUs);
+    this.#turnAway(queue, tenant, Math.max(least, queue.usualRows), deadlineUs, nowUs);
     return refusal;
+  }
+
+  /** Who is taken at the door offers his rows when he arrives, who is refused has offered them all the same: as many as is usual. */
+  #turnAway(queue: PlanQueue<T>, tenant: string, rows: number, deadlineUs: number, nowUs: number): void {
+    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
+    const flow = queue.flows.atDoor(tenant);
+    queue.offers(rows, promised, nowUs);
+    queue.flows.offer(flow, rows, promised, nowUs);
+    if (this.#aloneUs > deadlineUs) return;
+    const caller = this.#atDoor;
+    caller.rows = rows;
+    caller.arrivalUs = nowUs;
+    caller.deadlineUs = deadlineUs;
+    queue.callers.learn(caller, flow, nowUs);
   }
 
   /** Whether there is no place in the plan for a request of a class that is not known yet: in none that the tenant has. */
@@ -142,6 +155,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
     request.flow = flow;
+    queue.came(rows);
     queue.offers(rows, promised, nowUs);
     queue.flows.offer(flow, rows, promised, nowUs);
     const refusal = this.#bounded(queue, rows, request.bytes, nowUs);

@@ -178,6 +178,16 @@ describe('places in the plan', () => {
     expect(queue.flows.atDoor('').offered.at(nowUs)).toBeGreaterThan(ofFlow);
   });
 
+  it('takes who is turned away at the door for as large as those who came in', () => {
+    const queue = scheduler.open(spec({ lanes: [0], queueRows: 64 }));
+    for (let i = 0; i < 400; i++) come(queue, Number.POSITIVE_INFINITY, { rows: 8 });
+    const before = queue.offered.at(nowUs);
+    for (let i = 0; i < 10; i++) scheduler.foresee(queue, '', 1, 0, Number.POSITIVE_INFINITY, nowUs);
+    const rows = (queue.offered.at(nowUs) - before) * queue.offered.memoryUs;
+    expect(rows).toBeGreaterThan(70);
+    expect(rows).toBeLessThan(81);
+  });
+
   it('lets a tenant who is turned away in one class show now and then that it has another', () => {
     const queue = scheduler.open(spec({ maxBatchRows: 0 }));
     come(queue, 1e6, { tenant: 'one' });
