@@ -24,7 +24,7 @@ const LEAST_PLANNED = 16;
 const NEWER = 0.01;
 
 /** Where a crowd is expected, so many times the seats of a batch stand by in it, one after the other. */
-const STANDING = 4;
+const STANDING = 2;
 
 /** What is looked for. One object, filled anew by every question. */
 class Wish<T extends Traveller> {

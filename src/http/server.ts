@@ -259,7 +259,8 @@ export class HttpServer {
     // Both lengths speak of the body as it is before it is packed, or of nothing that we know yet.
     const headBytes = headLength(headers.headLength, coding === null ? totalBytes : -1);
     const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
-    const request = road.open(target, exchange, exchange.startedUs, timeoutUs, this.#principal.tenant);
+    const tensorBytes = headBytes > 0 && totalBytes > 0 ? totalBytes - headBytes : 0;
+    const request = road.open(target, exchange, exchange.startedUs, timeoutUs, this.#principal.tenant, tensorBytes);
     exchange.infer = request;
     const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered);
     res.onAborted(() => body.abort());

@@ -73,12 +73,20 @@ export class InferRoad implements Passage<InferRequest> {
    * @param arrivalUs when its first byte was read: what deadlines count from.
    * @param timeoutUs the time its headers give it; 0 where they give none.
    * @param tenant of the caller; empty where it has no name.
+   * @param tensorBytes of tensors that will follow its head; 0 where that is not known.
    * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED, INSTANCE_LOST; DEADLINE_EXCEEDED where no server could make it
    */
-  open(target: Target, reply: Reply, arrivalUs: number, timeoutUs: number, tenant: string): InferRequest {
+  open(
+    target: Target,
+    reply: Reply,
+    arrivalUs: number,
+    timeoutUs: number,
+    tenant: string,
+    tensorBytes: number,
+  ): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     const deadlineUs = arrivalUs + earliest(timeoutUs, target.queue.spec.sloUs);
-    const refusal = this.driver.foresee(target.queue, tenant, 1, 0, deadlineUs, arrivalUs);
+    const refusal = this.driver.foresee(target.queue, tenant, target.leastRows(tensorBytes), 0, deadlineUs, arrivalUs);
     if (refusal !== null) throw this.#refused(target, refusal);
     this.#open++;
     const request = new InferRequest(target, reply, arrivalUs);

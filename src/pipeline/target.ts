@@ -47,6 +47,8 @@ export class Target {
   readonly ring: RowRing | null;
   /** Whether every output can be given a place before the run. */
   readonly placed: boolean;
+  /** Bytes of a row of all inputs together; 0 where they vary, or the model never batches. */
+  readonly #inputRowBytes: number;
   /** Bytes of a row of each output; -1 where they are not known ahead. */
   readonly outputRowBytes: readonly number[];
 
@@ -65,8 +67,15 @@ export class Target {
     this.outputRowBytes = outputs.map((spec) => (this.batched ? rowBytes(spec) : fixedBytes(spec)));
     this.placed = this.outputRowBytes.every((bytes) => bytes >= 0);
     const rows = inputs.map(rowBytes);
-    const fixed = this.batched && rows.every((bytes) => bytes >= 0) && this.placed;
-    this.ring = fixed ? makeRing(parts.arena, [...rows, ...this.outputRowBytes]) : null;
+    const fixedRows = this.batched && rows.every((bytes) => bytes >= 0);
+    this.#inputRowBytes = fixedRows ? rows.reduce((sum, bytes) => sum + bytes, 0) : 0;
+    this.ring = fixedRows && this.placed ? makeRing(parts.arena, [...rows, ...this.outputRowBytes]) : null;
+  }
+
+  /** Rows that so many bytes of tensors hold at least, before any of them is read: 1 where nobody can say. */
+  leastRows(tensorBytes: number): number {
+    if (this.#inputRowBytes === 0) return 1;
+    return Math.max(1, Math.min(this.facts.maxBatchSize, Math.floor(tensorBytes / this.#inputRowBytes)));
   }
 
   /** What stands in it now. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { get, I, type Reply, type RunningGateway, send } from '../support/gateway.ts';
+import { request, speak } from '../support/hostile.ts';
 import { BELIEVED_US, OwnTime, startInOwnTime } from '../support/own-time.ts';
 import { metricValue } from '../support/scrape.ts';
 
@@ -86,6 +87,20 @@ test('a target that nobody stated is shown, and refuses nobody, however late he 
     targetSource: 'measured',
     requests: { admitted: 30, refused: 0, impossible: 0, late: 0 },
   });
+});
+
+test('a body whose length tells that it cannot be in time is refused before it comes', async () => {
+  time = new OwnTime();
+  server = await startInOwnTime('mlp', '', time, (rows) => rows * BELIEVED_US);
+  const announced = (rows: number) =>
+    request('POST /v2/models/mlp/infer', [
+      'X-Request-Timeout-Ms: 50',
+      'Inference-Header-Content-Length: 100',
+      `Content-Length: ${100 + rows * 784 * 4}`,
+    ]);
+  const [early] = (await speak(server.inferenceUrl, [announced(6)])).answers;
+  expect([early?.status, early?.headers['x-error-code']]).toEqual([504, 'DEADLINE_EXCEEDED']);
+  expect((await speak(server.inferenceUrl, [announced(5)], 100)).answers).toEqual([]);
 });
 
 describe('what is said of the load', () => {

@@ -54,15 +54,20 @@ class TimedLane extends InlineLane {
   }
 }
 
-/** Starts one over a fixture model with this model.yaml. */
-export async function startInOwnTime(model: string, policy: string, time: OwnTime): Promise<RunningGateway> {
+/** Starts one over a fixture model with this model.yaml. @param us what the scheduler believes of a batch */
+export async function startInOwnTime(
+  model: string,
+  policy: string,
+  time: OwnTime,
+  us: (rows: number) => number = () => BELIEVED_US,
+): Promise<RunningGateway> {
   const models = await mkdtemp(join(tmpdir(), 'penstock-own-time-'));
   await writeFixtures(models, [model]);
   await writeFile(join(models, model, 'model.yaml'), policy);
   const options = {
     clock: time,
     placement: 'inline' as const,
-    curve: () => knownCurve(() => BELIEVED_US),
+    curve: () => knownCurve(us),
     inlineLane: ({ buffer }: { buffer: SharedArrayBuffer }) => new TimedLane(buffer, time),
   };
   return startGatewayOn(models, ['--workers', '1'], options, () => rm(models, { recursive: true }));
