@@ -67,7 +67,8 @@ class Replay<Q extends Queue> {
   constructor({ head, offers, batches }: ScheduleRecord, scheduler: Scheduler<BareTraveller, Q>, seed: number) {
     this.#offers = offers.toSorted((a, b) => a[2] - b[2]);
     this.#scheduler = scheduler;
-    this.#times = new RecordedTimes(batches);
+    const profiled = new LatencyCurve(Math.max(1, head.maxBatchRows), head.profile);
+    this.#times = new RecordedTimes(batches, (rows) => profiled.at(rows));
     this.#random = new Random(seed);
     this.#running = new Array(head.lanes).fill(null);
     this.#endUs = new Float64Array(head.lanes).fill(Number.POSITIVE_INFINITY);

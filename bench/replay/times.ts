@@ -1,12 +1,11 @@
 /** The times of a recorded run, to be drawn from: how long batches of a size took, and how long a lane rested between two. */
 
-import { median } from '../../src/load/compare.ts';
 import type { Random } from '../../src/load/random.ts';
 import type { BatchLine } from './record.ts';
 
 /** Drawn from those recorded around the same time: a machine that slowed down in the middle does so again. */
 const AROUND = 8;
-/** Sizes with fewer batches borrow from their neighbours. */
+/** Sizes with fewer batches borrow from the nearest one. */
 const ENOUGH = 5;
 
 /** Samples in the order of time, with their times. */
@@ -20,9 +19,11 @@ export class RecordedTimes {
   readonly #sizes = new Map<number, Samples>();
   readonly #seen: readonly number[];
   readonly #gaps: Samples = { atUs: [], us: [] };
+  readonly #profiledUs: (rows: number) => number;
 
-  /** @throws where nothing ran */
-  constructor(batches: readonly BatchLine[]) {
+  /** @param profiledUs of a batch of so many rows: sizes that never ran follow from it @throws where nothing ran */
+  constructor(batches: readonly BatchLine[], profiledUs: (rows: number) => number) {
+    this.#profiledUs = profiledUs;
     if (batches.length === 0) throw new Error('the record holds no batch');
     const started = batches.toSorted((a, b) => a[1] - b[1]);
     const lastOn = new Map<number, BatchLine>();
@@ -42,7 +43,7 @@ export class RecordedTimes {
   service(rows: number, nowUs: number, random: Random): number {
     const nearest = this.#nearest(rows);
     const us = drawn(this.#sizes.get(nearest) as Samples, nowUs, random);
-    return us * (nearest === rows ? 1 : this.#expected(rows) / this.#expected(nearest));
+    return us * (nearest === rows ? 1 : this.#profiledUs(rows) / this.#profiledUs(nearest));
   }
 
   /** From the end of a batch to the start of the next, where somebody waits. */
@@ -61,21 +62,6 @@ export class RecordedTimes {
 
   #nearest(rows: number): number {
     return this.#seen.reduce((best, one) => (Math.abs(one - rows) < Math.abs(best - rows) ? one : best));
-  }
-
-  /** A straight line between the medians of the sizes around it, and through the last two beyond them. */
-  #expected(rows: number): number {
-    const known = this.#seen;
-    if (known.length === 1) return this.#median(known[0] as number);
-    const after = known.findIndex((one) => one >= rows);
-    const upper = Math.max(1, after < 0 ? known.length - 1 : after);
-    const [from, to] = [known[upper - 1] as number, known[upper] as number];
-    const [fromUs, toUs] = [this.#median(from), this.#median(to)];
-    return Math.max(1, fromUs + ((toUs - fromUs) * (rows - from)) / (to - from));
-  }
-
-  #median(rows: number): number {
-    return median((this.#sizes.get(rows) as Samples).us);
   }
 }
 

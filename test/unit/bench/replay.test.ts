@@ -105,16 +105,17 @@ describe('a recorded run', () => {
 });
 
 describe('recorded times', () => {
-  it('are drawn from batches of that size around that time, and are a line through the others where there were none', () => {
+  it('are drawn from batches of that size around that time, and follow from the profile where there were none', () => {
     const at = (rows: number, startedUs: number, us: number) =>
       ['batch', startedUs, startedUs + us, 0, rows, rows, 0, 0] as const;
     const early = Array.from({ length: 50 }, (_, i) => [at(4, i * 100, 40), at(8, i * 100 + 50, 80)]).flat();
     const lateOnes = Array.from({ length: 50 }, (_, i) => at(4, 100_000 + i * 100, 400));
-    const times = new RecordedTimes([...early, ...lateOnes]);
+    const times = new RecordedTimes([...early, ...lateOnes], (rows) => 5 + rows);
     const random = new Random(1);
     expect(times.service(4, 0, random)).toBe(40);
     expect(times.service(4, 104_000, random)).toBe(400);
     expect(times.service(8, 104_000, random)).toBe(80);
-    expect(() => new RecordedTimes([])).toThrow(/no batch/);
+    expect(times.service(3, 0, random)).toBeCloseTo((40 * 8) / 9);
+    expect(() => new RecordedTimes([], () => 1)).toThrow(/no batch/);
   });
 });
