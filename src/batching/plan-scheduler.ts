@@ -11,18 +11,15 @@
 
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
+import { Debt } from './debt.ts';
 import { CLASS_WEIGHTS, type Flow } from './flow.ts';
 import type { BatchReason, RefusalReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { Plan } from './plan.ts';
-import { BEST_EFFORT_SHARE, PlanQueue } from './plan-queue.ts';
+import { PlanQueue } from './plan-queue.ts';
 import type { PlannedBatch } from './planned-batch.ts';
 import { Seating } from './seating.ts';
 import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
-import { Turns } from './turns.ts';
-
-/** Best effort is owed at most so many of its batches: a long time without any is not to be paid back at once. */
-const MOST_OWED_BATCHES = 4;
 
 /** Up to so many times the size that pays everybody travels along: the few left behind would be a batch that does not pay. */
 const REMAINDER = 1.5;
@@ -58,20 +55,16 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #atDoor = { rows: 0, arrivalUs: 0, deadlineUs: 0 };
   /** Whom the door would have turned away. */
   #turnedAway = 0;
-  /** Time that best effort is owed, lane by lane: what one runs says nothing of those who wait for another. */
-  readonly #owedUs: Float64Array;
-  /** Whose best effort is next, among those of several queues. */
-  readonly #turns: Turns;
+  readonly #debt: Debt<T>;
 
   /** @param lanes how many there are; all of them free and up */
   constructor(lanes: number) {
     this.lanes = new Array(lanes).fill(null);
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
-    this.#owedUs = new Float64Array(lanes);
     this.#doneUs = new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
-    this.#turns = new Turns(this.#plan.queues);
+    this.#debt = new Debt(this.#plan, lanes);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
     this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
@@ -166,7 +159,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (queue.length === 0) queue.waitingSinceUs = nowUs;
     if (!promised) {
       if (!queue.waits) {
-        this.#turns.enter(queue);
+        this.#debt.enter(queue);
         this.#plan.changed();
       }
       queue.bestEffort.push(flow, request);
@@ -231,7 +224,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
-    this.#owe(running, nowUs);
+    this.#debt.settle(running, running.bestEffortRows, nowUs);
     if (!ran) return;
     queue.spec.curve.observe(rows, nowUs - batch.startedUs);
     queue.served.add(this.#lateness.judge(batch, nowUs), nowUs);
@@ -355,43 +348,18 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #nextOn(lane: number, nowUs: number, expired: T[]): RunningBatch<T> | null {
     for (;;) {
       const planned = this.#plan.firstFor(lane, nowUs);
-      const free = this.#bestEffortFor(lane);
-      const room = free === null ? 0 : planned === null ? this.#limit(free) : this.#owedRows(free, lane, nowUs);
+      const free = this.#debt.creditor(lane);
+      const limit = free === null ? 0 : this.#limit(free);
+      const room = free === null || planned === null ? limit : this.#debt.due(free, lane, limit, nowUs);
       if (free !== null && room > 0)
         return this.#start(free, lane, this.#boarding.bestEffort(free, room, nowUs), nowUs, null);
       if (planned === null) return null;
       if (!this.#lateness.drop(planned, nowUs, expired)) continue;
-      const limit = planned.alone ? planned.rows : this.#limit(planned.queue);
-      const boarded = this.#boarding.promised(planned, lane, limit, nowUs);
+      const most = planned.alone ? planned.rows : this.#limit(planned.queue);
+      const boarded = this.#boarding.promised(planned, lane, most, nowUs);
       const why = planned.trial ? 'trial' : planned.alone ? 'alone' : null;
       return this.#start(planned.queue, lane, boarded, nowUs, why);
     }
-  }
-
-  /** The queue whose best effort had the least time of those that wait for this lane. */
-  #bestEffortFor(lane: number): PlanQueue<T> | null {
-    let best: PlanQueue<T> | null = null;
-    for (const queue of this.#plan.queues) {
-      if (!queue.waits || !queue.lanes.includes(lane)) continue;
-      if (best === null || queue.virtual < best.virtual) best = queue;
-    }
-    return best;
-  }
-
-  /** Rows of best effort that have the lane although promises wait: their time is owed, and no promise is broken by it. */
-  #owedRows(queue: PlanQueue<T>, lane: number, nowUs: number): number {
-    const { curve } = queue.spec;
-    const first = Math.max(1, (queue.bestEffort.first(nowUs) as T).rows);
-    const owedUs = this.#owedUs[lane] as number;
-    if (owedUs < curve.at(first)) return 0;
-    const departure = { lane, untilUs: nowUs, queue, shapeKey: '', rows: 0, from: null };
-    const broken = this.#plan.brokenAfter(departure, nowUs);
-    const limit = Math.max(first, Math.min(this.#limit(queue), queue.bestEffort.rows));
-    for (let rows = limit; rows >= first; rows = rows > first ? Math.max(first, rows >> 1) : 0) {
-      departure.untilUs = nowUs + curve.at(rows);
-      if (curve.at(rows) <= owedUs && this.#plan.brokenAfter(departure, nowUs) <= broken) return rows;
-    }
-    return 0;
   }
 
   #start(
@@ -424,27 +392,6 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (queue.length === 0) return 'all';
     if (rows >= queue.batchRows) return 'full';
     return this.#freeLanes(queue) > 0 ? 'share' : 'deadline';
-  }
-
-  /** Best effort is owed its share of what the others take while it waits, and pays with what it takes. */
-  #owe({ queue, rows, bestEffortRows, lane, startedUs }: RunningBatch<T>, nowUs: number): void {
-    const tookUs = nowUs - startedUs;
-    const freeUs = (tookUs * bestEffortRows) / rows;
-    this.#turns.charge(queue, freeUs, MOST_OWED_BATCHES * queue.spec.curve.at(queue.batchRows));
-    const waiting = this.#bestEffortFor(lane);
-    if (waiting === null) {
-      this.#owedUs[lane] = 0;
-      this.#plan.owedUs[lane] = 0;
-      return;
-    }
-    const { curve } = waiting.spec;
-    const first = Math.max(1, (waiting.bestEffort.first(nowUs) as T).rows);
-    const most = Math.max(curve.at(first), MOST_OWED_BATCHES * curve.at(waiting.batchRows));
-    // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
-    const share = waiting.seated ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
-    const owedUs = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
-    this.#owedUs[lane] = owedUs;
-    this.#plan.owedUs[lane] = owedUs < curve.at(first) ? 0 : curve.at(first);
   }
 
   /** Arrival of each flow's oldest promised request. */

@@ -35,6 +35,8 @@ class Wish<T extends Traveller> {
   rows = 1;
   deadlineUs = 0;
   nowUs = 0;
+  /** When the place that is looked at would start. Here, since a number that is handed on is made anew. */
+  startUs = 0;
 }
 
 /** Gives out places in one plan. */
@@ -150,7 +152,8 @@ export class Seating<T extends Traveller> {
     const { curve } = wish.queue.spec;
     const delayUs = curve.at(planned.rows + wish.rows) - curve.at(planned.rows);
     if (delayUs > planned.spareUs || delayUs > planned.slackAfterUs) return false;
-    return this.#inTime(planned.startUs, planned.rows, wish);
+    wish.startUs = planned.startUs;
+    return this.#inTime(planned.rows, wish);
   }
 
   /** Behind all, or ahead of what may start later. */
@@ -164,7 +167,8 @@ export class Seating<T extends Traveller> {
   }
 
   #findBehind(wish: Wish<T>): boolean {
-    return this.#inTime(this.#plan.tailStartUs(wish.queue), 0, wish) && this.#found(null, -1, true);
+    wish.startUs = this.#plan.tailStartUs(wish.queue);
+    return this.#inTime(0, wish) && this.#found(null, -1, true);
   }
 
   /** Before what may start later than it; for a flow that takes less than its share, before all of its queue. */
@@ -184,7 +188,8 @@ export class Seating<T extends Traveller> {
     if (last === undefined || last.firm !== null || suits(last, wish)) return false;
     if (!wish.queue.lanes.includes(last.lane) || !yields(last, last.requests, Number.POSITIVE_INFINITY, wish))
       return false;
-    return this.#inTime(last.startUs, 0, wish) && this.#foundAtCost(null, true, last, last.requests);
+    wish.startUs = last.startUs;
+    return this.#inTime(0, wish) && this.#foundAtCost(null, true, last, last.requests);
   }
 
   /**
@@ -196,12 +201,12 @@ export class Seating<T extends Traveller> {
     const last = this.#plan.batches.at(-1);
     const joins = last !== undefined && last.firm === null && suits(last, wish);
     if (!joins && full) return false;
-    const startUs = joins ? last.startUs : this.#plan.tailStartUs(queue);
-    if (this.#isCrowded(wish, startUs)) return false;
-    if (!joins) return this.#endUs(wish, startUs, rows) <= deadlineUs && this.#found(null, -1, false);
+    wish.startUs = joins ? last.startUs : this.#plan.tailStartUs(queue);
+    if (this.#isCrowded(wish)) return false;
+    if (!joins) return this.#endUs(wish, rows) <= deadlineUs && this.#found(null, -1, false);
     const { curve } = queue.spec;
     const delayUs = curve.at(last.rows + rows) - curve.at(last.rows);
-    const holds = this.#endUs(wish, startUs, last.rows + rows) <= deadlineUs;
+    const holds = this.#endUs(wish, last.rows + rows) <= deadlineUs;
     if (holds && last.rows + rows <= queue.promisedSeats && delayUs <= last.spareUs)
       return this.#found(last, -1, false);
     const evicted = this.#giveWay(last, wish, false);
@@ -212,7 +217,7 @@ export class Seating<T extends Traveller> {
    * Whether so many are expected until the batch starts, all of them with more time, that who stands by in it will hardly keep his place.
    * Of them only as many are let in as the batch has seats until then: when it turns out that nobody comes any more, it is full.
    */
-  #isCrowded({ queue, nowUs }: Wish<T>, startUs: number): boolean {
+  #isCrowded({ queue, nowUs, startUs }: Wish<T>): boolean {
     const share = (STANDING * queue.promisedSeats) / (queue.comingPerUs * (startUs - nowUs));
     if (!(share < 1) || queue.standing >= 1) return false;
     queue.standing += share;
@@ -248,16 +253,16 @@ export class Seating<T extends Traveller> {
   #holds(planned: PlannedBatch<T>, left: number, leftDeadlineUs: number, wish: Wish<T>, firm: boolean): boolean {
     const { queue, rows, deadlineUs } = wish;
     const { curve } = queue.spec;
-    const { startUs } = planned;
+    wish.startUs = planned.startUs;
     if (left > 0 && left + rows > queue.promisedSeats) return false;
     const delayUs = curve.at(left + rows) - curve.at(planned.rows);
     if (delayUs > planned.slackAfterUs) return false;
-    const endUs = this.#endUs(wish, startUs, left + rows);
-    return endUs <= leftDeadlineUs && (firm ? this.#inTime(startUs, left, wish) : endUs <= deadlineUs);
+    const endUs = this.#endUs(wish, left + rows);
+    return endUs <= leftDeadlineUs && (firm ? this.#inTime(left, wish) : endUs <= deadlineUs);
   }
 
   /** When a batch of so many rows that starts then would be finished, guard included. */
-  #endUs({ queue, deadlineUs, nowUs }: Wish<T>, startUs: number, rows: number): number {
+  #endUs({ queue, deadlineUs, nowUs, startUs }: Wish<T>, rows: number): number {
     const ownUs = queue.spec.curve.at(rows);
     return startUs + ownUs + this.#plan.marginUs(queue, startUs + ownUs, ownUs, deadlineUs, nowUs);
   }
@@ -276,7 +281,7 @@ export class Seating<T extends Traveller> {
    * Whether the newcomer's batch of `rows` without him ends in time for him: with those who are expected to come until it starts,
    * with what is kept free, and with the time that is kept free for other flows.
    */
-  #inTime(startUs: number, rows: number, { queue, flow, rows: more, deadlineUs, nowUs }: Wish<T>): boolean {
+  #inTime(rows: number, { queue, flow, rows: more, deadlineUs, nowUs, startUs }: Wish<T>): boolean {
     const { curve } = queue.spec;
     const now = rows + more;
     const coming = queue.comingPerUs * Math.max(0, startUs - nowUs);
