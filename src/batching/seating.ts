@@ -62,33 +62,31 @@ export class Seating<T extends Traveller> {
 
   /** Gives the request its place: null, or why there is none, and then nobody has lost his. */
   seat(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): RefusalKind | null {
-    const rows = Math.max(1, request.rows);
-    const kind = this.#find(queue, flow, request.shapeKey, rows, request.deadlineUs, nowUs);
+    const wish = this.#wish;
+    wish.shapeKey = request.shapeKey;
+    wish.rows = Math.max(1, request.rows);
+    wish.deadlineUs = request.deadlineUs;
+    const kind = this.#find(queue, flow, nowUs);
     if (kind === null) this.#take(queue, flow, request, nowUs);
     return kind;
   }
 
   /** Why a request of whatever shape would get no place; null where it would get one. Changes nothing. */
   foresee(queue: PlanQueue<T>, flow: Flow<T>, rows: number, deadlineUs: number, nowUs: number): RefusalKind | null {
-    return this.#find(queue, flow, null, rows, deadlineUs, nowUs);
+    const wish = this.#wish;
+    wish.shapeKey = null;
+    wish.rows = rows;
+    wish.deadlineUs = deadlineUs;
+    return this.#find(queue, flow, nowUs);
   }
 
-  #find(
-    queue: PlanQueue<T>,
-    flow: Flow<T>,
-    shapeKey: string | null,
-    rows: number,
-    deadlineUs: number,
-    nowUs: number,
-  ): RefusalKind | null {
+  /** A place for the wish, of which the rest is known. */
+  #find(queue: PlanQueue<T>, flow: Flow<T>, nowUs: number): RefusalKind | null {
     this.#plan.layOut(nowUs);
     this.predictedUs = Number.POSITIVE_INFINITY;
     const wish = this.#wish;
     wish.queue = queue;
     wish.flow = flow;
-    wish.shapeKey = shapeKey;
-    wish.rows = rows;
-    wish.deadlineUs = deadlineUs;
     wish.nowUs = nowUs;
     if (queue.mostRows > 0 && this.#findSeat(wish)) return null;
     const full = this.#isFull(wish);
