@@ -32,7 +32,8 @@ export class Ours<Q extends Queue> implements Policy {
   }
 
   arrive(job: Job, nowUs: number): boolean {
-    return this.#scheduler.arrive(this.#queue, job, nowUs) === null;
+    const atDoor = this.#scheduler.foresee(this.#queue, job.tenant, 1, 0, job.deadlineUs, nowUs);
+    return atDoor === null && this.#scheduler.arrive(this.#queue, job, nowUs) === null;
   }
 
   dispatch(nowUs: number, dropped: Job[]): Trip | null {

@@ -23,8 +23,11 @@ const RESIZE_BATCHES = 16;
 /** More than so much of the capacity is more than can be served, and for so many targets it may come again. */
 const SATURATED = { from: 1.05, targets: 50 };
 
-/** From this part of the capacity on a flood is felt; batches are sized then as if so many times a row were the target. */
-const CONTENDED = { from: 0.8, times: 6 };
+/**
+ * From this part of the capacity on a flood is felt; batches are sized then as if so many times a row were the target, but never so
+ * short that less than this part of the capacity is left: who takes little would have less than he takes.
+ */
+const CONTENDED = { from: 0.8, times: 6, capacity: 0.6 };
 
 /** A rate offered that differs by this factor is worth another look at the size. */
 const OTHERWISE = 1.3;
@@ -320,8 +323,10 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
 
   /** The time that batches are sized for: who takes little waits for a batch of who takes much, so that these are short. */
   #sizedFor(): number {
-    const shortUs = CONTENDED.times * this.spec.curve.at(1);
-    return this.#contended ? Math.min(this.budgetUs, shortUs) : this.budgetUs;
+    if (!this.#contended) return this.budgetUs;
+    const { curve } = this.spec;
+    const enoughUs = 2 * curve.at(kneeOf(curve, Math.max(1, this.mostRows), CONTENDED.capacity));
+    return Math.min(this.budgetUs, Math.max(CONTENDED.times * curve.at(1), enoughUs));
   }
 
   #setSize(rows: number, nowUs: number): void {

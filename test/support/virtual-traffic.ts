@@ -141,7 +141,10 @@ class Run {
   }
 
   arrive(request: Request): void {
-    const refused = this.#scheduler.arrive(this.#queue, request, request.arrivalUs) !== null;
+    const { tenant, arrivalUs, deadlineUs } = request;
+    const refused =
+      this.#scheduler.foresee(this.#queue, tenant, 1, 0, deadlineUs, arrivalUs) !== null ||
+      this.#scheduler.arrive(this.#queue, request, arrivalUs) !== null;
     const fate = this.#counted(request);
     if (fate !== null) fate.offered++;
     if (fate !== null && refused) fate.refused++;
