@@ -1,8 +1,9 @@
-/** The model that tenants share, heavy beside its small bodies, so that fifty times one tenant's load can be sent at all. */
+/** The model that tenants share, heavy beside its small bodies, so that fifty times one tenant's load can be sent and refused. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dense } from '../../test/support/fixtures/bench-models.ts';
+import { constant, node, onnx } from '../../test/support/fixtures/onnx.ts';
+import { random, SEED, weights } from '../../test/support/fixtures/random.ts';
 import type { Load } from '../runner/wrk.ts';
 import { binaryLoad } from './loads.ts';
 import { modelFile, writePolicy } from './models.ts';
@@ -12,15 +13,36 @@ export const TENANT_HEADER = 'x-bench-tenant';
 /** Of the model. */
 export const SHARED = 'shared';
 /** About its rows per second on one core, where a search for the capacity begins. */
-export const SHARED_LIGHT = 1_200;
+export const SHARED_LIGHT = 300;
 const WIDTH = 64;
-const LAYERS = [WIDTH, 2048, 2048, 2048, 2048, WIDTH];
+/** Layers of the same weights: much to compute and little to read. */
+const [LAYERS, INNER] = [180, 1024];
 
 /** Writes it, with a target. */
 export async function writeShared(models: string, targetMs: number): Promise<void> {
   mkdirSync(join(models, SHARED, '1'), { recursive: true });
-  writeFileSync(modelFile(models, SHARED), dense(LAYERS, 'input', 'output', false));
+  writeFileSync(modelFile(models, SHARED), deep());
   writePolicy(models, SHARED, `slo: { p99Ms: ${targetMs} }\n`);
+}
+
+function deep(): Uint8Array {
+  const next = random(SEED);
+  const matrix = (name: string, from: number, to: number) =>
+    constant(name, 'FP32', [from, to], weights(next, from * to, Math.sqrt(2 / from)));
+  const inner = Array.from({ length: LAYERS }, (_, i) => [
+    node('MatMul', [`x${i}`, 'inner'], [`y${i}`]),
+    node('Relu', [`y${i}`], [`x${i + 1}`]),
+  ]);
+  return onnx({
+    inputs: [['input', 'FP32', ['batch', WIDTH]]],
+    outputs: [['output', 'FP32', ['batch', WIDTH]]],
+    nodes: [
+      node('MatMul', ['input', 'first'], ['x0']),
+      ...inner.flat(),
+      node('MatMul', [`x${LAYERS}`, 'last'], ['output']),
+    ],
+    constants: [matrix('first', WIDTH, INNER), matrix('inner', INNER, INNER), matrix('last', INNER, WIDTH)],
+  });
 }
 
 /** One row of it, sent by a tenant. */

@@ -12,7 +12,7 @@ import { measureRounds, type Round } from '../runner/rounds.ts';
 import type { Effort, Outcome, Scenario } from '../runner/scenario.ts';
 import { bestSteady, connectionsFor } from '../runner/steady.ts';
 
-const TARGET_MS = 100;
+const TARGET_MS = 200;
 /** Of two tenants each has half of the capacity fairly, and the victim asks for half of that. */
 const VICTIM = 0.25;
 /** The flood, in the victim's loads. */

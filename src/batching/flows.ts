@@ -29,6 +29,9 @@ const RARE_BATCHES = 50;
 /** How much more than it offered is kept free for a flow below its share. */
 const RESERVE = 1.5;
 
+/** The same in time for batches of its own ahead of others. It costs these nothing but a longer plan: time not taken is theirs. */
+const AHEAD = 3;
+
 /** The class of who names none, and the order in which classes are common. */
 const USUAL_CLASS = 2;
 const CLASSES_BY_USE: readonly number[] = [USUAL_CLASS, 1, 3];
@@ -46,6 +49,8 @@ export class Flows<T extends Traveller> {
   fresh = false;
   /** Whether somebody who takes less than his share is about beside somebody who takes more. */
   contended = false;
+  /** The part of the capacity that must be left so that everybody who takes less than his share still does. */
+  needed = 0;
   /** What is due to tenants who send best effort only, as part of the time: at most their share, and no more than they offer. */
   freeShare = 0;
 
@@ -129,21 +134,36 @@ export class Flows<T extends Traveller> {
       nowUs - flow.sinceUs < DEMAND_MEMORY_US
         ? capRows
         : RESERVE * flow.offered.at(nowUs) * everyUs + Math.min(1, capRows / 8);
+    // Where batches are of few rows, who goes ahead goes in a batch of his own.
+    const aloneUs = capRows < LEAST_SHARED_ROWS ? AHEAD * us(1) * (everyUs / us(capRows)) : 0;
     let reserved = 0;
-    for (const flow of about) reserved += Math.min(fairOf(flow), wantedBy(flow));
+    let needed = 0;
+    let aheadTime = 0;
+    for (const flow of about) {
+      const perUs = flow.offered.at(nowUs);
+      const fair = fairOf(flow);
+      reserved += Math.min(fair, wantedBy(flow));
+      // In batches of the size that serves the most: what is short now for the sake of the light is not to make them heavy.
+      const taken = (perUs * capRows) / (mostPerUs * fair);
+      flow.light = about.length > 1 && taken < 1;
+      flow.due = Math.min(1, 1 / taken);
+      if (!flow.light) continue;
+      needed = Math.max(needed, taken);
+      aheadTime += Math.min(fair / capRows, perUs * aloneUs);
+    }
     for (const flow of about) {
       const fair = fairOf(flow);
       const others = Math.min(capRows - fair, reserved - Math.min(fair, wantedBy(flow)));
       const alone = about.length < 2;
-      flow.due = Math.min(1, (mostPerUs * fair) / capRows / flow.offered.at(nowUs));
-      flow.light = !alone && flow.offered.at(nowUs) * everyUs < fair;
       flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
-      flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, yieldedTime(capRows, others, us));
+      const time = Math.max(aheadTime, yieldedTime(capRows, others, us));
+      flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, time);
     }
     this.freeShare = Math.min(
       MOST_YIELDED,
       this.#freeRows(about, nowUs, (flow) => Math.min(fairOf(flow), wantedBy(flow))) / capRows,
     );
+    this.needed = needed;
     this.contended = about.some(({ light }) => light) && about.some(({ light }) => !light);
   }
 

@@ -25,9 +25,9 @@ const SATURATED = { from: 1.05, targets: 50 };
 
 /**
  * From this part of the capacity on a flood is felt; batches are sized then as if so many times a row were the target, but never so
- * short that less than this part of the capacity is left: who takes little would have less than he takes.
+ * short that less than `least` of the capacity is left, or than so many times what those who take little need.
  */
-const CONTENDED = { from: 0.8, times: 6, capacity: 0.6 };
+const CONTENDED = { from: 0.8, times: 6, least: 0.6, needed: 1.2, most: 0.97 };
 
 /** A rate offered that differs by this factor is worth another look at the size. */
 const OTHERWISE = 1.3;
@@ -325,8 +325,10 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   #sizedFor(): number {
     if (!this.#contended) return this.budgetUs;
     const { curve } = this.spec;
-    const enoughUs = 2 * curve.at(kneeOf(curve, Math.max(1, this.mostRows), CONTENDED.capacity));
-    return Math.min(this.budgetUs, Math.max(CONTENDED.times * curve.at(1), enoughUs));
+    const { times, least, needed, most } = CONTENDED;
+    const share = Math.min(most, Math.max(least, needed * this.flows.needed));
+    const enoughUs = 2 * curve.at(kneeOf(curve, Math.max(1, this.mostRows), share));
+    return Math.min(this.budgetUs, Math.max(times * curve.at(1), enoughUs));
   }
 
   #setSize(rows: number, nowUs: number): void {

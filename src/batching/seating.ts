@@ -88,9 +88,15 @@ export class Seating<T extends Traveller> {
     wish.queue = queue;
     wish.flow = flow;
     wish.nowUs = nowUs;
-    if (queue.mostRows > 0 && this.#findSeat(wish)) return null;
     const full = this.#isFull(wish);
-    if (!full && (this.#findNew(wish) || this.#findCleared(wish))) return null;
+    // Whoever takes less than his share need not stand behind those who take more: where batches have no seats kept for him he goes
+    // ahead of all but the next.
+    if (flow.light && !queue.seated && this.#plan.batches.length > 0) {
+      if (queue.mostRows > 0 && this.#findSeat(wish, 1)) return null;
+      if (!full && this.#findAhead(wish)) return null;
+    }
+    if (queue.mostRows > 0 && this.#findSeat(wish)) return null;
+    if (!full && (this.#findBehind(wish) || this.#findAhead(wish) || this.#findCleared(wish))) return null;
     if (queue.mostRows > 0 && this.#findStandBy(wish, full)) return null;
     return full ? 'queueRows' : 'busy';
   }
@@ -130,15 +136,18 @@ export class Seating<T extends Traveller> {
     return true;
   }
 
-  /** In the first promised batch that has room for it, in time for everybody. */
-  #findSeat(wish: Wish<T>): boolean {
+  /** In the first promised batch that has room for it, in time for everybody. @param most of those that it suits are looked at */
+  #findSeat(wish: Wish<T>, most = Number.POSITIVE_INFINITY): boolean {
     const { queue, flow, rows } = wish;
     const { batches } = this.#plan;
     const seats = queue.promisedSeats;
     const quantum = queue.seated ? Math.max(1, flow.quantum) : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < batches.length; i++) {
+    let looked = 0;
+    for (let i = 0; i < batches.length && looked < most; i++) {
       const planned = batches[i] as PlannedBatch<T>;
-      if (!suits(planned, wish) || planned.rowsOf(flow) + rows > quantum) continue;
+      if (!suits(planned, wish)) continue;
+      looked++;
+      if (planned.rowsOf(flow) + rows > quantum) continue;
       if (planned.rows + rows <= seats && this.#fits(planned, wish)) return this.#found(planned, -1, true);
       const evicted = planned.head === planned.firm ? 0 : this.#giveWay(planned, wish, true);
       if (evicted > 0) return this.#foundAtCost(planned, true, planned, evicted);
@@ -154,28 +163,28 @@ export class Seating<T extends Traveller> {
     return this.#inTime(planned.rows, wish);
   }
 
-  /** Behind all, or ahead of what may start later. */
-  #findNew(wish: Wish<T>): boolean {
-    const { queue, flow } = wish;
-    // Whoever takes less than his share need not stand behind those who take more.
-    if (flow.light && !queue.seated && this.#plan.batches.length > 0) {
-      return this.#findAhead(wish) || this.#findBehind(wish);
-    }
-    return this.#findBehind(wish) || this.#findAhead(wish);
-  }
-
   #findBehind(wish: Wish<T>): boolean {
     wish.startUs = this.#plan.tailStartUs(wish.queue);
     return this.#inTime(0, wish) && this.#found(null, -1, true);
   }
 
-  /** Before what may start later than it; for a flow that takes less than its share, before all of its queue. */
-  #findAhead({ queue, flow, rows, deadlineUs, nowUs }: Wish<T>): boolean {
+  /** Before what may start later than it; for a flow that takes less than its share, as far ahead in its queue as there is time. */
+  #findAhead(wish: Wish<T>): boolean {
+    const { queue, flow, rows, deadlineUs } = wish;
     const plan = this.#plan;
-    const urgent = plan.indexByUrgency(deadlineUs - queue.spec.curve.at(rows));
-    const index = flow.light ? Math.min(urgent, plan.firstOf(queue)) : urgent;
-    if (index === plan.batches.length) return false;
-    const latestUs = plan.finishAheadUs(queue, rows, deadlineUs, index, nowUs);
+    const index = plan.indexByUrgency(deadlineUs - queue.spec.curve.at(rows));
+    const first = plan.firstOf(queue);
+    if (!flow.light || first >= index) return this.#goesAhead(wish, index);
+    for (let ahead = plan.batches.length - first; ahead > 0; ahead >>= 1) {
+      if (this.#goesAhead(wish, plan.batches.length - ahead)) return true;
+    }
+    return false;
+  }
+
+  /** Before the batch that stands there. */
+  #goesAhead({ queue, rows, deadlineUs, nowUs }: Wish<T>, index: number): boolean {
+    if (index === this.#plan.batches.length) return false;
+    const latestUs = this.#plan.finishAheadUs(queue, rows, deadlineUs, index, nowUs);
     this.predictedUs = Math.min(this.predictedUs, latestUs);
     return latestUs <= deadlineUs && this.#found(null, index, true);
   }

@@ -154,6 +154,25 @@ test.each([
   }
 });
 
+test('where batches are small it goes ahead of who waits for several of them', () => {
+  const machine: Machine = { lanes: 1, mostRows: 6, us: (r) => 3000 + 150 * r, queueRows: 4096, sloUs: 200_000 };
+  const perUs = 6 / machine.us(6);
+  const stream = (tenant: string, load: number) => ({
+    name: tenant,
+    tenant,
+    ratePerUs: load * perUs,
+    patienceUs: 200_000,
+  });
+  for (const seed of [1, 2, 3]) {
+    const victim = stream('victim', 0.04);
+    const solo = play(machine, [victim], 8e6, 2e6, seed).victim;
+    const { victim: flooded, flood } = play(machine, [victim, stream('flood', 2)], 8e6, 2e6, seed);
+    expect(lost(flooded)).toBeLessThan(0.01);
+    expect(p99(flooded)).toBeLessThan(1.3 * p99(solo) + 2 * machine.us(6));
+    expect(flood?.share).toBeGreaterThan(0.8);
+  }
+});
+
 test('classes that want everything have their shares, from whenever each of them came and whoever sends it', () => {
   const kind = fc.record({
     tenants: fc.integer({ min: 1, max: 3 }),
