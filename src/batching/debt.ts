@@ -72,7 +72,7 @@ export class Debt<T extends Traveller> {
     const firstUs = curve.at(Math.max(1, (waiting.bestEffort.first(nowUs) as T).rows));
     const most = Math.max(firstUs, MOST_BATCHES * curve.at(waiting.batchRows));
     // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
-    const share = waiting.seated ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
+    const share = waiting.bestEffortSeats > 0 ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
     const owedUs = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
     this.#owedUs[lane] = owedUs;
     this.#plan.owedUs[lane] = owedUs < firstUs ? 0 : firstUs;

@@ -135,7 +135,7 @@ export class Flows<T extends Traveller> {
         ? capRows
         : RESERVE * flow.offered.at(nowUs) * everyUs + Math.min(1, capRows / 8);
     // Where batches are of few rows, who goes ahead goes in a batch of his own.
-    const aloneUs = capRows < LEAST_SHARED_ROWS ? AHEAD * us(1) * (everyUs / us(capRows)) : 0;
+    const aloneUs = this.#queue.seated ? 0 : AHEAD * us(1) * (everyUs / us(capRows));
     let reserved = 0;
     let needed = 0;
     let aheadTime = 0;
@@ -156,7 +156,8 @@ export class Flows<T extends Traveller> {
       const others = Math.min(capRows - fair, reserved - Math.min(fair, wantedBy(flow)));
       const alone = about.length < 2;
       flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
-      const time = Math.max(aheadTime, yieldedTime(capRows, others, us));
+      const rowTime = this.#queue.seated ? addedTime(capRows, others, us) : others / capRows;
+      const time = Math.max(aheadTime, rowTime);
       flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, time);
     }
     this.freeShare = Math.min(
@@ -223,8 +224,7 @@ export class Flows<T extends Traveller> {
   }
 }
 
-/** Part of the time of a batch that `others` of its rows take: rows where a batch is of few, what they add to it where it is of many. */
-function yieldedTime(capRows: number, others: number, us: (rows: number) => number): number {
-  if (capRows < LEAST_SHARED_ROWS) return others / capRows;
+/** Part of the time of a batch that `others` of its rows add to it. */
+function addedTime(capRows: number, others: number, us: (rows: number) => number): number {
   return 1 - us(Math.max(1, Math.floor(capRows - others))) / us(capRows);
 }

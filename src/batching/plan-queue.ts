@@ -39,6 +39,9 @@ const EXPLORED_BATCHES = 6;
 const RATE_MEMORY = { targets: 6, leastUs: 2_000, mostUs: 1_000_000 };
 const SERVED_MEMORY_US = 250_000;
 
+/** A row alone that takes more than this part of a batch's time is no batch to go ahead in. */
+const DEAR_ALONE = 0.5;
+
 /** How fast the rows that a request usually brings are followed. */
 const USUAL_GAIN = 0.02;
 
@@ -136,9 +139,15 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return this.rows / Math.max(this.capacityPerUs, 1e-9);
   }
 
-  /** Whether requests of this model share batches, and no one is too small to be shared out by seats. */
+  /**
+   * Whether who takes little is given seats in the batches of who takes much, and not batches of its own: where batches have
+   * many rows, or a row alone takes nearly as long.
+   */
   get seated(): boolean {
-    return this.batchRows >= LEAST_SHARED_ROWS;
+    const { batchRows } = this;
+    if (batchRows >= LEAST_SHARED_ROWS) return true;
+    const { curve } = this.spec;
+    return batchRows > 2 && curve.at(1) > DEAR_ALONE * curve.at(batchRows);
   }
 
   /** Part of the time that is best effort's while some waits. */
@@ -148,7 +157,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
 
   /** Rows of a batch that are best effort's while some waits. */
   get bestEffortSeats(): number {
-    return this.seated ? Math.ceil(this.batchRows * this.bestEffortShare) : 0;
+    return this.batchRows < LEAST_SHARED_ROWS ? 0 : Math.ceil(this.batchRows * this.bestEffortShare);
   }
 
   /** Rows of a batch that may be promised. */
