@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { Driver, type Passage } from '../../src/batching/driver.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Batch, Traveller, TravelState } from '../../src/batching/travel.ts';
+import type { Batch } from '../../src/batching/travel.ts';
 import type { Lane, RunRequest, RunResult } from '../../src/core/instance.ts';
 import { Random } from '../../src/load/random.ts';
 import { knownCurve } from '../support/known-curve.ts';
+import { BareRequest } from '../support/traveller.ts';
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
 const MEAN_GAP_US = 50;
@@ -13,28 +14,8 @@ const RESULT: RunResult = { outputs: [], runUs: 1 };
 const curve = knownCurve((rows) => 1_000 + 100 * rows);
 const SPEC = { maxBatchRows: 64, lanes: [0], queueRows: 4096, queueBytes: 1e9, sloUs: 0, curve };
 
-class Request implements Traveller {
-  readonly bytes = 1;
-  readonly shapeKey = '';
-  readonly tenant = '';
-  readonly priority = 2;
-  readonly rows: number;
-  readonly arrivalUs: number;
-  readonly deadlineUs: number;
-  alone = false;
-  attempts = 0;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
+class Request extends BareRequest {
   told = 0;
-
-  constructor(rows: number, arrivalUs: number, patienceUs: number) {
-    this.rows = rows;
-    this.arrivalUs = arrivalUs;
-    this.deadlineUs = arrivalUs + patienceUs;
-  }
 }
 
 /** One lane on virtual time, and everybody who was ever brought to it. */
@@ -70,7 +51,7 @@ class World implements Passage<Request> {
   left(): void {}
 
   async arrive(rows: number, patienceUs: number): Promise<void> {
-    const request = new Request(rows, this.nowUs, patienceUs);
+    const request = new Request({ rows, arrivalUs: this.nowUs, deadlineUs: this.nowUs + patienceUs });
     this.all.push(request);
     if (this.driver.submit(this.#queue, request) !== null) request.told++;
     await turns();

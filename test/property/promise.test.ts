@@ -8,8 +8,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Batch, Traveller, TravelState } from '../../src/batching/travel.ts';
+import type { Batch } from '../../src/batching/travel.ts';
 import type { Curve, CurvePoint } from '../../src/core/scheduling.ts';
+import { BareRequest } from '../support/traveller.ts';
 
 const SEED = 20_261_125;
 const RUNS = 2_000;
@@ -43,31 +44,13 @@ class KnownCurve implements Curve {
   }
 }
 
-class Visitor implements Traveller {
-  bytes = 1;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
+class Visitor extends BareRequest {
   ends = 0;
   readonly queue: number;
-  rows: number;
-  shapeKey: string;
-  tenant: string;
-  priority: number;
-  arrivalUs: number;
-  deadlineUs: number;
 
   constructor({ queue, rows, shape, tenant, priority }: Arrival, arrivalUs: number, deadlineUs: number) {
+    super({ rows, shapeKey: `s${shape}`, tenant: `t${tenant}`, priority, arrivalUs, deadlineUs });
     this.queue = queue;
-    this.rows = rows;
-    this.shapeKey = `s${shape}`;
-    this.tenant = `t${tenant}`;
-    this.priority = priority;
-    this.arrivalUs = arrivalUs;
-    this.deadlineUs = deadlineUs;
   }
 }
 

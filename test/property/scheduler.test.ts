@@ -3,38 +3,21 @@ import { describe, expect, test } from 'vitest';
 import { LatencyCurve } from '../../src/batching/curve.ts';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Batch, QueueSpec, Traveller, TravelState } from '../../src/batching/travel.ts';
+import type { Batch, QueueSpec } from '../../src/batching/travel.ts';
 import { knownCurve } from '../support/known-curve.ts';
+import { BareRequest } from '../support/traveller.ts';
 import { play } from '../support/virtual-traffic.ts';
 
-class Request implements Traveller {
+class Request extends BareRequest {
   readonly id: number;
-  rows: number;
-  bytes = 1;
-  shapeKey: string;
-  arrivalUs: number;
-  deadlineUs: number;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  tenant: string;
-  priority: number;
   readonly queue: number;
-  previous: this | null = null;
-  next: this | null = null;
   ends = 0;
   runs = 0;
 
   constructor(id: number, rows: number, shapeKey: string, arrivalUs: number, deadlineUs: number, queue = 0) {
+    super({ rows, shapeKey, tenant: `t${id % 3}`, priority: 1 + (id % 4), arrivalUs, deadlineUs });
     this.id = id;
     this.queue = queue;
-    this.tenant = `t${id % 3}`;
-    this.priority = 1 + (id % 4);
-    this.rows = rows;
-    this.shapeKey = shapeKey;
-    this.arrivalUs = arrivalUs;
-    this.deadlineUs = deadlineUs;
   }
 }
 

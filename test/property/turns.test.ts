@@ -3,36 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { AGEING_US } from '../../src/batching/best-effort.ts';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Batch, Traveller, TravelState } from '../../src/batching/travel.ts';
+import type { Batch } from '../../src/batching/travel.ts';
 import { knownCurve } from '../support/known-curve.ts';
-
-class Request implements Traveller {
-  readonly bytes = 1;
-  readonly tenant: string;
-  readonly rows: number;
-  readonly shapeKey: string;
-  readonly priority: number;
-  readonly arrivalUs: number;
-  readonly deadlineUs: number;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
-
-  constructor(
-    arrivalUs: number,
-    change: Partial<Pick<Request, 'priority' | 'rows' | 'shapeKey' | 'tenant' | 'deadlineUs'>>,
-  ) {
-    this.arrivalUs = arrivalUs;
-    this.priority = change.priority ?? 2;
-    this.rows = change.rows ?? 1;
-    this.shapeKey = change.shapeKey ?? '';
-    this.tenant = change.tenant ?? '';
-    this.deadlineUs = change.deadlineUs ?? Number.POSITIVE_INFINITY;
-  }
-}
+import { BareRequest as Request, type TravellerSpec } from '../support/traveller.ts';
 
 /** Queues on lanes whose times are known, and a clock. */
 class World {
@@ -46,8 +19,8 @@ class World {
     this.queues = lanesOf.map((lanes) => this.scheduler.open({ ...rest, lanes, curve: knownCurve(us) }));
   }
 
-  give(queue: number, change: ConstructorParameters<typeof Request>[1] = {}): Request | null {
-    const request = new Request(this.nowUs, change);
+  give(queue: number, change: TravellerSpec = {}): Request | null {
+    const request = new Request({ arrivalUs: this.nowUs, ...change });
     return this.scheduler.arrive(this.queues[queue] as PlanQueue<Request>, request, this.nowUs) === null
       ? request
       : null;

@@ -3,8 +3,8 @@
 import { LatencyCurve } from '../../src/batching/curve.ts';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Traveller, TravelState } from '../../src/batching/travel.ts';
 import { Random } from '../../src/load/random.ts';
+import { BareRequest } from './traveller.ts';
 
 /** A Poisson stream of one-row requests. */
 export interface Stream {
@@ -43,28 +43,13 @@ export interface Fate {
   readonly sojournUs: number[];
 }
 
-class Request implements Traveller {
-  readonly rows = 1;
-  readonly bytes = 1;
-  readonly shapeKey = '';
+class Request extends BareRequest {
   readonly stream: Stream;
-  readonly tenant: string;
-  readonly priority: number;
-  readonly arrivalUs: number;
-  readonly deadlineUs: number;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
 
   constructor(stream: Stream, arrivalUs: number) {
+    const { tenant = '', priority = 2, patienceUs } = stream;
+    super({ tenant, priority, arrivalUs, deadlineUs: arrivalUs + patienceUs });
     this.stream = stream;
-    this.tenant = stream.tenant ?? '';
-    this.priority = stream.priority ?? 2;
-    this.arrivalUs = arrivalUs;
-    this.deadlineUs = arrivalUs + stream.patienceUs;
   }
 }
 

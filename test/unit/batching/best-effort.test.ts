@@ -3,30 +3,8 @@ import { BestEffort } from '../../../src/batching/best-effort.ts';
 import { Flow } from '../../../src/batching/flow.ts';
 import type { PlanQueue } from '../../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
-import type { Traveller, TravelState } from '../../../src/batching/travel.ts';
 import { knownCurve } from '../../support/known-curve.ts';
-
-class Request implements Traveller {
-  readonly bytes = 1;
-  readonly arrivalUs = 0;
-  readonly deadlineUs = Number.POSITIVE_INFINITY;
-  readonly priority = 2;
-  readonly tenant: string;
-  readonly rows: number;
-  readonly shapeKey: string;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
-
-  constructor(tenant: string, rows: number, shapeKey = '') {
-    this.tenant = tenant;
-    this.rows = rows;
-    this.shapeKey = shapeKey;
-  }
-}
+import { BareRequest as Request } from '../../support/traveller.ts';
 
 const curve = knownCurve((rows) => rows);
 const spec = { maxBatchRows: 64, lanes: [0], queueRows: 1e6, queueBytes: 1e6, sloUs: 0, curve };
@@ -41,7 +19,7 @@ class Stock {
   offer(tenant: string, rows: number, shapeKey = ''): void {
     const flow = this.#flows.get(tenant) ?? new Flow<Request>(queue, tenant, 2);
     this.#flows.set(tenant, flow);
-    this.#waiting.push(flow, new Request(tenant, rows, shapeKey));
+    this.#waiting.push(flow, new Request({ tenant, rows, shapeKey }));
   }
 
   /** Takes a batch of at most `most` rows. @returns its rows */

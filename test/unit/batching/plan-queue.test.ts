@@ -1,30 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
-import type { Traveller, TravelState } from '../../../src/batching/travel.ts';
 import type { Curve } from '../../../src/core/scheduling.ts';
 import { knownCurve } from '../../support/known-curve.ts';
-
-class Request implements Traveller {
-  readonly rows = 1;
-  readonly bytes = 1;
-  readonly shapeKey = '';
-  readonly priority = 2;
-  readonly arrivalUs: number;
-  readonly deadlineUs: number;
-  readonly tenant: string;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
-
-  constructor(tenant: string, arrivalUs: number, patienceUs: number) {
-    this.tenant = tenant;
-    this.arrivalUs = arrivalUs;
-    this.deadlineUs = arrivalUs + patienceUs;
-  }
-}
+import { BareRequest as Request } from '../../support/traveller.ts';
 
 const us = (rows: number) => 870 + 140 * rows;
 
@@ -55,7 +33,7 @@ class World {
   }
 
   arrive(tenant: string, patienceUs: number): Request {
-    const request = new Request(tenant, this.nowUs, patienceUs);
+    const request = new Request({ tenant, arrivalUs: this.nowUs, deadlineUs: this.nowUs + patienceUs });
     this.scheduler.arrive(this.queue, request, this.nowUs);
     return request;
   }

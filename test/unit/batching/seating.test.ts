@@ -1,31 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PlanQueue } from '../../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
-import type { Batch, QueueSpec, Refusal, Traveller, TravelState } from '../../../src/batching/travel.ts';
+import type { Batch, QueueSpec, Refusal } from '../../../src/batching/travel.ts';
 import { Random } from '../../../src/load/random.ts';
 import { knownCurve } from '../../support/known-curve.ts';
-
-class Request implements Traveller {
-  bytes = 1;
-  alone = false;
-  state: TravelState = 'NEW';
-  place: unknown = null;
-  flow: unknown = null;
-  previous: this | null = null;
-  next: this | null = null;
-  rows = 1;
-  shapeKey = '';
-  tenant = '';
-  priority = 2;
-  readonly arrivalUs: number;
-  readonly deadlineUs: number;
-
-  constructor(arrivalUs: number, deadlineUs: number, change: Partial<Request> = {}) {
-    this.arrivalUs = arrivalUs;
-    this.deadlineUs = deadlineUs;
-    Object.assign(this, change);
-  }
-}
+import { BareRequest as Request } from '../../support/traveller.ts';
 
 type Change = Partial<Pick<Request, 'rows' | 'shapeKey' | 'tenant' | 'priority'>>;
 
@@ -52,7 +31,7 @@ describe('places in the plan', () => {
 
   /** A request with so much time; what it was told. */
   function come(queue: PlanQueue<Request>, patienceUs: number, change: Change = {}): [Request, Refusal | null] {
-    const request = new Request(nowUs, nowUs + patienceUs, change);
+    const request = new Request({ arrivalUs: nowUs, deadlineUs: nowUs + patienceUs, ...change });
     const refusal = scheduler.arrive(queue, request, nowUs);
     return [request, refusal === null ? null : { ...refusal }];
   }
@@ -108,7 +87,7 @@ describe('places in the plan', () => {
     nowUs = 100;
     expect(come(queue, 4200 + batchUs, more)[1]?.kind).toBe('busy');
     expect(standing.every(({ state }) => state === 'WAITING')).toBe(true);
-    queue.flows.of(new Request(0, 0, more)).light = true;
+    queue.flows.of(new Request({ deadlineUs: 0, ...more })).light = true;
     expect(come(queue, 4200 + batchUs, more)[1]).toBeNull();
     expect(standing[0]?.state).toBe('ENDED');
   });
