@@ -19,17 +19,17 @@ const WIDTH = 64;
 const [LAYERS, INNER] = [180, 1024];
 
 /** Writes it, with a target. */
-export async function writeShared(models: string, targetMs: number): Promise<void> {
+export async function writeShared(models: string, targetMs: number, layers = LAYERS): Promise<void> {
   mkdirSync(join(models, SHARED, '1'), { recursive: true });
-  writeFileSync(modelFile(models, SHARED), deep());
+  writeFileSync(modelFile(models, SHARED), deep(layers));
   writePolicy(models, SHARED, `slo: { p99Ms: ${targetMs} }\n`);
 }
 
-function deep(): Uint8Array {
+function deep(layers: number): Uint8Array {
   const next = random(SEED);
   const matrix = (name: string, from: number, to: number) =>
     constant(name, 'FP32', [from, to], weights(next, from * to, Math.sqrt(2 / from)));
-  const inner = Array.from({ length: LAYERS }, (_, i) => [
+  const inner = Array.from({ length: layers }, (_, i) => [
     node('MatMul', [`x${i}`, 'inner'], [`y${i}`]),
     node('Relu', [`y${i}`], [`x${i + 1}`]),
   ]);
@@ -39,7 +39,7 @@ function deep(): Uint8Array {
     nodes: [
       node('MatMul', ['input', 'first'], ['x0']),
       ...inner.flat(),
-      node('MatMul', [`x${LAYERS}`, 'last'], ['output']),
+      node('MatMul', [`x${layers}`, 'last'], ['output']),
     ],
     constants: [matrix('first', WIDTH, INNER), matrix('inner', INNER, INNER), matrix('last', INNER, WIDTH)],
   });

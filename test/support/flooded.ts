@@ -15,6 +15,8 @@ import { get, send } from './gateway.ts';
 import { serveProcess, untilReady } from './server-process.ts';
 
 const DEADLINE_MS = 100;
+/** Few: so much is sent that no connection rests until the server closes it. */
+const LAYERS = 12;
 /** Enough that connections are never what a flood waits for: twice what 5x can have under way. */
 const CONNECTIONS = 1_000;
 
@@ -43,7 +45,7 @@ export interface Survived extends Flood {
 /** Floods a server of its own with so many times what it can do, one after the other; the server ends well. */
 export async function floodServer(loads: readonly number[], lengths: FloodLengths): Promise<Survived[]> {
   const models = await mkdtemp(join(tmpdir(), 'penstock-flood-'));
-  await writeShared(models, DEADLINE_MS);
+  await writeShared(models, DEADLINE_MS, LAYERS);
   writePolicy(models, SHARED, `slo: { p99Ms: ${DEADLINE_MS} }\nmaxBatchRows: 1\n`);
   const served = await serveProcess(models, '--workers', '1', '--log-level', 'error');
   const generator = new OpenGenerator(layoutOf('shared').load);
