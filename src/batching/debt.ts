@@ -65,7 +65,7 @@ export class Debt<T extends Traveller> {
     const waiting = this.creditor(lane);
     if (waiting === null) {
       this.#owedUs[lane] = 0;
-      this.#plan.owedUs[lane] = 0;
+      this.#plan.reservedUs[lane] = 0;
       return;
     }
     const { curve } = waiting.spec;
@@ -75,6 +75,6 @@ export class Debt<T extends Traveller> {
     const share = waiting.bestEffortSeats > 0 ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
     const owedUs = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
     this.#owedUs[lane] = owedUs;
-    this.#plan.owedUs[lane] = owedUs < firstUs ? 0 : firstUs;
+    this.#plan.reservedUs[lane] = owedUs < firstUs ? 0 : firstUs;
   }
 }

@@ -136,6 +136,7 @@ export class Flows<T extends Traveller> {
         : RESERVE * flow.offered.at(nowUs) * everyUs + Math.min(1, capRows / 8);
     // Where batches are of few rows, who goes ahead goes in a batch of his own.
     const aloneUs = this.#queue.seated ? 0 : AHEAD * us(1) * (everyUs / us(capRows));
+    const alone = about.length < 2;
     let reserved = 0;
     let needed = 0;
     let aheadTime = 0;
@@ -145,7 +146,7 @@ export class Flows<T extends Traveller> {
       reserved += Math.min(fair, wantedBy(flow));
       // In batches of the size that serves the most: what is short now for the sake of the light is not to make them heavy.
       const taken = (perUs * capRows) / (mostPerUs * fair);
-      flow.light = about.length > 1 && taken < 1;
+      flow.light = !alone && taken < 1;
       flow.due = Math.min(1, 1 / taken);
       if (!flow.light) continue;
       needed = Math.max(needed, taken);
@@ -154,7 +155,6 @@ export class Flows<T extends Traveller> {
     for (const flow of about) {
       const fair = fairOf(flow);
       const others = Math.min(capRows - fair, reserved - Math.min(fair, wantedBy(flow)));
-      const alone = about.length < 2;
       flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
       const rowTime = this.#queue.seated ? addedTime(capRows, others, us) : others / capRows;
       const time = Math.max(aheadTime, rowTime);

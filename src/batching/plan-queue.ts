@@ -92,7 +92,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
   /** Time that is left before each of its promised batches for a batch that best effort is owed, microseconds. */
-  owedUs = 0;
+  reservedUs = 0;
   /** The guard's ratio when the plan was laid out. */
   guardRatio = 0;
   /** Time from arrival to deadline that requests typically have, microseconds. */
@@ -248,7 +248,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
     const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
-    const mostPerUs = steadyCapacity(this.#sizing(nowUs, Number.POSITIVE_INFINITY));
+    // Nobody is compared with anybody where there is one flow.
+    const mostPerUs = this.flows.several ? steadyCapacity(this.#sizing(nowUs, Number.POSITIVE_INFINITY)) : 0;
     this.flows.refresh(nowUs, this.batchRows, (rows) => this.spec.curve.at(rows), everyUs, mostPerUs);
   }
 

@@ -137,6 +137,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       if (this.#seating.foresee(queue, other, rows, deadlineUs, nowUs) === null) return null;
     }
     if (queue.flows.several && ++this.#turnedAway % LET_IN === 0) return null;
+    this.#seating.passOver(queue);
     this.#seating.predictedUs = predictedUs;
     return this.#refuse(queue, kind, nowUs);
   }

@@ -43,7 +43,7 @@ export class Plan<T extends Traveller> {
   readonly batches: PlannedBatch<T>[] = [];
   readonly queues: PlanQueue<T>[] = [];
   /** Time that is to be left on each lane for a batch of best effort, which is owed one; 0 where it is not. */
-  readonly owedUs: Float64Array;
+  readonly reservedUs: Float64Array;
   readonly #lanes: LaneTimes;
   readonly #free: Float64Array;
   /** The same for questions that leave the layout as it is. */
@@ -60,7 +60,7 @@ export class Plan<T extends Traveller> {
     this.#lanes = lanes;
     this.#free = new Float64Array(count);
     this.#asked = new Float64Array(count);
-    this.owedUs = new Float64Array(count);
+    this.reservedUs = new Float64Array(count);
   }
 
   /** The layout has to be made anew before the next question. */
@@ -107,7 +107,7 @@ export class Plan<T extends Traveller> {
     const leftUs = Math.max(queue.budgetUs, deadlineUs - nowUs);
     const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
-    return guardUs + Math.max(queue.owedUs, untilUs * (queue.stretch - 1));
+    return guardUs + Math.max(queue.reservedUs, untilUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -284,8 +284,10 @@ export class Plan<T extends Traveller> {
       queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
       queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
       // A share of little time is no batch: once one is owed, all of it is kept free.
-      queue.owedUs = 0;
-      for (const lane of queue.lanes) queue.owedUs = Math.max(queue.owedUs, this.owedUs[lane] as number);
+      queue.reservedUs = 0;
+      for (const lane of queue.lanes) {
+        queue.reservedUs = Math.max(queue.reservedUs, this.reservedUs[lane] as number);
+      }
     }
   }
 

@@ -51,6 +51,8 @@ export class Seating<T extends Traveller> {
   /** Who loses his place to it: the first so many of a batch in which they stand by. */
   #evicted = 0;
   #evictedFrom: PlannedBatch<T> | null = null;
+  /** Part of the crowd that may stand by, where who was asked about is one of it and it was not his turn; else 0. */
+  #crowd = 0;
   /** When the request last asked about would have been finished at best, guard included; Infinity where nobody can say. */
   predictedUs = Number.POSITIVE_INFINITY;
 
@@ -68,7 +70,13 @@ export class Seating<T extends Traveller> {
     wish.deadlineUs = request.deadlineUs;
     const kind = this.#find(queue, flow, nowUs);
     if (kind === null) this.#take(queue, flow, request, nowUs);
+    else this.passOver(queue);
     return kind;
+  }
+
+  /** Whoever was asked about last is refused: of a crowd one of so many is next to stand by. */
+  passOver(queue: PlanQueue<T>): void {
+    queue.standing += this.#crowd;
   }
 
   /** Why a request of whatever shape would get no place; null where it would get one. Changes nothing. */
@@ -84,18 +92,18 @@ export class Seating<T extends Traveller> {
   #find(queue: PlanQueue<T>, flow: Flow<T>, nowUs: number): RefusalKind | null {
     this.#plan.layOut(nowUs);
     this.predictedUs = Number.POSITIVE_INFINITY;
+    this.#crowd = 0;
     const wish = this.#wish;
     wish.queue = queue;
     wish.flow = flow;
     wish.nowUs = nowUs;
-    const full = this.#isFull(wish);
     // Whoever takes less than his share need not stand behind those who take more: where batches have no seats kept for him he goes
     // ahead of all but the next.
-    if (flow.light && !queue.seated && this.#plan.batches.length > 0) {
-      if (queue.mostRows > 0 && this.#findSeat(wish, 1)) return null;
-      if (!full && this.#findAhead(wish)) return null;
-    }
-    if (queue.mostRows > 0 && this.#findSeat(wish)) return null;
+    const hurried = flow.light && !queue.seated && this.#plan.batches.length > 0;
+    if (queue.mostRows > 0 && this.#findSeat(wish, hurried ? 1 : Number.POSITIVE_INFINITY)) return null;
+    const full = this.#isFull(wish);
+    if (hurried && !full && this.#findAhead(wish)) return null;
+    if (hurried && queue.mostRows > 0 && this.#findSeat(wish)) return null;
     if (!full && (this.#findBehind(wish) || this.#findAhead(wish) || this.#findCleared(wish))) return null;
     if (queue.mostRows > 0 && this.#findStandBy(wish, full)) return null;
     return full ? 'queueRows' : 'busy';
@@ -221,13 +229,13 @@ export class Seating<T extends Traveller> {
   }
 
   /**
-   * Whether so many are expected until the batch starts, all of them with more time, that who stands by in it will hardly keep his place.
-   * Of them only as many are let in as the batch has seats until then: when it turns out that nobody comes any more, it is full.
+   * Whether so many are expected until the batch starts, all of them with more time, that who stands by in it will hardly keep
+   * his place. Of them only a few times as many are let in as the batch has seats: when nobody comes any more after all, it is full.
    */
   #isCrowded({ queue, nowUs, startUs }: Wish<T>): boolean {
     const share = (STANDING * queue.promisedSeats) / (queue.comingPerUs * (startUs - nowUs));
     if (!(share < 1) || queue.standing >= 1) return false;
-    queue.standing += share;
+    this.#crowd = share;
     return true;
   }
 
