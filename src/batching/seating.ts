@@ -100,10 +100,10 @@ export class Seating<T extends Traveller> {
     // Whoever takes less than his share need not stand behind those who take more: where batches have no seats kept for him he goes
     // ahead of all but the next.
     const hurried = flow.light && !queue.seated && this.#plan.batches.length > 0;
-    if (queue.mostRows > 0 && this.#findSeat(wish, hurried ? 1 : Number.POSITIVE_INFINITY)) return null;
+    if (queue.mostRows > 0 && this.#findSeat(wish, hurried ? 1 : this.#plan.batches.length)) return null;
     const full = this.#isFull(wish);
     if (hurried && !full && this.#findAhead(wish)) return null;
-    if (hurried && queue.mostRows > 0 && this.#findSeat(wish)) return null;
+    if (hurried && queue.mostRows > 0 && this.#findSeat(wish, this.#plan.batches.length)) return null;
     if (!full && (this.#findBehind(wish) || this.#findAhead(wish) || this.#findCleared(wish))) return null;
     if (queue.mostRows > 0 && this.#findStandBy(wish, full)) return null;
     return full ? 'queueRows' : 'busy';
@@ -145,7 +145,7 @@ export class Seating<T extends Traveller> {
   }
 
   /** In the first promised batch that has room for it, in time for everybody. @param most of those that it suits are looked at */
-  #findSeat(wish: Wish<T>, most = Number.POSITIVE_INFINITY): boolean {
+  #findSeat(wish: Wish<T>, most: number): boolean {
     const { queue, flow, rows } = wish;
     const { batches } = this.#plan;
     const seats = queue.promisedSeats;
