@@ -12,7 +12,8 @@ export class Job implements Traveller {
   bytes = 1;
   shapeKey = '';
   tenant = '';
-  priority = 1;
+  /** The usual class, as of who names none: the door takes that for granted. */
+  priority = 2;
   alone = false;
   state: TravelState = 'NEW';
   place: unknown = null;
