@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { delimiter, dirname, join } from 'node:path';
 import { runtime, runtimeFolder } from './packages.mjs';
 import { capture, LaunchError } from './process.mjs';
+import { inTurn } from './turn.mjs';
 
 const PRODUCTS = {
   penstock: 'build/Release/penstock.node',
@@ -18,8 +19,15 @@ export async function ensureAddon(root, targets) {
   const nodePackage = join(dirname(runtime(root)), '../package.json');
   const settings = digestOf([gyp, readFileSync(nodePackage), root]);
   const sources = digestOf([settings, ...listSources(join(root, 'native'), 'fuzz')]);
-  const stale = wanted.filter((target) => !upToDate(root, target, sources));
-  if (stale.length === 0) return;
+  const stale = () => wanted.filter((target) => !upToDate(root, target, sources));
+  await inTurn(
+    root,
+    () => stale().length === 0,
+    () => buildTargets(root, stale(), settings, sources),
+  );
+}
+
+async function buildTargets(root, stale, settings, sources) {
   process.stderr.write(`penstock: building ${stale.join(', ')} ...\n`);
   if (!upToDate(root, 'settings', settings) || !existsSync(join(root, 'build/Makefile'))) {
     await nodeGyp(root, ['configure']);

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { capture, LaunchError } from './process.mjs';
+import { inTurn } from './turn.mjs';
 
 const STAMP = 'node_modules/.penstock-packages.json';
 
@@ -30,8 +31,12 @@ export function runtime(root) {
 export async function ensurePackages(root, kind) {
   if (!existsSync(join(root, 'package-lock.json'))) return;
   const digest = digestOf(root);
-  const found = readStamp(root, digest) ?? adopt(root, digest);
-  if (found === 'full' || found === kind) return;
+  const found = () => readStamp(root, digest) ?? adopt(root, digest);
+  const isReady = () => [kind, 'full'].includes(found());
+  await inTurn(root, isReady, () => install(root, digest, found(), kind));
+}
+
+async function install(root, digest, found, kind) {
   // Whoever had the development packages before keeps them, so that `npm test` need not install again.
   const wanted = found === null && !hadFull(root) ? kind : 'full';
   process.stderr.write(`penstock: installing packages (${wanted}) ...\n`);

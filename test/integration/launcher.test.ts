@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,48 @@ function refused(url: string): Promise<boolean> {
     () => true,
   );
 }
+
+describe('whose turn it is to make a folder ready', () => {
+  const turn = join(ROOT, 'bin/launcher/turn.mjs');
+
+  /** Makes `folder` ready in 0.2 s in as many processes as are asked for: what each of them printed. */
+  function makeReady(folder: string, processes: number): Promise<string[]> {
+    const program = `
+      import { existsSync, writeFileSync } from 'node:fs';
+      import { inTurn } from ${JSON.stringify(turn)};
+      const done = ${JSON.stringify(join(folder, 'done'))};
+      await inTurn(${JSON.stringify(folder)}, () => existsSync(done), async () => {
+        process.stdout.write('made');
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        writeFileSync(done, '');
+      });
+      process.stdout.write('ready');`;
+    const one = async () => {
+      const { ended, output } = launch(process.execPath, ['--input-type=module', '--eval', program]);
+      expect((await ended).code).toBe(0);
+      return output().replace(/penstock: waiting .*\n/, '');
+    };
+    return Promise.all(Array.from({ length: processes }, one));
+  }
+
+  it('makes it ready once where several processes find that it is not', async () => {
+    const folder = mkdtempSync(join(models, 'turn-'));
+    const printed = await makeReady(folder, 4);
+    expect(printed.sort()).toEqual(['madeready', 'ready', 'ready', 'ready']);
+    expect(readdirSync(join(folder, 'build'))).toEqual([]);
+  });
+
+  it('does not wait for a process that has ended', async () => {
+    const folder = mkdtempSync(join(models, 'turn-'));
+    const { child, ended } = launch(process.execPath, ['--eval', '']);
+    await ended;
+    mkdirSync(join(folder, 'build'));
+    writeFileSync(join(folder, 'build/.turn'), String(child.pid));
+    const printed = await makeReady(folder, 3);
+    expect(printed.sort()).toEqual(['madeready', 'ready', 'ready']);
+    expect(readdirSync(join(folder, 'build'))).toEqual([]);
+  });
+});
 
 describe('the launcher', { timeout: 20_000 }, () => {
   it('hands back the exit code of the gateway, with one line for what is wrong', async () => {
