@@ -4,6 +4,7 @@
  */
 
 import type { Flow } from './flow.ts';
+import { LightFirst } from './light-first.ts';
 import { type Departure, joins, type Plan } from './plan.ts';
 import type { PlanQueue } from './plan-queue.ts';
 import { PlannedBatch } from './planned-batch.ts';
@@ -21,6 +22,7 @@ export interface Boarded<T> {
 /** Takes requests out of one plan and its queues. */
 export class Boarding<T extends Traveller> {
   readonly #plan: Plan<T>;
+  readonly #lightFirst: LightFirst<T>;
   readonly #boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
   /** Who has boarded so far; null behind. An array that grew with each batch would be made several times. */
   readonly #aboard: (T | null)[] = [];
@@ -28,6 +30,7 @@ export class Boarding<T extends Traveller> {
 
   constructor(plan: Plan<T>) {
     this.#plan = plan;
+    this.#lightFirst = new LightFirst(plan);
   }
 
   /** A waiting request leaves its place, whatever becomes of it. */
@@ -54,6 +57,7 @@ export class Boarding<T extends Traveller> {
   /** A promised batch on a free lane, filled up to `limit` rows; a larger one is cut to it where that breaks no promise. */
   promised(planned: PlannedBatch<T>, lane: number, limit: number, nowUs: number): Boarded<T> {
     const { queue, shapeKey, alone } = planned;
+    this.#lightFirst.ahead(planned, lane, nowUs);
     const boarded = this.#begin();
     const departure: Departure<T> = { lane, untilUs: nowUs, queue, shapeKey, rows: 0, from: planned };
     const share = this.#share(departure, planned, limit, nowUs);

@@ -43,6 +43,8 @@ export class Flows<T extends Traveller> {
   /** The same by class and tenant. */
   readonly #named: ReadonlyArray<Map<string, Flow<T>>> = CLASS_WEIGHTS.map(() => new Map());
   #last: Flow<T> | null = null;
+  /** Those about that take less than their share. */
+  #light: readonly Flow<T>[] = [];
   /** Flows that were about when the shares were found. */
   #present = 1;
   /** Whether there is a flow that the shares do not know yet. */
@@ -81,6 +83,13 @@ export class Flows<T extends Traveller> {
   /** Whether a flow that has `own` of `all` has more than its share of the `most` there may be, and the rest is for others. */
   overfills(all: number, own: number, most: number): boolean {
     return this.#present > 1 && all > most * (1 - KEPT_FREE) && own > most / this.#present;
+  }
+
+  /** Rows of those below their share that are promised a batch and wait. */
+  get lightRows(): number {
+    let rows = 0;
+    for (const flow of this.#light) rows += flow.promisedRows;
+    return rows;
   }
 
   /** Whether there is more than one. */
@@ -165,7 +174,8 @@ export class Flows<T extends Traveller> {
       this.#freeRows(about, nowUs, (flow) => Math.min(fairOf(flow), wantedBy(flow))) / capRows,
     );
     this.needed = needed;
-    this.contended = about.some(({ light }) => light) && about.some(({ light }) => !light);
+    this.#light = about.filter(({ light }) => light);
+    this.contended = this.#light.length > 0 && this.#light.length < about.length;
   }
 
   /** Rows due to tenants without deadlines. */

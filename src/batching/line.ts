@@ -21,6 +21,18 @@ export class Line<T extends Traveller> {
     this.rows += Math.max(1, request.rows);
   }
 
+  /** A request takes the place before another one of the line. */
+  insert(request: T, before: T): void {
+    request.place = this;
+    request.previous = before.previous;
+    request.next = before;
+    if (before.previous === null) this.head = request;
+    else before.previous.next = request;
+    before.previous = request;
+    this.requests++;
+    this.rows += Math.max(1, request.rows);
+  }
+
   /** A request of the line leaves it. */
   drop(request: T): void {
     if (request.previous === null) this.head = request.next;

@@ -156,6 +156,12 @@ export class Plan<T extends Traveller> {
     return latestUs <= deadlineUs && this.#losesTime(queue, index, nowUs) ? Number.POSITIVE_INFINITY : latestUs;
   }
 
+  /** Whether somebody with that deadline would be in time in a batch of the layout, guard included. The layout must be true. */
+  keeps({ queue, finishUs, ownUs }: PlannedBatch<T>, deadlineUs: number, nowUs: number): boolean {
+    if (deadlineUs < finishUs) return false;
+    return deadlineUs >= finishUs + this.marginUs(queue, finishUs, ownUs, deadlineUs, nowUs);
+  }
+
   /** A new batch behind all others. */
   append(batch: PlannedBatch<T>): void {
     count(batch, 1);

@@ -82,6 +82,13 @@ export class PlannedBatch<T extends Traveller> extends Line<T> {
     this.#count(request, flow, -1);
   }
 
+  /** A request of it takes the place before another one, who was promised his as well. */
+  advance(request: T, before: T): void {
+    this.drop(request);
+    this.insert(request, before);
+    if (this.firm === before) this.firm = request;
+  }
+
   #count(request: T, flow: Flow<T>, sign: 1 | -1): void {
     this.#rowsOf.set(flow, this.rowsOf(flow) + sign * Math.max(1, request.rows));
   }

@@ -177,6 +177,31 @@ test.each([
   }
 });
 
+test.each([
+  ['in batches of many rows', 33, 2.6, { lanes: 1, mostRows: 64, us: (n: number) => 400 + 20 * n, sloUs: 50_000 }],
+  ['in tiles', 24, 3, { lanes: 2, mostRows: 32, us: (n: number) => 600 + 800 * Math.ceil(n / 8), sloUs: 30_000 }],
+  ['in batches of few', 3, 20, { lanes: 1, mostRows: 6, us: (n: number) => 500 + 600 * n, sloUs: 200_000 }],
+  ['in few on two lanes', 4, 9, { lanes: 2, mostRows: 8, us: (n: number) => 300 + 300 * n, sloUs: 60_000 }],
+])('at half its share it boards the next batch although the flood has its seats: %s', (_, rows, batches, machine) => {
+  let perUs = 0;
+  for (let n = 1; n <= machine.mostRows && 2 * machine.us(n) <= machine.sloUs; n++) {
+    perUs = Math.max(perUs, (machine.lanes * n) / machine.us(n));
+  }
+  const stream = (tenant: string, load: number) => ({
+    name: tenant,
+    tenant,
+    ratePerUs: load * perUs,
+    patienceUs: machine.sloUs,
+  });
+  for (const seed of [1, 2, 3]) {
+    const streams = [stream('victim', 0.25), stream('flood', 12.5)];
+    const { victim } = play({ ...machine, queueRows: 4096 }, streams, 1.5e6, 5e5, seed);
+    expect(lost(victim)).toBeLessThan(0.005);
+    expect(quantile(victim?.sojournUs ?? [], 0.5)).toBeLessThan(2.5 * machine.us(rows));
+    expect(p99(victim)).toBeLessThan(batches * machine.us(rows));
+  }
+});
+
 test('classes that want everything have their shares, from whenever each of them came and whoever sends it', () => {
   const kind = fc.record({
     tenants: fc.integer({ min: 1, max: 3 }),

@@ -243,6 +243,22 @@ function arrival(patience: readonly number[], tenants: number): fc.Arbitrary<Arr
   });
 }
 
+/** Most of it from one tenant, all of it patient enough for a long plan. */
+const flood = fc.record<Scenario>({
+  lanes: fc.integer({ min: 1, max: 3 }),
+  models: fc.array(
+    model.map((one) => ({ ...one, maxBatchRows: Math.max(4, one.maxBatchRows), sloUs: 0, lanes: 15 })),
+    { minLength: 1, maxLength: 1 },
+  ),
+  arrivals: fc.array(
+    fc
+      .tuple(arrival([20, 60], 1), fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, 1, 2))
+      .map(([one, tenant]) => ({ ...one, gapUs: one.gapUs >> 1, tenant })),
+    { minLength: 100, maxLength: 250, size: 'max' },
+  ),
+  eager: fc.boolean(),
+});
+
 function scenario(models: number, everywhere: boolean, patience: readonly number[], tenants: number) {
   const lanes = everywhere ? model.map((one) => ({ ...one, lanes: 15 })) : model;
   return fc.record<Scenario>({
@@ -257,6 +273,7 @@ describe.each([
   ['one model', scenario(1, true, [3], 1)],
   ['one model and best effort', scenario(1, true, [0, 0, 3], 1)],
   ['one model and several tenants', scenario(1, true, [0, 3], 3)],
+  ['one model and a flood beside others', flood],
   ['two models on the same lanes', scenario(2, true, [3], 1)],
   ['two models on the same lanes and best effort', scenario(2, true, [0, 3], 3)],
   ['two models on lanes of their own and shared ones', scenario(2, false, [0, 3], 3)],
