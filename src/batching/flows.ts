@@ -3,12 +3,13 @@
  * time, tenants share their class equally, and what one leaves the others may use.
  *
  * Requests with deadlines are promised a batch when they arrive (plan.ts); here stands how many rows of one batch a flow may
- * take while others are about (`quantum`). Whose best effort is next is best-effort.ts.
+ * take while others are about (`quantum`, found by shares.ts). Whose best effort is next is best-effort.ts.
  */
 
 import type { WaitingFlow } from '../core/scheduling.ts';
-import { CLASS_WEIGHTS, DEMAND_MEMORY_US, Flow } from './flow.ts';
+import { CLASS_WEIGHTS, Flow } from './flow.ts';
 import type { PlanQueue } from './plan-queue.ts';
+import { type Shareable, shareOut } from './shares.ts';
 import type { Traveller } from './travel.ts';
 
 /** From this size on shares are seats in a batch; below it they are whole batches. */
@@ -17,20 +18,11 @@ export const LEAST_SHARED_ROWS = 10;
 /** Part of the queue that is kept free for flows that have less than their share of it. */
 const KEPT_FREE = 0.125;
 
-/** Most of the time that is kept free for others: what is left is enough to go on with. */
-const MOST_YIELDED = 0.8;
-
 /** Flows kept per queue; whoever comes after shares the nameless tenant's. Stops a flood of names from taking memory. */
 const MOST_FLOWS = 1024;
 
 /** A flow that offered less than a row in so many batches is not about. */
 const RARE_BATCHES = 50;
-
-/** How much more than it offered is kept free for a flow below its share. */
-const RESERVE = 1.5;
-
-/** The same in time for batches of its own ahead of others. It costs these nothing but a longer plan: time not taken is theirs. */
-const AHEAD = 3;
 
 /** The class of who names none, and the order in which classes are common. */
 const USUAL_CLASS = 2;
@@ -123,66 +115,16 @@ export class Flows<T extends Traveller> {
     return this.#named[level - 1]?.get(tenant) ?? null;
   }
 
-  /**
-   * Shares for the next batches: what a flow may take, and what it leaves to those who take less than their share.
-   * @param us time of a batch of so many rows @param everyUs between the starts of two batches
-   * @param mostPerUs rows per microsecond in batches of the size that serves the most
-   */
-  refresh(nowUs: number, capRows: number, us: (rows: number) => number, everyUs: number, mostPerUs: number): void {
+  /** Shares for the next batches. */
+  refresh(batches: Shareable, nowUs: number): void {
     this.fresh = false;
-    this.freeShare = 0;
-    if (this.#flows.size < 2) return;
-    const about = this.#about(nowUs, everyUs);
-    this.#present = about.length;
-    const tenants = CLASS_WEIGHTS.map((_, i) => about.filter(({ priority }) => priority === i + 1).length);
-    const weights = CLASS_WEIGHTS.reduce((sum, weight, i) => sum + ((tenants[i] as number) > 0 ? weight : 0), 0);
-    const fairOf = ({ priority }: Flow<T>) =>
-      (capRows * (CLASS_WEIGHTS[priority - 1] as number)) / weights / (tenants[priority - 1] as number);
-    // What somebody new will want nobody knows: it is given its share until that has shown.
-    const wantedBy = (flow: Flow<T>) =>
-      nowUs - flow.sinceUs < DEMAND_MEMORY_US
-        ? capRows
-        : RESERVE * flow.offered.at(nowUs) * everyUs + Math.min(1, capRows / 8);
-    // Where batches are of few rows, who goes ahead goes in a batch of his own.
-    const aloneUs = this.#queue.seated ? 0 : AHEAD * us(1) * (everyUs / us(capRows));
-    const alone = about.length < 2;
-    let reserved = 0;
-    let needed = 0;
-    let aheadTime = 0;
-    for (const flow of about) {
-      const perUs = flow.offered.at(nowUs);
-      const fair = fairOf(flow);
-      reserved += Math.min(fair, wantedBy(flow));
-      // In batches of the size that serves the most: what is short now for the sake of the light is not to make them heavy.
-      const taken = (perUs * capRows) / (mostPerUs * fair);
-      flow.light = !alone && taken < 1;
-      flow.due = Math.min(1, 1 / taken);
-      if (!flow.light) continue;
-      needed = Math.max(needed, taken);
-      aheadTime += Math.min(fair / capRows, perUs * aloneUs);
-    }
-    for (const flow of about) {
-      const fair = fairOf(flow);
-      const others = Math.min(capRows - fair, reserved - Math.min(fair, wantedBy(flow)));
-      flow.quantum = alone ? Number.POSITIVE_INFINITY : capRows - others;
-      const rowTime = this.#queue.seated ? addedTime(capRows, others, us) : others / capRows;
-      const time = Math.max(aheadTime, rowTime);
-      flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, time);
-    }
-    this.freeShare = Math.min(
-      MOST_YIELDED,
-      this.#freeRows(about, nowUs, (flow) => Math.min(fairOf(flow), wantedBy(flow))) / capRows,
-    );
+    const about = this.#flows.size < 2 ? [] : this.#about(nowUs, batches.everyUs);
+    this.#present = Math.max(1, about.length);
+    const { light, needed, freeShare } = shareOut(about, batches, nowUs);
+    this.#light = light;
     this.needed = needed;
-    this.#light = about.filter(({ light }) => light);
-    this.contended = this.#light.length > 0 && this.#light.length < about.length;
-  }
-
-  /** Rows due to tenants without deadlines. */
-  #freeRows(about: readonly Flow<T>[], nowUs: number, dueTo: (flow: Flow<T>) => number): number {
-    const promised = about.filter(({ promisedUs }) => nowUs - promisedUs < DEMAND_MEMORY_US);
-    const tenants = new Set(promised.map(({ tenant }) => tenant));
-    return about.reduce((rows, flow) => rows + (tenants.has(flow.tenant) ? 0 : dueTo(flow)), 0);
+    this.freeShare = freeShare;
+    this.contended = light.length > 0 && light.length < about.length;
   }
 
   /** Flows that send something now and then, or have something waiting. */
@@ -232,9 +174,4 @@ export class Flows<T extends Traveller> {
       this.#named[flow.priority - 1]?.delete(flow.tenant);
     }
   }
-}
-
-/** Part of the time of a batch that `others` of its rows add to it. */
-function addedTime(capRows: number, others: number, us: (rows: number) => number): number {
-  return 1 - us(Math.max(1, Math.floor(capRows - others))) / us(capRows);
 }

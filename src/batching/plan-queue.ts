@@ -10,6 +10,7 @@ import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
 import type { PlannedBatch } from './planned-batch.ts';
 import { Rate } from './rate.ts';
+import type { Shareable } from './shares.ts';
 import { type SizingInput, sizeBatch, sizeToExplore, steadyCapacity } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
 import type { TakesTurns } from './turns.ts';
@@ -247,10 +248,16 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     if (!due && !explored && (this.#exploring > 0 || !changed)) return;
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
-    const everyUs = this.spec.curve.at(this.batchRows) / Math.max(1, this.lanes.length);
+    this.flows.refresh(this.#shareable(nowUs), nowUs);
+  }
+
+  /** Its batches as flows share them. */
+  #shareable(nowUs: number): Shareable {
+    const { batchRows: rows, seated } = this;
+    const us = (n: number) => this.spec.curve.at(n);
     // Nobody is compared with anybody where there is one flow.
     const mostPerUs = this.flows.several ? steadyCapacity(this.#sizing(nowUs, Number.POSITIVE_INFINITY)) : 0;
-    this.flows.refresh(nowUs, this.batchRows, (rows) => this.spec.curve.at(rows), everyUs, mostPerUs);
+    return { rows, us, everyUs: us(rows) / Math.max(1, this.lanes.length), mostPerUs, seated };
   }
 
   /** Its lanes are others from now on. */

@@ -131,7 +131,8 @@ describe('places in the plan', () => {
     come(queue, 1e12, { tenant: 'one' });
     start();
     for (const tenant of ['one', 'two']) come(queue, 1e12, { tenant });
-    queue.flows.refresh(nowUs, 1, queue.spec.curve.at.bind(queue.spec.curve), 1000, 1e-3);
+    const us = (rows: number) => queue.spec.curve.at(rows);
+    queue.flows.refresh({ rows: 1, us, everyUs: 1000, mostPerUs: 1e-3, seated: queue.seated }, nowUs);
     while (come(queue, 1e12, { tenant: 'one' })[1] === null);
     expect(come(queue, 1e12, { tenant: 'two' })[1]).toBeNull();
   });
