@@ -50,10 +50,12 @@ const USUAL_GAIN = 0.02;
 const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
 
 /**
- * A size that the curve calls too slow for whoever comes is tried so often, on a lane that is free: at most a fiftieth of its
- * time. Else a curve that is wrong would turn everybody away, and nothing would ever run to put it right.
+ * A size that the curve calls too slow for whoever comes is tried all the same, on a lane that is free: else a curve that is wrong
+ * would turn everybody away, and nothing would ever run to put it right. Between trials it rests for `first` times its time, twice as
+ * long after each one that took what was expected, up to `most` times or `mostUs`; not at all after one that took less than
+ * `quicker` of it.
  */
-const TRIAL = { times: 50, leastUs: 1_000_000 };
+const TRIAL = { first: 4, most: 50, mostUs: 1_000_000, quicker: 0.8 };
 
 /** See the head of this file. The scheduler's alone; others see a Queue. */
 export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
@@ -120,6 +122,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** Rows of the last request that seemed impossible, and since when nothing as large has run; Infinity before the first. */
   #doubtedRows = 0;
   #doubtedUs = Number.POSITIVE_INFINITY;
+  /** Times of such a batch to rest before the next trial. */
+  #rest = TRIAL.first;
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
   #exploring = 0;
@@ -199,10 +203,11 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
 
   /** Whether a request that seems impossible is to run all the same, so that what is known of its size is put to the test. */
   tries(rows: number, nowUs: number): boolean {
-    const everyUs = Math.max(TRIAL.leastUs, TRIAL.times * this.spec.curve.at(rows));
+    const ownUs = this.spec.curve.at(rows);
+    const restUs = Math.min(this.#rest * ownUs, Math.max(TRIAL.most * ownUs, TRIAL.mostUs));
     if (this.#doubtedUs === Number.POSITIVE_INFINITY) this.#doubtedUs = nowUs;
     this.#doubtedRows = rows;
-    return nowUs - this.#doubtedUs >= everyUs;
+    return nowUs - this.#doubtedUs >= restUs;
   }
 
   /** One of its batches starts. */
@@ -235,10 +240,13 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return [Math.max(MEASURED_TARGET.leastUs, MEASURED_TARGET.times * curve.at(1)), 'measured'];
   }
 
-  /** A batch of `rows` ran: what was derived from the curve is derived anew where it is time to. */
-  ran(rows: number, nowUs: number): void {
+  /**
+   * A batch of `rows` ran: what was derived from the curve is derived anew where it is time to.
+   * @param ratio time that it took, of what had been expected
+   */
+  ran(rows: number, ratio: number, nowUs: number): void {
     this.batches++;
-    if (rows >= this.#doubtedRows) this.#doubtedUs = Number.POSITIVE_INFINITY;
+    if (rows >= this.#doubtedRows) this.#tested(ratio);
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;
@@ -249,6 +257,14 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
     this.flows.refresh(this.#shareable(nowUs), nowUs);
+  }
+
+  /** A size that seemed too slow for somebody, if there was one, has been put to the test. */
+  #tested(ratio: number): void {
+    if (this.#doubtedUs === Number.POSITIVE_INFINITY) this.#rest = TRIAL.first;
+    else if (ratio < TRIAL.quicker) this.#rest = 0;
+    else this.#rest = Math.max(TRIAL.first, 2 * this.#rest);
+    this.#doubtedUs = Number.POSITIVE_INFINITY;
   }
 
   /** Its batches as flows share them. */

@@ -227,9 +227,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     queue.ended(nowUs);
     this.#debt.settle(running, running.bestEffortRows, nowUs);
     if (!ran) return;
-    queue.spec.curve.observe(rows, nowUs - batch.startedUs);
+    const tookUs = nowUs - batch.startedUs;
+    const expectedUs = queue.spec.curve.at(rows);
+    queue.spec.curve.observe(rows, tookUs);
     queue.served.add(this.#lateness.judge(batch, nowUs), nowUs);
-    queue.ran(rows, nowUs);
+    queue.ran(rows, tookUs / expectedUs, nowUs);
   }
 
   sweep(nowUs: number, expired: T[]): void {

@@ -25,6 +25,8 @@ export interface Machine {
   readonly us: (rows: number) => number;
   /** What was measured at load; the truth where not stated. */
   readonly profiledUs?: (rows: number) => number;
+  /** How many times as long a batch takes that starts then; 1 where not stated. */
+  readonly slowness?: (nowUs: number) => number;
   /** What each time is multiplied by; evenly 0.95 to 1.05 where not stated. */
   readonly noise?: (random: Random) => number;
   readonly queueRows: number;
@@ -163,8 +165,8 @@ class Run {
     const expired: Request[] = [];
     const displaced: Request[] = [];
     for (let batch = this.#scheduler.next(nowUs, expired, displaced); batch !== null; ) {
-      const { us, noise = even } = this.#machine;
-      this.#endUs[batch.lane] = nowUs + us(batch.rows) * noise(this.#random);
+      const { us, noise = even, slowness = () => 1 } = this.#machine;
+      this.#endUs[batch.lane] = nowUs + us(batch.rows) * slowness(nowUs) * noise(this.#random);
       batch = this.#scheduler.next(nowUs, expired, displaced);
     }
     for (const request of expired) {
