@@ -52,10 +52,10 @@ const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
 /**
  * A size that the curve calls too slow for whoever comes is tried all the same, on a lane that is free: else a curve that is wrong
  * would turn everybody away, and nothing would ever run to put it right. Between trials it rests for `first` times its time, twice as
- * long after each one that took what was expected, up to `most` times or `mostUs`; not at all after one that took less than
+ * long after each one that took what was expected, up to the longer of `most` times and `mostUs`; not at all after one that took less than
  * `quicker` of it.
  */
-const TRIAL = { first: 4, most: 50, mostUs: 1_000_000, quicker: 0.8 };
+const TRIAL = { first: 4, most: 50, mostUs: 250_000, quicker: 0.8 };
 
 /** See the head of this file. The scheduler's alone; others see a Queue. */
 export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
