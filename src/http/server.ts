@@ -38,6 +38,7 @@ import type { ConnectionBounds } from './open-files.ts';
 import { parsePath, type Route } from './path.ts';
 import { ROUTES, type RouteSpec } from './routes.ts';
 import { continueTrace } from './trace.ts';
+import { Turns } from './turn.ts';
 import { type UploadLimits, UploadWatch } from './uploads.ts';
 
 /** Paths remembered with their target: the registry's, as they are spelt plainly, so clients cannot grow it. */
@@ -88,19 +89,15 @@ export class HttpServer {
   #connections = 0;
   /** Connections closed unanswered because there were too many. */
   surplusConnections = 0;
-  /** The time of this turn of the event loop; -1 before its first request. */
-  #turnUs = -1;
   readonly #uploads: UploadWatch;
-  readonly #onTurn = () => {
-    this.#turnUs = -1;
-    this.#uploads.turned();
-  };
+  readonly #turns: Turns;
 
   constructor(parts: ServerParts, listener: 'inference' | 'admin') {
     this.#parts = parts;
     this.#listener = listener;
     this.#wire = new Wire(parts.onAnswer);
     this.#uploads = new UploadWatch(parts.clock, parts);
+    this.#turns = new Turns(parts.clock, () => this.#uploads.turned());
     this.#control = new Control(parts, this.#uploads);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');
@@ -174,7 +171,7 @@ export class HttpServer {
     const path = this.#parts.basePath !== '' && url.startsWith(this.#parts.basePath) ? this.#cut(url) : url;
     const headers = this.#headers;
     headers.read(req);
-    const exchange = new Exchange(this.#wire, res, method, path, headers.requestId, this.#arrivalUs());
+    const exchange = new Exchange(this.#wire, res, method, path, headers.requestId, this.#turns.arrivalUs());
     exchange.close = this.#parts.draining();
     try {
       if (headers.traceparent !== '') {
@@ -190,15 +187,6 @@ export class HttpServer {
       exchange.fail(asGatewayError(error));
     }
     if (exchange.deferred) res.onAborted(() => exchange.abort());
-  }
-
-  /** One reading of the clock for all requests of a turn: their bytes were there when it began. */
-  #arrivalUs(): number {
-    if (this.#turnUs < 0) {
-      this.#turnUs = this.#parts.clock.nowUs();
-      setImmediate(this.#onTurn);
-    }
-    return this.#turnUs;
   }
 
   #cut(url: string): string {
