@@ -12,20 +12,19 @@
 import type { SchedulerView } from '../core/scheduling.ts';
 import { type Boarded, Boarding } from './boarding.ts';
 import { Debt } from './debt.ts';
-import { CLASS_WEIGHTS, type Flow } from './flow.ts';
-import type { BatchReason, RefusalReason } from './journal.ts';
+import { Door } from './door.ts';
+import type { Flow } from './flow.ts';
+import type { BatchReason } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { Plan } from './plan.ts';
 import { PlanQueue } from './plan-queue.ts';
 import type { PlannedBatch } from './planned-batch.ts';
+import { Refusals } from './refusals.ts';
 import { Seating } from './seating.ts';
-import type { Batch, QueueSpec, Refusal, RefusalKind, Scheduler, Traveller } from './travel.ts';
+import type { Batch, QueueSpec, Refusal, Scheduler, Traveller } from './travel.ts';
 
 /** Up to so many times the size that pays everybody travels along: the few left behind would be a batch that does not pay. */
 const REMAINDER = 1.5;
-
-/** Of so many whom the door would turn away one is let in beside other flows: he may be of a class that his tenant has not sent yet. */
-const LET_IN = 16;
 
 /** What runs. */
 interface RunningBatch<T extends Traveller> extends Batch<T, PlanQueue<T>> {
@@ -44,17 +43,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly #seating: Seating<T>;
   readonly #boarding: Boarding<T>;
   readonly #lateness: Lateness<T>;
-  readonly #refusal: { -readonly [K in keyof Refusal]: Refusal[K] };
+  readonly #refusals: Refusals<T>;
+  readonly #door: Door<T>;
   /** Who stood by and lost his place to somebody else, until the next batch is asked for: linked, first and last. */
   #displaced: T | null = null;
   #lastDisplaced: T | null = null;
-  /** Of who asks: his deadline, and when he would be finished on a free lane. Here, since a number that is handed on is made anew. */
-  #deadlineUs = 0;
-  #aloneUs = 0;
-  /** Who was turned away at the door, as far as he is known. */
-  readonly #atDoor = { rows: 0, arrivalUs: 0, deadlineUs: 0 };
-  /** Whom the door would have turned away. */
-  #turnedAway = 0;
   readonly #debt: Debt<T>;
 
   /** @param lanes how many there are; all of them free and up */
@@ -68,7 +61,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
     this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
-    this.#refusal = { kind: 'busy', predictedUs: 0, leftUs: 0, retryAfterUs: 0 };
+    this.#refusals = new Refusals(this.#plan, this.#seating, this.lanes, this.up);
+    this.#door = new Door(this.#seating, this.#refusals);
   }
 
   open(spec: QueueSpec): PlanQueue<T> {
@@ -101,50 +95,13 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     deadlineUs: number,
     nowUs: number,
   ): Refusal | null {
-    this.#deadlineUs = deadlineUs;
-    const least = Math.max(1, rows);
-    const refusal = this.#bounded(queue, rows, bytes, nowUs) ?? this.#unseated(queue, tenant, least, nowUs);
-    if (refusal === null) return null;
-    this.#turnAway(queue, tenant, Math.max(least, queue.usualRows), deadlineUs, nowUs);
-    return refusal;
-  }
-
-  /** Who is taken at the door offers his rows when he arrives, who is refused has offered them all the same: as many as is usual. */
-  #turnAway(queue: PlanQueue<T>, tenant: string, rows: number, deadlineUs: number, nowUs: number): void {
-    const promised = deadlineUs !== Number.POSITIVE_INFINITY;
-    const flow = queue.flows.atDoor(tenant);
-    queue.offers(rows, promised, nowUs);
-    queue.flows.offer(flow, rows, promised, nowUs);
-    if (this.#aloneUs > deadlineUs) return;
-    const caller = this.#atDoor;
-    caller.rows = rows;
-    caller.arrivalUs = nowUs;
-    caller.deadlineUs = deadlineUs;
-    queue.callers.learn(caller, flow, nowUs);
-  }
-
-  /** Whether there is no place in the plan for a request of a class that is not known yet: in none that the tenant has. */
-  #unseated(queue: PlanQueue<T>, tenant: string, rows: number, nowUs: number): Refusal | null {
-    const deadlineUs = this.#deadlineUs;
-    if (deadlineUs === Number.POSITIVE_INFINITY || this.#aloneUs > deadlineUs) return null;
-    const flow = queue.flows.atDoor(tenant);
-    const kind = this.#seating.foresee(queue, flow, rows, deadlineUs, nowUs);
-    if (kind === null) return null;
-    const { predictedUs } = this.#seating;
-    for (let level = 1; level <= CLASS_WEIGHTS.length; level++) {
-      const other = queue.flows.known(tenant, level);
-      if (other === null || other === flow) continue;
-      if (this.#seating.foresee(queue, other, rows, deadlineUs, nowUs) === null) return null;
-    }
-    if (queue.flows.several && ++this.#turnedAway % LET_IN === 0) return null;
-    this.#seating.passOver(queue);
-    this.#seating.predictedUs = predictedUs;
-    return this.#refuse(queue, kind, nowUs);
+    return this.#door.foresee(queue, tenant, rows, bytes, deadlineUs, nowUs);
   }
 
   arrive(queue: PlanQueue<T>, request: T, nowUs: number): Refusal | null {
+    const refusals = this.#refusals;
     const { deadlineUs } = request;
-    this.#deadlineUs = deadlineUs;
+    refusals.deadlineUs = deadlineUs;
     const rows = Math.max(1, request.rows);
     const promised = deadlineUs !== Number.POSITIVE_INFINITY;
     const flow = queue.flows.of(request);
@@ -152,10 +109,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     queue.came(rows);
     queue.offers(rows, promised, nowUs);
     queue.flows.offer(flow, rows, promised, nowUs);
-    const refusal = this.#bounded(queue, rows, request.bytes, nowUs);
+    const refusal = refusals.bounded(queue, rows, request.bytes, nowUs);
     if (refusal !== null) return refusal;
     if (queue.flows.crowds(flow, rows, promised, queue.rows, queue.spec.queueRows)) {
-      return this.#refuse(queue, 'queueRows', nowUs, 'tenantRows');
+      return refusals.refuse(queue, 'queueRows', nowUs, 'tenantRows');
     }
     if (queue.length === 0) queue.waitingSinceUs = nowUs;
     if (!promised) {
@@ -166,10 +123,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       queue.bestEffort.push(flow, request);
     } else {
       queue.callers.learn(request, flow, nowUs);
-      if (this.#aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
+      if (refusals.aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
       else {
         const kind = this.#seating.seat(queue, flow, request, nowUs);
-        if (kind !== null) return this.#refuse(queue, kind, nowUs);
+        if (kind !== null) return refusals.refuse(queue, kind, nowUs);
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;
@@ -270,7 +227,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Best effort that waits gives way to somebody who was promised a place, the newest first. */
   #giveWay(queue: PlanQueue<T>, flow: Flow<T>): void {
     const { spec, bestEffort } = queue;
-    while (bestEffort.requests > 0 && (queue.rows > this.#mostRows(queue) || queue.bytes > spec.queueBytes)) {
+    while (bestEffort.requests > 0 && (queue.rows > this.#refusals.mostRows(queue) || queue.bytes > spec.queueBytes)) {
       this.#dismiss(flow.tail ?? (bestEffort.last() as T));
     }
   }
@@ -294,58 +251,6 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     }
     this.#displaced = null;
     this.#lastDisplaced = null;
-  }
-
-  /** The refusals that need no plan: a bound of the queue, no lane, a deadline that no server could make. */
-  #bounded(queue: PlanQueue<T>, rows: number, bytes: number, nowUs: number): Refusal | null {
-    const kind = this.#bound(queue, rows, bytes, this.#deadlineUs !== Number.POSITIVE_INFINITY);
-    if (kind !== null) return this.#refuse(queue, kind, nowUs);
-    this.#aloneUs = nowUs + queue.spec.curve.at(Math.max(1, rows));
-    if (this.#aloneUs <= this.#deadlineUs || this.#tries(queue, rows, nowUs)) return null;
-    return this.#refuse(queue, 'impossible', nowUs);
-  }
-
-  /** Whether nobody loses by running what seems impossible. */
-  #tries(queue: PlanQueue<T>, rows: number, nowUs: number): boolean {
-    if (!queue.tries(Math.max(1, rows), nowUs)) return false;
-    return this.#deadlineUs > nowUs && this.#plan.batches.length === 0 && this.#freeLanes(queue) > 0;
-  }
-
-  /** Rows and bytes beyond what may wait. */
-  #bound(queue: PlanQueue<T>, rows: number, bytes: number, promised: boolean): RefusalKind | null {
-    if (queue.lost) return 'lost';
-    if (queue.length === 0 && this.#freeLanes(queue) > 0) return null;
-    if ((promised ? queue.keptBytes : queue.bytes) + bytes > queue.spec.queueBytes) return 'queueBytes';
-    const waiting = promised ? queue.keptRows : queue.rows;
-    return waiting + Math.max(1, rows) > this.#mostRows(queue) ? 'queueRows' : null;
-  }
-
-  /** Most rows that may wait: those of the bound beyond what free instances take at once. */
-  #mostRows(queue: PlanQueue<T>): number {
-    return queue.spec.queueRows + this.#freeLanes(queue) * Math.max(1, queue.mostRows);
-  }
-
-  /** What must drain before a request like it can be in time: its lateness, or all that waits. */
-  #refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number, why: RefusalReason = kind): Refusal {
-    if (kind === 'impossible') queue.impossible++;
-    else queue.refused++;
-    const refusal = this.#refusal;
-    refusal.kind = kind;
-    let finishUs = Number.POSITIVE_INFINITY;
-    if (kind === 'impossible') finishUs = this.#aloneUs;
-    else if (kind === 'busy') finishUs = this.#seating.predictedUs;
-    refusal.predictedUs = finishUs - nowUs;
-    refusal.leftUs = this.#deadlineUs - nowUs;
-    const lateUs = finishUs - this.#deadlineUs;
-    refusal.retryAfterUs = finishUs < Number.POSITIVE_INFINITY ? Math.max(0, lateUs) : queue.drainUs;
-    queue.journal.refused(nowUs, why, refusal, queue);
-    return refusal;
-  }
-
-  #freeLanes(queue: PlanQueue<T>): number {
-    let free = 0;
-    for (const lane of queue.lanes) if (this.up[lane] && this.lanes[lane] === null) free++;
-    return free;
   }
 
   #nextOn(lane: number, nowUs: number, expired: T[]): RunningBatch<T> | null {
@@ -387,14 +292,14 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   /** Rows of a batch now: the size that pays, a share where several lanes are free, or all where little would be left behind. */
   #limit(queue: PlanQueue<T>): number {
     const { batchRows, rows, mostRows } = queue;
-    const share = Math.max(1, Math.ceil(rows / Math.max(1, this.#freeLanes(queue))));
+    const share = Math.max(1, Math.ceil(rows / Math.max(1, this.#refusals.freeLanes(queue))));
     return share <= Math.max(batchRows, Math.min(REMAINDER * batchRows, mostRows)) ? share : batchRows;
   }
 
   #reason(queue: PlanQueue<T>, rows: number): BatchReason {
     if (queue.length === 0) return 'all';
     if (rows >= queue.batchRows) return 'full';
-    return this.#freeLanes(queue) > 0 ? 'share' : 'deadline';
+    return this.#refusals.freeLanes(queue) > 0 ? 'share' : 'deadline';
   }
 
   /** Arrival of each flow's oldest promised request. */
