@@ -1,8 +1,9 @@
-/** `penstock check`: the effective configuration, or every mistake at once; `--list` shows all that can be set. */
+/** `penstock check`: the effective configuration, or every mistake in it and in the models at once; `--list` shows all that can be set. */
 
 import { ConfigError } from '../config/error.ts';
 import { loadConfig } from '../config/load.ts';
 import { describeConfig } from '../config/schema.ts';
+import { modelMistakes } from './check-models.ts';
 import { EXIT } from './exit.ts';
 
 /** Prints the configuration as JSON. @returns the exit code: 0, or 78 where it has mistakes */
@@ -16,6 +17,8 @@ export async function check(args: readonly string[]): Promise<number> {
   }
   try {
     const config = loadConfig({ args, env: process.env });
+    const mistakes = await modelMistakes(config.models);
+    if (mistakes.length > 0) throw new ConfigError(mistakes);
     process.stdout.write(`${JSON.stringify(config, null, 2)}\n`);
     return EXIT.ok;
   } catch (error) {

@@ -4,8 +4,10 @@ import { z } from 'zod';
 import type { ModelPolicy } from '../core/model.ts';
 import { parseSource } from './document.ts';
 import { ConfigError } from './error.ts';
+import { preprocessKeys, preprocessSchema } from './image-schema.ts';
 import { deepFreeze } from './load.ts';
 import { describeIssues } from './mistakes.ts';
+import { postprocessKeys, postprocessSchema } from './output-schema.ts';
 
 const provider = z.enum(['cpu', 'cuda']);
 const providerEntry = z
@@ -65,7 +67,7 @@ const target = z.strictObject({ p99Ms: targetMs });
 
 const slo = z.custom(isMapping, 'a mapping like { p99Ms: 50 }').pipe(target);
 
-const modelSchema = z.strictObject({
+const model = z.strictObject({
   maxBatchRows: z.int().min(0).nullable().default(null),
   instances,
   slo: slo.nullable().default(null),
@@ -73,7 +75,19 @@ const modelSchema = z.strictObject({
   queueBytes: z.int().min(0).nullable().default(null),
   session: session.prefault({}),
   labels: z.record(z.string().min(1), labelFile).default({}),
+  preprocess: preprocessSchema.nullable().default(null),
+  postprocess: postprocessSchema.default({}),
 });
+
+/** What is answered to an image needs images. */
+const modelSchema = model.refine(({ preprocess, postprocess }) => preprocess !== null || isEmpty(postprocess), {
+  path: ['postprocess'],
+  error: 'preprocess beside it: it says what is answered to an image',
+});
+
+function isEmpty(mapping: object): boolean {
+  return Object.keys(mapping).length === 0;
+}
 
 /** The mappings inside it whose keys are known. */
 const INNER: Readonly<Record<string, z.ZodObject>> = { instances: instanceRange, slo: target, session };
@@ -92,7 +106,9 @@ export function parseModelPolicy(text: string, file: string): ModelPolicy {
 }
 
 function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  if (path.length === 0) return Object.keys(modelSchema.shape);
+  if (path.length === 0) return Object.keys(model.shape);
+  if (path[0] === 'preprocess') return preprocessKeys(path.slice(1));
+  if (path[0] === 'postprocess') return postprocessKeys(path.slice(1));
   if (path.length === 1) return Object.keys(INNER[String(path[0])]?.shape ?? {});
   return ['name', 'deviceId'];
 }

@@ -1,5 +1,6 @@
 /** What exists: models, their versions and states, and the frozen picture of them that the data plane reads. */
 
+import type { ImageDeclaration, OutputDeclaration } from './image.ts';
 import type { SessionOptions } from './instance.ts';
 import type { CurvePoint } from './scheduling.ts';
 import type { Signature } from './tensor.ts';
@@ -24,6 +25,10 @@ export interface ModelPolicy {
   readonly session: Omit<SessionOptions, 'intraOpThreads'> & { readonly intraOpThreads: number | null };
   /** Output name to the file (relative to the model's folder) with one label a line. */
   readonly labels: Readonly<Record<string, string>>;
+  /** How an image becomes a row of an input; null = the model takes tensors only. */
+  readonly preprocess: ImageDeclaration | null;
+  /** Output name to what of it is answered to an image. */
+  readonly postprocess: Readonly<Record<string, OutputDeclaration>>;
 }
 
 /** What is known of a version while it serves: what its files say, and where it runs now. */

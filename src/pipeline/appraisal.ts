@@ -9,6 +9,7 @@ import type { Lane, SessionSpec } from '../core/instance.ts';
 import type { ModelPolicy, Placement } from '../core/model.ts';
 import type { CurvePoint } from '../core/scheduling.ts';
 import type { Signature } from '../core/tensor.ts';
+import { disagreements } from '../preprocess/agreement.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { MOST_MODEL_INPUTS } from './intake.ts';
 import { firstPlacement } from './placement.ts';
@@ -38,6 +39,8 @@ export interface AppraisalParts {
 
 /** A version that is loaded on one lane. */
 export interface Candidate {
+  readonly model: string;
+  readonly version: string;
   readonly found: FoundVersion;
   readonly signature: Signature;
   readonly loaded: SessionSpec;
@@ -82,8 +85,8 @@ interface TriedBatches {
  *   for a batch of it
  */
 export async function appraise(parts: AppraisalParts, candidate: Candidate): Promise<Appraisal> {
-  const { found, signature, trial } = candidate;
-  checkSignature(signature, found);
+  const { signature, trial, found } = candidate;
+  checkSignature(candidate);
   const tried = await triedBatches(trial, signature, found.policy);
   const { maxBatchSize } = tried;
   const spec = await withThreads(parts.cores, candidate, () => rowUs(trial, maxBatchSize));
@@ -92,13 +95,16 @@ export async function appraise(parts: AppraisalParts, candidate: Candidate): Pro
   return { spec, maxBatchSize, profiled, measured: measured(points, maxBatchSize), hopUs: hopUs(points) };
 }
 
-function checkSignature(signature: Signature, found: FoundVersion): void {
+function checkSignature({ model, version, signature, found }: Candidate): void {
   if (signature.inputs.length > MOST_MODEL_INPUTS) throw new UnloadableError('the model has too many inputs');
   for (const name of found.labels.keys()) {
     if (!signature.outputs.some((output) => output.name === name)) {
       throw new UnloadableError(`model.yaml has labels for '${name}', which is no output`);
     }
   }
+  const { policy, labels } = found;
+  const mistakes = disagreements({ model, version, policy, signature, labels });
+  if (mistakes.length > 0) throw new UnloadableError(mistakes.join('\n'));
   if (found.manifest === null) return;
   if (describe(found.manifest.signature) !== describe(signature)) {
     throw new UnloadableError('the signature of model.onnx is not the one of its manifest');

@@ -135,7 +135,15 @@ export class ModelLoader implements Loader {
     const { session } = loaded.spec;
     const trialOn = (lane: number) => new Trial({ arena, clock, lane: this.#lane(lane), signature, session });
     const first = lanes[0] as number;
-    const candidate = { found, signature, loaded: loaded.spec, lane: this.#lane(first), trial: trialOn(first) };
+    const candidate = {
+      model,
+      version,
+      found,
+      signature,
+      loaded: loaded.spec,
+      lane: this.#lane(first),
+      trial: trialOn(first),
+    };
     const appraisal = await appraise(this.#parts, candidate);
     timeline.markModel(model, version, 'measured');
     const { spec, maxBatchSize, profiled } = appraisal;

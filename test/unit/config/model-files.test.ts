@@ -34,6 +34,8 @@ describe('model.yaml', () => {
         extra: {},
       },
       labels: {},
+      preprocess: null,
+      postprocess: {},
     });
   });
 

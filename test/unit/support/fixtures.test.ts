@@ -4,6 +4,10 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseModelPolicy } from '../../../src/config/model-schema.ts';
+import { datatype } from '../../../src/core/datatype.ts';
+import type { ImageDeclaration } from '../../../src/core/image.ts';
+import { disagreements } from '../../../src/preprocess/agreement.ts';
+import { imagePipeline } from '../../../src/preprocess/image-pipeline.ts';
 import { FIXTURES } from '../../support/fixtures/models.ts';
 import { random, SEED } from '../../support/fixtures/random.ts';
 import { writeFixtures } from '../../support/fixtures/write.ts';
@@ -220,6 +224,24 @@ describe('writing fixtures', () => {
     const policy = (name: string) => parseModelPolicy(FIXTURES[name]?.policy ?? '', 'model.yaml');
     expect(policy('slow')).toMatchObject({ instances: { min: 1, max: 1 }, queueRows: 1 });
     expect(policy('slow8')).toMatchObject({ instances: { min: 1, max: 1 }, queueRows: 8 });
+  });
+
+  test.each([
+    ['pixels_imagenet', [3, 224, 224]],
+    ['pixels_mnist', [1, 28, 28]],
+    ['pixels_yolo_letterbox', [3, 640, 640]],
+  ])('%s hands on the tensor of an image, and its pipeline agrees with it', async (name, inner) => {
+    const data = seeded(inner.reduce((product, dim) => product * dim, 1));
+    const session = await open(name);
+    const { pixels } = await session.run({ image: tensor('float32', data, [1, ...inner]) });
+    await session.release();
+    expect(pixels?.dims).toEqual([1, ...inner]);
+    expect(distance(pixels?.data as Float32Array, data)).toBe(0);
+    const policy = parseModelPolicy(FIXTURES[name]?.policy ?? '', 'model.yaml');
+    const spec = { name: 'image', datatype: datatype('FP32'), shape: [-1, ...inner] };
+    const signature = { inputs: [spec], outputs: [{ ...spec, name: 'pixels' }] };
+    expect(disagreements({ model: name, version: '1', policy, signature, labels: new Map() })).toEqual([]);
+    expect(imagePipeline(policy.preprocess as ImageDeclaration, signature).rowBytes).toBe(data.byteLength);
   });
 
   test('gives cls a label for each class', async () => {
