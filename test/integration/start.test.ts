@@ -124,6 +124,22 @@ describe('a start and its output', () => {
     );
   });
 
+  test('check lists what is wrong with the models: what model.yaml says, and where it does not agree with the model', async () => {
+    const folder = join(models, '..', `${basename(models)}-mistaken`);
+    await writeFixtures(folder, ['simple', 'pixels_mnist', 'pixels_imagenet']);
+    writeFileSync(join(folder, 'simple/model.yaml'), 'maxRows: 8\n');
+    writeFileSync(join(folder, 'pixels_mnist/model.yaml'), 'preprocess: { input: image, image: {} }\n');
+    const found = spawnSync(process.execPath, [MAIN, 'check', '--models', folder], { encoding: 'utf8' });
+    rmSync(folder, { recursive: true });
+    expect([found.status, found.stdout]).toEqual([78, '']);
+    const lines = found.stderr.trimEnd().split('\n');
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toBe(
+      "pixels_mnist/model.yaml: preprocess.image.color: expected GRAY, found RGB; the input is 'image', FP32 [-1, 1, 28, 28] (version 1)",
+    );
+    expect(lines[1]).toContain("simple/model.yaml:1:1: unknown key 'maxRows'");
+  }, 30_000);
+
   test('a mistaken setting is exit 78 with its name', async () => {
     const served = await serve('--limits-body-bytes', 'many');
     expect((await served.ended).code).toBe(78);

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeFixtures } from '../support/fixtures/write.ts';
+import { post, startGatewayOn } from '../support/gateway.ts';
+
+const MISTAKEN = `preprocess:
+  input: image
+  image: { preset: imagenet, layout: NHWC, resize: { width: 299, height: 299, shortestSide: 342 } }
+postprocess:
+  logits: {}
+`;
+
+test('a version whose model.yaml does not agree with it is unavailable with every mistake, and the others serve', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'penstock-images-'));
+  await writeFixtures(folder, ['pixels_imagenet', 'pixels_mnist']);
+  writeFileSync(join(folder, 'pixels_imagenet/model.yaml'), MISTAKEN);
+  const server = await startGatewayOn(folder, ['--workers', '1']);
+  const { json } = await post(`${server.v2}/repository/index`, '');
+  await server.stop();
+  rmSync(folder, { recursive: true });
+  const input = "the input is 'image', FP32 [-1, 3, 224, 224] (version 1)";
+  expect(json).toMatchObject([
+    {
+      name: 'pixels_imagenet',
+      state: 'UNAVAILABLE',
+      reason: [
+        `pixels_imagenet/model.yaml: preprocess.image.layout: expected NCHW, found NHWC; ${input}`,
+        "pixels_imagenet/model.yaml: postprocess.logits: expected the name of an output (pixels), found 'logits' (version 1)",
+      ].join('\n'),
+    },
+    { name: 'pixels_mnist', state: 'READY' },
+  ]);
+}, 30_000);
