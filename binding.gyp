@@ -2,11 +2,17 @@
   "variables": {
     "kernels": [
       "native/kernels/bytes_tensor.cc",
+      "native/kernels/detections.cc",
       "native/kernels/half_float.cc",
       "native/kernels/head_table.cc",
+      "native/kernels/image_header.cc",
+      "native/kernels/image_jpeg.cc",
+      "native/kernels/image_png.cc",
+      "native/kernels/image_webp.cc",
       "native/kernels/json_lift.cc",
       "native/kernels/json_lift_elements.cc",
       "native/kernels/number_text.cc",
+      "native/kernels/scores.cc",
       "native/kernels/utf8.cc"
     ],
     "watchers": ["native/process/crash_marks.cc", "native/process/parent_watch.cc"]
@@ -29,9 +35,11 @@
       "target_name": "penstock",
       "sources": [
         "native/addon.cc",
+        "native/calls/image_header.cc",
         "native/calls/lift.cc",
         "native/calls/memory.cc",
         "native/calls/process.cc",
+        "native/calls/scores.cc",
         "native/calls/text.cc",
         "<@(kernels)",
         "<@(watchers)"

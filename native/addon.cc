@@ -9,13 +9,14 @@
 namespace penstock {
 namespace {
 
-constexpr int kContractVersion = 2;
+constexpr int kContractVersion = 3;
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* environment = new EnvironmentData();
   env.SetInstanceData(environment);
   exports.Set("contractVersion", kContractVersion);
-  for (const std::span<const Export> calls : {LiftCalls(), MemoryCalls(), TextCalls(), ProcessCalls()}) {
+  for (const std::span<const Export> calls :
+       {LiftCalls(), MemoryCalls(), TextCalls(), ImageHeaderCalls(), ScoreCalls(), ProcessCalls()}) {
     for (const Export& entry : calls) {
       napi_value function;
       napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, environment, &function);

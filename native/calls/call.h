@@ -100,6 +100,8 @@ struct Export {
 std::span<const Export> LiftCalls();
 std::span<const Export> MemoryCalls();
 std::span<const Export> TextCalls();
+std::span<const Export> ImageHeaderCalls();
+std::span<const Export> ScoreCalls();
 std::span<const Export> ProcessCalls();
 
 }  // namespace penstock

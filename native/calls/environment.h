@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../kernels/detections.h"
 #include "../kernels/head_table.h"
 #include "../kernels/json_lift.h"
 
@@ -22,6 +23,7 @@ struct EnvironmentData {
   uint32_t next_target = 1;
   Lifter lifter;
   std::vector<LiftPlacement> placements;
+  std::vector<Candidate> candidates;
   uint64_t seed = (static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}();
 };
 

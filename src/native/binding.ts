@@ -9,7 +9,7 @@
  */
 
 /** Raised by one with every change of this file that changes a call. */
-export const CONTRACT_VERSION = 2;
+export const CONTRACT_VERSION = 3;
 
 /** Bytes in, bytes out. */
 export type Memory = Uint8Array | ArrayBuffer;
@@ -84,6 +84,57 @@ export const Lift = {
 
 /** Numbers that a lift result needs room for. */
 export const LIFT_RESULT_LENGTH = Lift.INPUTS + Lift.STRIDE * MAX_INPUTS;
+
+/** What `imageHeader` found. */
+export const ImageStatus = { OK: 0, UNKNOWN: 1, MALFORMED: 2 } as const;
+
+/** Places in the Float64Array that `imageHeader` fills; `image-header.ts` gives them names and sentences. */
+export const ImagePlace = {
+  STATUS: 0,
+  /** 0 none of the three, 1 JPEG, 2 PNG, 3 WebP. */
+  FORMAT: 1,
+  WIDTH: 2,
+  HEIGHT: 3,
+  CHANNELS: 4,
+  BITS: 5,
+  /** 0 gray, 1 RGB, 2 palette, 3 CMYK. */
+  COLOUR: 6,
+  FRAMES: 7,
+  ORIENTATION: 8,
+  /** 1 where bytes are missing at the end. */
+  TRUNCATED: 9,
+  /** Index in `ImageFault` of image_header.h, and the byte where it was noticed. */
+  FAULT: 10,
+  FAULT_OFFSET: 11,
+} as const;
+
+/** Numbers that an image's header needs room for. */
+export const IMAGE_RESULT_LENGTH = 12;
+
+/** Places in the Float64Array of options that `detect` takes; `detections.ts` says what they mean. */
+export const DetectPlace = {
+  SCORE_THRESHOLD: 0,
+  OVERLAP_THRESHOLD: 1,
+  MOST: 2,
+  ACROSS_CLASSES: 3,
+  SCALE: 4,
+  PAD_X: 5,
+  PAD_Y: 6,
+  WIDTH: 7,
+  HEIGHT: 8,
+} as const;
+
+/** Numbers that the options of `detect` are. */
+export const DETECT_OPTIONS_LENGTH = 9;
+
+/** Numbers of one detection. */
+export const DETECTION_WIDTH = 6;
+
+/** Most detections of one image (`kMostDetections`). */
+export const MOST_DETECTIONS = 1_000;
+
+/** Best boxes by score that take part in suppression (`kMostCandidates`). */
+export const MOST_CANDIDATES = 30_000;
 
 /** The addon. */
 export interface Binding {
@@ -208,6 +259,49 @@ export interface Binding {
   bf16ToFp32(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
   /** float32 to bfloat16, nearest even, NaN kept quiet. */
   fp32ToBf16(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
+
+  /**
+   * Reads the header of a JPEG, PNG or WebP of `length` bytes at `offset`, without decoding anything.
+   * @param result Float64Array of at least `IMAGE_RESULT_LENGTH`, filled by `ImagePlace`. @returns the status
+   */
+  imageHeader(source: Memory, offset: number, length: number, result: Float64Array): number;
+
+  /**
+   * Softmax of every row of `width` float32s: exp(x - max) / sum. A row with NaN or Infinity in it, or of nothing but
+   * -Infinity, becomes NaN. Offsets in bytes, aligned to 4 in memory; source and target may be the same.
+   */
+  softmax(
+    source: Uint8Array,
+    sourceOffset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    rows: number,
+    width: number,
+  ): void;
+  /** 1 / (1 + exp(-x)) of `count` float32s; memory as for `softmax`. */
+  sigmoid(source: Uint8Array, sourceOffset: number, target: Uint8Array, targetOffset: number, count: number): void;
+  /**
+   * The `k` (at most `width`) largest of every row of `width` float32s: by value descending, equal ones by index, NaN last.
+   * @param indices filled with `k` indices per row. @throws RangeError where they have no room, or k is over width
+   */
+  topK(source: Uint8Array, offset: number, rows: number, width: number, k: number, indices: Uint32Array): void;
+  /**
+   * Boxes of one image out of a YOLO head of float32s (aligned to 4 bytes): best class, thresholds, non-maximum suppression.
+   * @param layout 0: [boxes, 5 + classes] with objectness (YOLOv5); 1: [4 + classes, boxes] (YOLOv8).
+   * @param options by `DetectPlace`. @param target room for `options[MOST]` rows of `DETECTION_WIDTH` float32s.
+   * @returns rows written: x1, y1, x2, y2 in pixels of the image, score, class; the best first
+   * @throws RangeError for options that are not finite, or out of range
+   */
+  detect(
+    source: Uint8Array,
+    offset: number,
+    layout: number,
+    boxes: number,
+    classes: number,
+    options: Float64Array,
+    target: Uint8Array,
+    targetOffset: number,
+  ): number;
 
   /** Gives the whole pages inside the range back to the system; they read as zeros afterwards. */
   discard(memory: Uint8Array, offset: number, length: number): void;

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { DATATYPES } from '../../src/core/datatype.ts';
-import { CONTRACT_VERSION, LIFT_RESULT_LENGTH } from '../../src/native/binding.ts';
+import {
+  CONTRACT_VERSION,
+  DETECT_OPTIONS_LENGTH,
+  DetectPlace,
+  IMAGE_RESULT_LENGTH,
+  LIFT_RESULT_LENGTH,
+  MOST_DETECTIONS,
+} from '../../src/native/binding.ts';
 import { checkContract, loadBinding, NativeAddonError } from '../../src/native/load.ts';
 
 const binding = loadBinding();
@@ -81,6 +88,22 @@ function lift(changes: Record<number, unknown>): () => unknown {
   return () => binding.lift(...values);
 }
 
+/** A head of one box and two classes in the YOLOv5 layout, with room for two rows; each of it can be made wrong. */
+function detection(
+  changes: Partial<Record<keyof typeof DetectPlace, number>>,
+  { layout = 0, boxes = 1, classes = 2, options = DETECT_OPTIONS_LENGTH, room = 48 } = {},
+): () => unknown {
+  const usual = { SCORE_THRESHOLD: 0.1, OVERLAP_THRESHOLD: 0.5, MOST: 2, SCALE: 1, WIDTH: 9, HEIGHT: 9, ...changes };
+  const values = new Float64Array(options);
+  for (const [name, value] of Object.entries(usual)) values[DetectPlace[name as keyof typeof DetectPlace]] = value;
+  const target = new Uint8Array(room);
+  return () => binding.detect(new Uint8Array(28), 0, layout, boxes, classes, values, target, 0);
+}
+
+test('what is made wrong below is right by itself', () => {
+  expect(detection({})()).toBe(0);
+});
+
 describe('a range outside its memory throws RangeError', () => {
   const span = (start: number, length: number) => Float64Array.of(start, length);
   const cases: Record<string, () => unknown> = {
@@ -108,6 +131,26 @@ describe('a range outside its memory throws RangeError', () => {
     'fp32ToFp16: source too short': () => binding.fp32ToFp16(bytes, 0, bytes, 0, 5),
     'bf16ToFp32: target too short': () => binding.bf16ToFp32(bytes, 0, bytes, 0, 8),
     'fp32ToBf16: source too short': () => binding.fp32ToBf16(bytes, 0, bytes, 0, 5),
+    'imageHeader: too long': () => binding.imageHeader(bytes, 8, 9, new Float64Array(IMAGE_RESULT_LENGTH)),
+    'imageHeader: result too short': () => binding.imageHeader(bytes, 0, 16, new Float64Array(11)),
+    'softmax: source too short': () => binding.softmax(bytes, 4, bytes, 0, 2, 2),
+    'softmax: target too short': () => binding.softmax(bytes, 0, bytes, 4, 2, 2),
+    'softmax: rows times width beyond all numbers': () => binding.softmax(bytes, 0, bytes, 0, 2 ** 53 - 1, 2 ** 53 - 1),
+    'sigmoid: target too short': () => binding.sigmoid(bytes, 0, bytes, 4, 4),
+    'sigmoid: not aligned': () => binding.sigmoid(bytes, 1, bytes, 0, 1),
+    'topK: more than there are': () => binding.topK(bytes, 0, 1, 4, 5, new Uint32Array(9)),
+    'topK: indices too short': () => binding.topK(bytes, 0, 2, 2, 2, new Uint32Array(3)),
+    'topK: source too short': () => binding.topK(bytes, 0, 3, 2, 1, new Uint32Array(3)),
+    'detect: head too short': detection({}, { boxes: 2 }),
+    'detect: boxes beyond all memory': detection({}, { boxes: 2 ** 32 - 1 }),
+    'detect: no class': detection({}, { classes: 0 }),
+    'detect: a layout that there is not': detection({}, { layout: 2 }),
+    'detect: options too short': detection({}, { options: 8 }),
+    'detect: target too short': detection({ MOST: 3 }),
+    'detect: more than the limit': detection({ MOST: MOST_DETECTIONS + 1 }, { room: 100_000 }),
+    'detect: a threshold that is no number': detection({ SCORE_THRESHOLD: Number.NaN }),
+    'detect: scale 0': detection({ SCALE: 0 }),
+    'detect: a negative width': detection({ WIDTH: -1 }),
     'discard: too long': () => binding.discard(bytes, 8, 9),
     'matchHead: too long': () => binding.matchHead(target, bytes, 8, 9),
     'rememberHead: plan too large': () => binding.rememberHead(target, bytes, 0, 8, 2 ** 31),
