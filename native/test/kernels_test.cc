@@ -15,10 +15,13 @@
 
 #include "../kernels/bytes_tensor.h"
 #include "../kernels/datatype.h"
+#include "../kernels/detections.h"
 #include "../kernels/half_float.h"
 #include "../kernels/head_table.h"
+#include "../kernels/image_header.h"
 #include "../kernels/json_lift.h"
 #include "../kernels/number_text.h"
+#include "../kernels/scores.h"
 #include "../process/crash_marks.h"
 #include "check.h"
 
@@ -247,6 +250,67 @@ void ConvertsEveryHalf() {
   CHECK(wrong == 0);
 }
 
+ImageHeader HeaderOf(const std::string& text) {
+  // Of exactly the size, so that a sanitizer sees every byte too many.
+  const std::vector<uint8_t> file(text.begin(), text.end());
+  return ReadImageHeader(file.data(), file.size());
+}
+
+// A literal with NUL bytes in it.
+template <size_t N>
+std::string Text(const char (&bytes)[N]) {
+  return std::string(bytes, N - 1);
+}
+
+void ReadsImageHeaders() {
+  const std::string frame = Text("\xFF\xC0\0\x0B\x08\0\x04\0\x05\x01\x01\x11\0");
+  const std::string jpeg = Text("\xFF\xD8") + frame + Text("\xFF\xDA\0\x02") + "data" + Text("\xFF\xD9") + "more";
+  const ImageHeader whole = HeaderOf(jpeg);
+  CHECK(whole.status == ImageStatus::kOk && whole.format == ImageFormat::kJpeg && !whole.truncated);
+  CHECK(whole.width == 5 && whole.height == 4 && whole.channels == 1 && whole.colour == ImageColour::kGray);
+  CHECK(HeaderOf(jpeg.substr(0, jpeg.size() - 6)).truncated);
+  const ImageHeader twice = HeaderOf(Text("\xFF\xD8") + frame + frame);
+  CHECK(twice.fault == ImageFault::kTwoHeaders && twice.fault_offset == 17);
+  const std::string png = Text("\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x05\0\0\0\x04\x10\x06\0\0\0....");
+  CHECK(HeaderOf(png).truncated && HeaderOf(png).channels == 4 && HeaderOf(png).bits == 16);
+  CHECK(HeaderOf(png + Text("\x7F\xFF\xFF\xFFIDAT....")).truncated);
+  CHECK(HeaderOf(png + Text("\xFF\xFF\xFF\xFFIDAT....")).fault == ImageFault::kBadChunk);
+  const std::string webp = Text("RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0\x2F\x04\xC0\0\x10\0");
+  CHECK(HeaderOf(webp).width == 5 && HeaderOf(webp).height == 4 && HeaderOf(webp).channels == 4);
+  CHECK(HeaderOf(webp.substr(0, 24)).fault == ImageFault::kCutOff && HeaderOf(webp.substr(0, 24)).truncated);
+  CHECK(HeaderOf("GIF89a").status == ImageStatus::kUnknown && HeaderOf("").status == ImageStatus::kUnknown);
+}
+
+void RanksScores() {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> row = {1, nan, 3, -1, 3};
+  std::vector<uint32_t> best(5);
+  TopK(row.data(), row.size(), best.size(), best.data());
+  CHECK((best == std::vector<uint32_t>{2, 4, 0, 3, 1}));
+  const std::vector<float> logits = {0, 0, 1e30F, -1e30F};
+  std::vector<float> softmax(4);
+  Softmax(logits.data(), softmax.data(), 2, 2);
+  CHECK((softmax == std::vector<float>{0.5F, 0.5F, 1, 0}));
+  Sigmoid(logits.data(), softmax.data(), 4);
+  CHECK((softmax == std::vector<float>{0.5F, 0.5F, 1, 0}));
+}
+
+void DetectsBoxes() {
+  // Two on one thing, one beside it; the letterbox has half the size and 10 rows of padding.
+  const std::vector<float> head = {50, 30,    20, 20,  1,  0.5F, 0,  52, 30, 20,    20,
+                                   1,  0.75F, 0,  150, 30, 20,   20, 1,  0,  0.625F};
+  std::vector<float> rows(2 * kDetectionWidth);
+  std::vector<Candidate> room;
+  DetectionRequest request{head.data(), DetectionLayout::kYolo5, 3, 2, 0.25, 0.45, 2, false, 0.5, 0, 10, 310, 100,
+                           rows.data()};
+  CHECK(Detect(request, &room) == 2);
+  CHECK((rows == std::vector<float>{84, 20, 124, 60, 0.75F, 0, 280, 20, 310, 60, 0.625F, 1}));
+  request.most = 1;
+  CHECK(Detect(request, &room) == 1);
+  request.score_threshold = 0.75;
+  CHECK(Detect(request, &room) == 0);
+}
+
 // Runs `die` in a child process whose thread has claimed slot 1 of two, and gives what the slots say afterwards.
 std::pair<uint32_t, uint32_t> MarksAfter(void (*die)()) {
   char path[] = "/tmp/penstock-marks-XXXXXX";
@@ -302,6 +366,9 @@ int main() {
   penstock::RemembersHeads();
   penstock::SplitsAndJoins();
   penstock::ConvertsEveryHalf();
+  penstock::ReadsImageHeaders();
+  penstock::RanksScores();
+  penstock::DetectsBoxes();
   penstock::MarksWhoFaulted();
   const auto& totals = penstock::test::Totals();
   std::printf("%d passed, %d failed\n", totals.passed, totals.failed);
