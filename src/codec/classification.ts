@@ -1,10 +1,26 @@
 /** The classification extension: the k largest values of each row as `value:index[:label]` strings. */
 
-import type { DatatypeInfo } from '../core/datatype.ts';
+import { type DatatypeInfo, datatype } from '../core/datatype.ts';
 import type { Binding } from '../native/binding.ts';
 
+const FP32 = datatype('FP32');
+
+/** The rows of an output: `rows` of `classes` elements side by side. */
+interface Rows {
+  readonly memory: Uint8Array;
+  readonly offset: number;
+  readonly rows: number;
+  readonly classes: number;
+}
+
+/** The best of every row: their indices in it, and their values as text. */
+interface Ranked {
+  readonly indices: ArrayLike<number>;
+  readonly texts: readonly string[];
+}
+
 /**
- * Top-k of every row.
+ * Top-k of every row: by value descending, equal ones by index, NaN last.
  * @param dims of the output; the last dimensions behind the batch one are the classes.
  * @param batched whether the first dimension is the batch.
  * @returns strings row by row, and their shape
@@ -22,40 +38,68 @@ export function classify(
   const rows = batched ? dims[0] : 1;
   const classes = dims.slice(batched ? 1 : 0).reduce((product, d) => product * d, 1);
   const count = Math.min(k, classes);
-  const texts = printed(binding, type, memory, offset, rows * classes);
-  const strings: string[] = [];
+  const rank = type.name === 'FP32' || type.name === 'FP16' || type.name === 'BF16' ? rankFloats : rankNumbers;
+  const { indices, texts } = rank(binding, type, { memory, offset, rows, classes }, count);
+  const strings = texts.map((text, i) => {
+    const label = labels?.[indices[i]];
+    return label === undefined ? `${text}:${indices[i]}` : `${text}:${indices[i]}:${label}`;
+  });
+  return { strings, dims: batched ? [rows, count] : [count] };
+}
+
+/** In the addon; only what is answered becomes text. */
+function rankFloats(binding: Binding, type: DatatypeInfo, source: Rows, k: number): Ranked {
+  const { rows, classes } = source;
+  const values = new Float32Array(rows * classes);
+  const bytes = new Uint8Array(values.buffer);
+  if (type.name === 'FP32') binding.copy(source.memory, source.offset, bytes, 0, bytes.length);
+  else if (type.name === 'FP16') binding.fp16ToFp32(source.memory, source.offset, bytes, 0, values.length);
+  else binding.bf16ToFp32(source.memory, source.offset, bytes, 0, values.length);
+  const indices = new Uint32Array(rows * k);
+  binding.topK(bytes, 0, rows, classes, k, indices);
+  const best = Float32Array.from(indices, (index, i) => values[Math.floor(i / k) * classes + index]);
+  if (type.name !== 'FP32') return { indices, texts: [...best].map(String) };
+  return { indices, texts: printed(binding, FP32, new Uint8Array(best.buffer), 0, best.length) };
+}
+
+/** Integers, booleans and FP64: by the numbers that their texts are. */
+function rankNumbers(binding: Binding, type: DatatypeInfo, source: Rows, k: number): Ranked {
+  const { memory, offset, rows, classes } = source;
+  const all = printed(binding, type, memory, offset, rows * classes);
+  const indices: number[] = [];
+  const texts: string[] = [];
   for (let row = 0; row < rows; row++) {
-    const values = texts.slice(row * classes, (row + 1) * classes);
-    for (const index of largest(values.map(Number), count)) {
-      const label = labels?.[index];
-      strings.push(label === undefined ? `${values[index]}:${index}` : `${values[index]}:${index}:${label}`);
+    const mine = all.slice(row * classes, (row + 1) * classes);
+    for (const index of largest(mine.map(Number), k)) {
+      indices.push(index);
+      texts.push(mine[index]);
     }
   }
-  return { strings, dims: batched ? [rows, count] : [count] };
+  return { indices, texts };
 }
 
 /** Indices of the k largest, NaN last, equal values in index order. */
 function largest(values: readonly number[], k: number): number[] {
-  const key = (i: number) => (Number.isNaN(values[i]) ? Number.NEGATIVE_INFINITY : values[i]);
+  const order = (a: number, b: number) => {
+    if (values[a] === values[b]) return a - b;
+    const nan = Number(Number.isNaN(values[a])) - Number(Number.isNaN(values[b]));
+    return nan !== 0 ? nan : values[a] < values[b] ? 1 : values[a] > values[b] ? -1 : a - b;
+  };
   return values
     .map((_, i) => i)
-    .sort((a, b) => key(b) - key(a) || a - b)
+    .sort(order)
     .slice(0, k);
 }
 
-/** Every element as the addon prints it (shortest text); `null` becomes NaN. */
+/** Every element as the addon prints it (shortest text); NaN and the infinities, which JSON has not, by their names. */
 function printed(b: Binding, type: DatatypeInfo, memory: Uint8Array, offset: number, count: number): string[] {
   if (count === 0) return [];
-  if (type.name === 'FP16' || type.name === 'BF16') {
-    const wide = new Uint8Array(count * 4);
-    if (type.name === 'FP16') b.fp16ToFp32(memory, offset, wide, 0, count);
-    else b.bf16ToFp32(memory, offset, wide, 0, count);
-    return [...new Float32Array(wide.buffer)].map((v) => String(v));
-  }
   const text = Buffer.allocUnsafe(count * 27);
   const length = b.printNumbers(type.id, memory, offset, count, text, 0);
+  const view = new DataView(memory.buffer, memory.byteOffset + offset);
+  const named = (i: number) => String(type.size === 4 ? view.getFloat32(4 * i, true) : view.getFloat64(8 * i, true));
   return text
     .toString('latin1', 0, length)
     .split(',')
-    .map((t) => (t === 'null' ? 'NaN' : t === 'true' ? '1' : t === 'false' ? '0' : t));
+    .map((t, i) => (t === 'null' ? named(i) : t === 'true' ? '1' : t === 'false' ? '0' : t));
 }
