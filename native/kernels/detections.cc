@@ -6,8 +6,8 @@
 namespace penstock {
 namespace {
 
-// Boxes looked at together: their best scores stay in registers and cache while the classes go by.
-constexpr size_t kBlock = 64;
+// Boxes looked at together: their best scores stay in cache while the classes go by.
+constexpr size_t kBlock = 512;
 
 // The head without its layout: attribute `a` of box `b`.
 struct Head {
@@ -20,7 +20,6 @@ struct Head {
   const float* At(size_t attribute, size_t box) const {
     return rows ? data + box * width + attribute : data + attribute * boxes + box;
   }
-  size_t stride() const { return rows ? width : 1; }
 
   const float* data;
   bool rows;
@@ -34,17 +33,29 @@ struct Best {
   uint32_t label[kBlock];
 };
 
+// Takes the scores of `label` that are better. Without branches, and inlined with a stride
+// of 1, so that the compiler makes vectors of it.
+inline void TakeBetter(const float* scores, size_t stride, size_t count, uint32_t label, Best* best) {
+  float* __restrict highest = best->score;
+  uint32_t* __restrict labels = best->label;
+  for (size_t i = 0; i < count; ++i) {
+    const float score = scores[i * stride];
+    const uint32_t better = -static_cast<uint32_t>(score > highest[i]);
+    labels[i] = (label & better) | (labels[i] & ~better);
+    highest[i] = std::max(highest[i], score);
+  }
+}
+
 // The best class of each of `count` boxes from `first`; NaN loses against every number.
 void FindBest(const Head& head, size_t first, size_t count, size_t classes, Best* best) {
   std::fill_n(best->score, count, -INFINITY);
   std::fill_n(best->label, count, 0);
-  const size_t stride = head.stride();
-  for (size_t label = 0; label < classes; ++label) {
-    const float* score = head.At(head.first_class + label, first);
-    for (size_t i = 0; i < count; ++i, score += stride) {
-      const bool better = *score > best->score[i];
-      best->score[i] = better ? *score : best->score[i];
-      best->label[i] = better ? static_cast<uint32_t>(label) : best->label[i];
+  for (uint32_t label = 0; label < classes; ++label) {
+    const float* scores = head.At(head.first_class + label, first);
+    if (head.rows) {
+      TakeBetter(scores, head.width, count, label, best);
+    } else {
+      TakeBetter(scores, 1, count, label, best);
     }
   }
   if (!head.rows) return;

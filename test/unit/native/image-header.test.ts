@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { readImageHeader } from '../../../src/native/image-header.ts';
 import { loadBinding } from '../../../src/native/load.ts';
@@ -12,7 +12,7 @@ const IDAT = pngChunk('IDAT', [1]);
 const IEND = pngChunk('IEND');
 
 /** A picture of 13 x 7 with noise in it. */
-function picture(channels: 1 | 2 | 3 | 4): sharp.Sharp {
+function picture(channels: 1 | 2 | 3 | 4): Sharp {
   const raw = Buffer.from(Array.from({ length: 13 * 7 * channels }, (_, i) => (i * 89) % 256));
   return sharp(raw, { raw: { width: 13, height: 7, channels } });
 }
@@ -33,7 +33,7 @@ const OK = { status: 'ok', width: 13, height: 7, bits: 8, frames: 1, orientation
 describe('real files say what they are', () => {
   const gray = { colour: 'gray', channels: 1 };
   const rgb = { colour: 'rgb', channels: 3 };
-  const cases: [string, sharp.Sharp, object][] = [
+  const cases: [string, Sharp, object][] = [
     ['jpeg, gray', picture(1).toColourspace('b-w').jpeg(), { format: 'jpeg', ...gray }],
     ['jpeg, colour', picture(3).jpeg(), { format: 'jpeg', ...rgb }],
     ['jpeg, progressive', picture(3).jpeg({ progressive: true }), { format: 'jpeg', ...rgb }],
