@@ -311,6 +311,20 @@ void DetectsBoxes() {
   CHECK(Detect(request, &room) == 0);
 }
 
+// More than twice the candidates that take part, each a little surer than the one before, all in one place.
+void BoundsCandidates() {
+  constexpr size_t kBoxes = 70'000;
+  std::vector<float> head(5 * kBoxes, 10);
+  for (size_t i = 0; i < kBoxes; ++i) head[4 * kBoxes + i] = 1 + static_cast<float>(i) / kBoxes;
+  std::vector<float> rows(kMostDetections * kDetectionWidth);
+  std::vector<Candidate> room;
+  DetectionRequest request{
+      head.data(), DetectionLayout::kYolo8, kBoxes, 1, 0.5, 0.45, kMostDetections, false, 1, 0, 0, 640, 640,
+      rows.data()};
+  CHECK(Detect(request, &room) == 1 && rows[4] == head.back());
+  CHECK(room.size() == kMostCandidates && room.back().box == kBoxes - kMostCandidates);
+}
+
 // Runs `die` in a child process whose thread has claimed slot 1 of two, and gives what the slots say afterwards.
 std::pair<uint32_t, uint32_t> MarksAfter(void (*die)()) {
   char path[] = "/tmp/penstock-marks-XXXXXX";
@@ -369,6 +383,7 @@ int main() {
   penstock::ReadsImageHeaders();
   penstock::RanksScores();
   penstock::DetectsBoxes();
+  penstock::BoundsCandidates();
   penstock::MarksWhoFaulted();
   const auto& totals = penstock::test::Totals();
   std::printf("%d passed, %d failed\n", totals.passed, totals.failed);
