@@ -13,12 +13,21 @@
       "native/kernels/json_lift_elements.cc",
       "native/kernels/number_text.cc",
       "native/kernels/scores.cc",
+      "native/kernels/image_spec.cc",
+      "native/kernels/image_tensor.cc",
+      "native/kernels/json_lift.cc",
+      "native/kernels/json_lift_elements.cc",
+      "native/kernels/number_text.cc",
+      "native/kernels/pixel_lanes.cc",
+      "native/kernels/pixel_lanes_avx2.cc",
+      "native/kernels/resample.cc",
+      "native/kernels/resample_axis.cc",
       "native/kernels/utf8.cc"
     ],
     "watchers": ["native/process/crash_marks.cc", "native/process/parent_watch.cc"]
   },
   "target_defaults": {
-    "cflags": ["-O3", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fvisibility=hidden"],
+    "cflags": ["-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fvisibility=hidden"],
     "cflags_cc": ["-std=c++20"],
     "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
     "xcode_settings": {
@@ -27,6 +36,7 @@
       "GCC_OPTIMIZATION_LEVEL": "3",
       "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
       "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+      "OTHER_CFLAGS": ["-ffp-contract=off"],
       "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     }
   },
@@ -36,6 +46,7 @@
       "sources": [
         "native/addon.cc",
         "native/calls/image_header.cc",
+        "native/calls/image.cc",
         "native/calls/lift.cc",
         "native/calls/memory.cc",
         "native/calls/process.cc",

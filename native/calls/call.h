@@ -97,6 +97,7 @@ struct Export {
 };
 
 // The calls of each file, for the export table.
+std::span<const Export> ImageCalls();
 std::span<const Export> LiftCalls();
 std::span<const Export> MemoryCalls();
 std::span<const Export> TextCalls();

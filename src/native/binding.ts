@@ -135,6 +135,62 @@ export const MOST_DETECTIONS = 1_000;
 
 /** Best boxes by score that take part in suppression (`kMostCandidates`). */
 export const MOST_CANDIDATES = 30_000;
+/** Places in the Int32Array that says what `imageToTensor` does. Sizes and places are in pixels. */
+export const Image = {
+  /** The source: packed rows of `CHANNELS` bytes a pixel, sides of 1..65535. */
+  WIDTH: 0,
+  HEIGHT: 1,
+  /** 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha. Alpha is left out before anything else is done. */
+  CHANNELS: 2,
+  /** What the source is resampled to, sides of 1..2^24. A side that keeps its size is not resampled. */
+  RESIZED_WIDTH: 3,
+  RESIZED_HEIGHT: 4,
+  /** One of `ImageFilter`. */
+  FILTER: 5,
+  /** 1: the filter widens with the scale, as in Pillow. 0: as `torch.nn.functional.interpolate`; bilinear and bicubic only. */
+  ANTIALIAS: 6,
+  /** The window of the resampled image that is computed; must lie in it. */
+  CROP_LEFT: 7,
+  CROP_TOP: 8,
+  CROP_WIDTH: 9,
+  CROP_HEIGHT: 10,
+  /** The tensor, sides of 1..65535, and where the window's upper left pixel lies in it. The rest is padding. */
+  TENSOR_WIDTH: 11,
+  TENSOR_HEIGHT: 12,
+  AT_LEFT: 13,
+  AT_TOP: 14,
+  /** One of `ImageColour`, `ImageLayout`, `ImageElement`. */
+  COLOUR: 15,
+  LAYOUT: 16,
+  ELEMENT: 17,
+  /** 1: without vector units. The bytes are the same; for tests. */
+  PLAIN: 18,
+} as const;
+
+/** Numbers in that array. */
+export const IMAGE_LENGTH = 19;
+
+/** Places in the Float64Array beside it. */
+export const ImageFloat = {
+  /** Three factors, by channel of the tensor in its own order (BGR: blue first); gray has the first one only. */
+  SCALE: 0,
+  /** Three summands: element = pixel * scale + shift, in float32, each operation rounded. */
+  SHIFT: 3,
+  /** A pixel's value in 0..255 for what is around the window; scaled and shifted like the others. */
+  PAD: 6,
+} as const;
+
+/** Numbers in that array. */
+export const IMAGE_FLOAT_LENGTH = 7;
+
+/** `Image.FILTER`: Pillow's NEAREST, BILINEAR, BICUBIC (a = -0.5), LANCZOS and BOX. */
+export const ImageFilter = { NEAREST: 0, BILINEAR: 1, BICUBIC: 2, LANCZOS3: 3, AREA: 4 } as const;
+/** `Image.COLOUR`. A gray source fills three channels alike; gray of a coloured one is Pillow's `convert('L')`. */
+export const ImageColour = { RGB: 0, BGR: 1, GRAY: 2 } as const;
+/** `Image.LAYOUT`. */
+export const ImageLayout = { NCHW: 0, NHWC: 1 } as const;
+/** `Image.ELEMENT`, little-endian. FP16 is the float32 rounded to nearest even; UINT8 likewise, within 0..255. */
+export const ImageElement = { FP32: 0, FP16: 1, UINT8: 2 } as const;
 
 /** The addon. */
 export interface Binding {
@@ -202,6 +258,27 @@ export interface Binding {
     result: Float64Array,
     maxDepth: number,
   ): Promise<number>;
+
+  /**
+   * One decoded image becomes one row of a tensor: colour, resampling, crop, padding, scale and shift, layout, datatype,
+   * in one walk over the crop window. Nothing outside it is computed. In this order: alpha is left out and colour becomes
+   * gray (where the tensor is gray), then it is resampled, then rounded to 0..255, then scaled.
+   * Antialiased filters are Pillow's, bit for bit: across, rounded, then down, rounded. Nearest is Pillow's too. Without
+   * antialias bilinear and bicubic (a = -0.75) are torch's with align_corners false, in float32, rounded half to even.
+   * Scratch memory is a few rows of the window, at most a few megabytes, and given back.
+   * @param pixels all of the source, packed; exactly width * height * channels bytes.
+   * @param ints Int32Array of `IMAGE_LENGTH`, see `Image`. @param floats Float64Array of `IMAGE_FLOAT_LENGTH`.
+   * @param target where the tensor goes, from byte `targetOffset` on; needs no alignment, must not overlap `pixels`.
+   * @returns bytes written: tensor width * height * channels * element size.
+   * @throws RangeError where sizes, window, padding and memories do not fit together; nothing is written then.
+   */
+  imageToTensor(
+    pixels: Uint8Array,
+    ints: Int32Array,
+    floats: Float64Array,
+    target: Uint8Array,
+    targetOffset: number,
+  ): number;
 
   /** Copies `length` bytes. */
   copy(source: Memory, sourceOffset: number, target: Memory, targetOffset: number, length: number): void;

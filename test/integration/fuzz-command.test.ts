@@ -12,6 +12,14 @@ const PART_OF_ANOTHER: Readonly<Record<string, string>> = {
   image_jpeg: 'image_header',
   image_png: 'image_header',
   image_webp: 'image_header',
+/** Plain tables have nothing to fuzz; the elements of a lift, and the steps of an image, are fuzzed through the whole. */
+const PART_OF_ANOTHER: Readonly<Record<string, string>> = {
+  image_spec: 'image_tensor',
+  json_lift_elements: 'json_lift',
+  pixel_lanes: 'image_tensor',
+  pixel_lanes_avx2: 'image_tensor',
+  resample: 'image_tensor',
+  resample_axis: 'image_tensor',
 };
 
 function named(folder: URL, extension: string): string[] {
