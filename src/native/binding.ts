@@ -263,7 +263,7 @@ export interface Binding {
    * One decoded image becomes one row of a tensor: colour, resampling, crop, padding, scale and shift, layout, datatype,
    * in one walk over the crop window. Nothing outside it is computed. In this order: alpha is left out and colour becomes
    * gray (where the tensor is gray), then it is resampled, then rounded to 0..255, then scaled.
-   * Antialiased filters are Pillow's, bit for bit: across, rounded, then down, rounded. Nearest is Pillow's too. Without
+   * Antialiased filters are those of Pillow 3.3 to 12, bit for bit: across, rounded, then down, rounded. So is nearest. Without
    * antialias bilinear and bicubic (a = -0.75) are torch's with align_corners false, in float32, rounded half to even.
    * Scratch memory is a few rows of the window, at most a few megabytes, and given back.
    * @param pixels all of the source, packed; exactly width * height * channels bytes.
