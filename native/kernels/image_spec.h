@@ -50,9 +50,7 @@ struct ImageSpec {
   float pad;
 };
 
-inline size_t ElementSize(Element element) {
-  return element == Element::kFp32 ? 4 : element == Element::kFp16 ? 2 : 1;
-}
+inline size_t ElementSize(Element element) { return element == Element::kFp32 ? 4 : element == Element::kFp16 ? 2 : 1; }
 
 inline int TensorChannels(const ImageSpec& spec) { return spec.colour == Colour::kGray ? 1 : 3; }
 

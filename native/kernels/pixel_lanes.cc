@@ -34,9 +34,8 @@ inline void EachPeriod(const uint8_t* source, size_t count, const Affine& affine
 }
 
 void AffineFp32(const uint8_t* source, size_t count, const Affine& affine, uint8_t* target) {
-  EachPeriod(source, count, affine, [target](const float* values, size_t some, size_t at) {
-    std::memcpy(target + 4 * at, values, 4 * some);
-  });
+  EachPeriod(source, count, affine,
+             [target](const float* values, size_t some, size_t at) { std::memcpy(target + 4 * at, values, 4 * some); });
 }
 
 void AffineFp16(const uint8_t* source, size_t count, const Affine& affine, uint8_t* target) {
@@ -87,8 +86,7 @@ void Down(const FixedAxis& axis, int32_t at, const uint8_t* const* rows, size_t 
 }  // namespace
 
 const PixelLanes& PlainLanes() {
-  static constexpr PixelLanes kLanes = {
-      Split, {AffineFp32, AffineFp16, AffineUint8}, {Across<1>, Across<3>}, Down};
+  static constexpr PixelLanes kLanes = {Split, {AffineFp32, AffineFp16, AffineUint8}, {Across<1>, Across<3>}, Down};
   return kLanes;
 }
 

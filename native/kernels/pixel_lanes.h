@@ -1,5 +1,5 @@
-// The inner loops over pixels, in a plain version and in one for each vector unit. All versions give the same bytes; the
-// tests compare them.
+// The inner loops over pixels, in a plain version and in one for each vector unit. All versions give the same bytes;
+// the tests compare them.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,8 @@ struct PixelLanes {
   void (*split)(const uint8_t* pixels, size_t count, uint8_t* red, uint8_t* green, uint8_t* blue);
   // Bytes to elements, by Element: `count` of them, not pixels. `target` needs no alignment.
   void (*affine[3])(const uint8_t* source, size_t count, const Affine& affine, uint8_t* target);
-  // Outputs [from, to) of the axis, side by side in `target`. `row` begins with source pixel `origin`. By channels: 1, 3.
+  // Outputs [from, to) of the axis, side by side in `target`. `row` begins with source pixel `origin`. By channels:
+  // 1, 3.
   void (*across[2])(const FixedAxis& axis, int32_t from, int32_t to, int32_t origin, Span row, uint8_t* target);
   // The weighted sum of rows of `count` bytes: output `at` of the axis, `rows` in the order of its taps, one pointer
   // more than it has taps where they are odd.

@@ -35,7 +35,8 @@ AVX2_CODE void Split(const uint8_t* pixels, size_t count, uint8_t* red, uint8_t*
     const __m128i b = Load(pixels + 3 * i + 16);
     const __m128i c = Load(pixels + 3 * i + 32);
     for (int k = 0; k < 3; ++k) {
-      const __m128i front = _mm_or_si128(_mm_shuffle_epi8(a, Load(kPick[k][0])), _mm_shuffle_epi8(b, Load(kPick[k][1])));
+      const __m128i front =
+          _mm_or_si128(_mm_shuffle_epi8(a, Load(kPick[k][0])), _mm_shuffle_epi8(b, Load(kPick[k][1])));
       const __m128i plane = _mm_or_si128(front, _mm_shuffle_epi8(c, Load(kPick[k][2])));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(planes[k] + i), plane);
     }
@@ -209,11 +210,11 @@ AVX2_CODE void Down(const FixedAxis& axis, int32_t at, const uint8_t* const* row
 }  // namespace
 
 const PixelLanes* Avx2Lanes() {
-  static constexpr PixelLanes kLanes = {
-      Split,
-      {AffineLanes<float, Element::kFp32>, AffineLanes<uint16_t, Element::kFp16>, AffineLanes<uint8_t, Element::kUint8>},
-      {AcrossGray, AcrossRgb},
-      Down};
+  static constexpr PixelLanes kLanes = {Split,
+                                        {AffineLanes<float, Element::kFp32>, AffineLanes<uint16_t, Element::kFp16>,
+                                         AffineLanes<uint8_t, Element::kUint8>},
+                                        {AcrossGray, AcrossRgb},
+                                        Down};
   static const bool there = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
   return there ? &kLanes : nullptr;
 }

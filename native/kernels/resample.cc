@@ -257,8 +257,8 @@ void ToGray(const uint8_t* pixel, int stride, int32_t count, uint8_t* out) {
 
 SourceRows::SourceRows(const ImageSpec& spec, const uint8_t* pixels)
     : pixels_(pixels),
-      end_(pixels + static_cast<size_t>(spec.width) * static_cast<size_t>(spec.height) *
-                        static_cast<size_t>(spec.channels)),
+      end_(pixels +
+           static_cast<size_t>(spec.width) * static_cast<size_t>(spec.height) * static_cast<size_t>(spec.channels)),
       width_(spec.width),
       stride_(spec.channels),
       channels_(spec.channels < 3 || spec.colour == Colour::kGray ? 1 : 3),

@@ -1,6 +1,6 @@
 // Rows of the resampled image, one after the other and only within the crop window: packed bytes, one or three a pixel.
-// Pillow's two passes (across, then down, rounded to bytes between them; Pillow 13 may turn them round), or torch's single
-// one in float32.
+// Pillow's two passes (across, then down, rounded to bytes between them; Pillow 13 may turn them round), or torch's
+// single one in float32.
 #pragma once
 
 #include <cstdint>
