@@ -135,7 +135,7 @@ class TensorWriter {
 }  // namespace
 
 void ImageToTensor(const ImageSpec& spec, const uint8_t* pixels, uint8_t* target, const PixelLanes& lanes) {
-  SourceRows source(spec, pixels);
+  SourceRows source(spec, pixels, lanes);
   const auto sampler = MakeSampler(spec, &source, lanes);
   TensorWriter writer(spec, source.channels(), target, lanes);
   writer.Pad();

@@ -83,10 +83,25 @@ void Down(const FixedAxis& axis, int32_t at, const uint8_t* const* rows, size_t 
   }
 }
 
+void DropAlpha(const uint8_t* pixels, size_t count, uint8_t* target) {
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t c = 0; c < 3; ++c) target[3 * i + c] = pixels[4 * i + c];
+  }
+}
+
+template <int kStride>
+void Gray(const uint8_t* pixels, size_t count, uint8_t* target) {
+  for (size_t i = 0; i < count; ++i, pixels += kStride) {
+    const int32_t sum = pixels[0] * kRedWeight + pixels[1] * kGreenWeight + pixels[2] * kBlueWeight;
+    target[i] = static_cast<uint8_t>((sum + 0x8000) >> 16);
+  }
+}
+
 }  // namespace
 
 const PixelLanes& PlainLanes() {
-  static constexpr PixelLanes kLanes = {Split, {AffineFp32, AffineFp16, AffineUint8}, {Across<1>, Across<3>}, Down};
+  static constexpr PixelLanes kLanes = {
+      Split, {AffineFp32, AffineFp16, AffineUint8}, {Across<1>, Across<3>}, Down, DropAlpha, {Gray<3>, Gray<4>}};
   return kLanes;
 }
 

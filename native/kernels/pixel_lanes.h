@@ -34,7 +34,16 @@ struct PixelLanes {
   // The weighted sum of rows of `count` bytes: output `at` of the axis, `rows` in the order of its taps, one pointer
   // more than it has taps where they are odd.
   void (*down)(const FixedAxis& axis, int32_t at, const uint8_t* const* rows, size_t count, uint8_t* target);
+  // `count` pixels of four bytes without their last.
+  void (*drop_alpha)(const uint8_t* pixels, size_t count, uint8_t* target);
+  // `count` pixels to their luma. By bytes of a pixel: 3, 4.
+  void (*gray[2])(const uint8_t* pixels, size_t count, uint8_t* target);
 };
+
+// ITU-R 601 luma as Pillow's convert('L') weighs it, of 2^16.
+constexpr int32_t kRedWeight = 19595;
+constexpr int32_t kGreenWeight = 38470;
+constexpr int32_t kBlueWeight = 7471;
 
 // For every processor.
 const PixelLanes& PlainLanes();

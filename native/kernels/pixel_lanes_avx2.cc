@@ -44,6 +44,41 @@ AVX2_CODE void Split(const uint8_t* pixels, size_t count, uint8_t* red, uint8_t*
   PlainLanes().split(pixels + 3 * i, count - i, red + i, green + i, blue + i);
 }
 
+// Four pixels a step; what a store leaves behind them the next one overwrites.
+AVX2_CODE void DropAlpha(const uint8_t* pixels, size_t count, uint8_t* target) {
+  const __m128i kept = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+  size_t i = 0;
+  // 16 bytes are stored for 12: two pixels more must follow.
+  for (; i + 6 <= count; i += 4) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + 3 * i), _mm_shuffle_epi8(Load(pixels + 4 * i), kept));
+  }
+  PlainLanes().drop_alpha(pixels + 4 * i, count - i, target + 3 * i);
+}
+
+// Four pixels a step: red beside blue and green beside itself, whose weight, halved, has 16 bits.
+template <int kStride>
+AVX2_CODE void Gray(const uint8_t* pixels, size_t count, uint8_t* target) {
+  constexpr char k = kStride;
+  const __m128i red_blue =
+      _mm_setr_epi8(0, -1, 2, -1, k, -1, k + 2, -1, 2 * k, -1, 2 * k + 2, -1, 3 * k, -1, 3 * k + 2, -1);
+  const __m128i green = _mm_setr_epi8(1, -1, 1, -1, k + 1, -1, k + 1, -1,  //
+                                      2 * k + 1, -1, 2 * k + 1, -1, 3 * k + 1, -1, 3 * k + 1, -1);
+  const __m128i red_blue_weights = _mm_set1_epi32((kBlueWeight << 16) | kRedWeight);
+  const __m128i green_weights = _mm_set1_epi16(kGreenWeight / 2);
+  const __m128i half = _mm_set1_epi32(0x8000);
+  size_t i = 0;
+  for (; kStride * i + 16 <= kStride * count; i += 4) {
+    const __m128i bytes = Load(pixels + kStride * i);
+    const __m128i most = _mm_madd_epi16(_mm_shuffle_epi8(bytes, red_blue), red_blue_weights);
+    const __m128i rest = _mm_madd_epi16(_mm_shuffle_epi8(bytes, green), green_weights);
+    const __m128i sums = _mm_srli_epi32(_mm_add_epi32(_mm_add_epi32(most, rest), half), 16);
+    const __m128i words = _mm_packs_epi32(sums, sums);
+    const int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+    std::memcpy(target + i, &four, sizeof(four));
+  }
+  PlainLanes().gray[kStride == 4](pixels + kStride * i, count - i, target + i);
+}
+
 // Eight bytes as floats, times and plus. Not fused: every processor gives the same bits.
 AVX2_CODE inline __m256 EightOf(const uint8_t* source, __m256 scale, __m256 shift) {
   const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(source));
@@ -69,20 +104,28 @@ AVX2_CODE inline void Store(__m256 values, uint8_t* target, uint8_t) {
 
 template <typename T, Element kElement>
 AVX2_CODE void AffineLanes(const uint8_t* source, size_t count, const Affine& affine, uint8_t* target) {
-  const __m256 scale0 = _mm256_loadu_ps(affine.scale);
-  const __m256 scale1 = _mm256_loadu_ps(affine.scale + 8);
-  const __m256 scale2 = _mm256_loadu_ps(affine.scale + 16);
-  const __m256 shift0 = _mm256_loadu_ps(affine.shift);
-  const __m256 shift1 = _mm256_loadu_ps(affine.shift + 8);
-  const __m256 shift2 = _mm256_loadu_ps(affine.shift + 16);
+  __m256 scale[3];
+  __m256 shift[3];
+  for (int j = 0; j < 3; ++j) {
+    scale[j] = _mm256_loadu_ps(affine.scale + 8 * j);
+    shift[j] = _mm256_loadu_ps(affine.shift + 8 * j);
+  }
   size_t i = 0;
   for (; i + kAffinePeriod <= count; i += kAffinePeriod) {
     uint8_t* to = target + i * sizeof(T);
-    Store(EightOf(source + i, scale0, shift0), to, T());
-    Store(EightOf(source + i + 8, scale1, shift1), to + 8 * sizeof(T), T());
-    Store(EightOf(source + i + 16, scale2, shift2), to + 16 * sizeof(T), T());
+    Store(EightOf(source + i, scale[0], shift[0]), to, T());
+    Store(EightOf(source + i + 8, scale[1], shift[1]), to + 8 * sizeof(T), T());
+    Store(EightOf(source + i + 16, scale[2], shift[2]), to + 16 * sizeof(T), T());
   }
-  PlainLanes().affine[static_cast<size_t>(kElement)](source + i, count - i, affine, target + i * sizeof(T));
+  for (size_t j = 0; i < count; ++j, i += 8) {
+    // Behind the last whole eight the rest goes through memory of its own.
+    uint8_t from[8] = {};
+    uint8_t to[8 * sizeof(T)];
+    const size_t some = count - i < 8 ? count - i : 8;
+    std::memcpy(from, source + i, some);
+    Store(EightOf(from, scale[j], shift[j]), to, T());
+    std::memcpy(target + i * sizeof(T), to, some * sizeof(T));
+  }
 }
 
 // The two halves of the weights' sums, put together and brought back to bytes in the lowest four.
@@ -93,15 +136,17 @@ AVX2_CODE inline uint32_t FourBytes(__m128i high, __m128i low) {
   return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(words, words)));
 }
 
-AVX2_CODE inline __m128i BothHalves(__m256i sums) {
-  return _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+// Four weights, over and over.
+AVX2_CODE inline __m256i FourOf(const int16_t* weights) {
+  int64_t four;
+  std::memcpy(&four, weights, sizeof(four));
+  return _mm256_set1_epi64x(four);
 }
 
-// Four RGB pixels a step: their channels in pairs of 16 bits beside a pair of weights, multiplied and added by madd.
+// Four RGB pixels a step: each channel's four as 16 bits beside their weights, multiplied and added in pairs by madd.
 AVX2_CODE void AcrossRgb(const FixedAxis& axis, int32_t from, int32_t to, int32_t origin, Span row, uint8_t* target) {
-  const __m256i pairs = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1,  //
-                                         6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-  const __m256i spread = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+  const __m256i fours = _mm256_setr_epi8(0, -1, 3, -1, 6, -1, 9, -1, 1, -1, 4, -1, 7, -1, 10, -1,  //
+                                         2, -1, 5, -1, 8, -1, 11, -1, -1, -1, -1, -1, -1, -1, -1, -1);
   for (int32_t i = from; i < to; ++i, target += 3) {
     const auto at = static_cast<size_t>(i);
     const uint8_t* pixel = row.data + static_cast<ptrdiff_t>(axis.first[at] - origin) * 3;
@@ -116,15 +161,15 @@ AVX2_CODE void AcrossRgb(const FixedAxis& axis, int32_t from, int32_t to, int32_
     __m256i high_sums = _mm256_setzero_si256();
     __m256i low_sums = _mm256_setzero_si256();
     for (int32_t step = 0; step < steps; ++step, pixel += 12, high += 4, low += 4) {
-      const __m256i words = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(Load(pixel)), pairs);
-      const __m256i highs = _mm256_castsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(high)));
-      const __m256i lows = _mm256_castsi128_si256(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(low)));
-      const __m256i high_pairs = _mm256_permutevar8x32_epi32(highs, spread);
-      const __m256i low_pairs = _mm256_permutevar8x32_epi32(lows, spread);
-      high_sums = _mm256_add_epi32(high_sums, _mm256_madd_epi16(words, high_pairs));
-      low_sums = _mm256_add_epi32(low_sums, _mm256_madd_epi16(words, low_pairs));
+      const __m256i words = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(Load(pixel)), fours);
+      high_sums = _mm256_add_epi32(high_sums, _mm256_madd_epi16(words, FourOf(high)));
+      low_sums = _mm256_add_epi32(low_sums, _mm256_madd_epi16(words, FourOf(low)));
     }
-    const uint32_t bytes = FourBytes(BothHalves(high_sums), BothHalves(low_sums));
+    // Red and green of both halves, then blue of both.
+    const __m256i sums = _mm256_hadd_epi32(high_sums, low_sums);
+    const __m128i front = _mm256_castsi256_si128(sums);
+    const __m128i back = _mm256_extracti128_si256(sums, 1);
+    const uint32_t bytes = FourBytes(_mm_unpacklo_epi64(front, back), _mm_unpackhi_epi64(front, back));
     std::memcpy(target, &bytes, 3);
   }
 }
@@ -214,7 +259,9 @@ const PixelLanes* Avx2Lanes() {
                                         {AffineLanes<float, Element::kFp32>, AffineLanes<uint16_t, Element::kFp16>,
                                          AffineLanes<uint8_t, Element::kUint8>},
                                         {AcrossGray, AcrossRgb},
-                                        Down};
+                                        Down,
+                                        DropAlpha,
+                                        {Gray<3>, Gray<4>}};
   static const bool there = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
   return there ? &kLanes : nullptr;
 }

@@ -210,16 +210,22 @@ class PlainRows : public RowSampler {
  private:
   void Across(int32_t y, float* values) {
     const uint8_t* row = source_->Row(y, low_, high_).data;
-    const auto taps = static_cast<size_t>(across_.taps);
-    const auto channels = static_cast<size_t>(source_->channels());
-    for (size_t i = static_cast<size_t>(from_) * taps; i < static_cast<size_t>(to_) * taps; i += taps) {
-      for (size_t c = 0; c < channels; ++c) {
-        float sum = 0;
-        for (size_t t = 0; t < taps; ++t) {
-          const auto pixel = static_cast<size_t>(across_.index[i + t] - low_);
-          const float term = static_cast<float>(row[pixel * channels + c]) * across_.weight[i + t];
-          sum = t == 0 ? term : sum + term;
-        }
+    if (across_.taps == 2) {
+      source_->channels() == 1 ? AcrossTaps<2, 1>(row, values) : AcrossTaps<2, 3>(row, values);
+    } else {
+      source_->channels() == 1 ? AcrossTaps<4, 1>(row, values) : AcrossTaps<4, 3>(row, values);
+    }
+  }
+
+  template <size_t kTaps, size_t kChannels>
+  void AcrossTaps(const uint8_t* row, float* values) {
+    for (size_t i = static_cast<size_t>(from_) * kTaps; i < static_cast<size_t>(to_) * kTaps; i += kTaps) {
+      const uint8_t* pixels[kTaps];
+      for (size_t t = 0; t < kTaps; ++t) pixels[t] = row + static_cast<size_t>(across_.index[i + t] - low_) * kChannels;
+      const float* weights = across_.weight.data() + i;
+      for (size_t c = 0; c < kChannels; ++c) {
+        float sum = static_cast<float>(pixels[0][c]) * weights[0];
+        for (size_t t = 1; t < kTaps; ++t) sum += static_cast<float>(pixels[t][c]) * weights[t];
         *values++ = sum;
       }
     }
@@ -238,25 +244,11 @@ class PlainRows : public RowSampler {
   std::vector<uint8_t> out_;
 };
 
-void DropAlpha(const uint8_t* pixel, int32_t count, uint8_t* out) {
-  for (int32_t i = 0; i < count; ++i, pixel += 4, out += 3) {
-    out[0] = pixel[0];
-    out[1] = pixel[1];
-    out[2] = pixel[2];
-  }
-}
-
-// ITU-R 601 luma as Pillow's convert('L') computes it.
-void ToGray(const uint8_t* pixel, int stride, int32_t count, uint8_t* out) {
-  for (int32_t i = 0; i < count; ++i, pixel += stride) {
-    out[i] = static_cast<uint8_t>((pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 0x8000) >> 16);
-  }
-}
-
 }  // namespace
 
-SourceRows::SourceRows(const ImageSpec& spec, const uint8_t* pixels)
-    : pixels_(pixels),
+SourceRows::SourceRows(const ImageSpec& spec, const uint8_t* pixels, const PixelLanes& lanes)
+    : lanes_(lanes),
+      pixels_(pixels),
       end_(pixels +
            static_cast<size_t>(spec.width) * static_cast<size_t>(spec.height) * static_cast<size_t>(spec.channels)),
       width_(spec.width),
@@ -270,12 +262,13 @@ Span SourceRows::Row(int32_t y, int32_t from, int32_t to) {
   const size_t pixel = static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(from);
   const uint8_t* start = pixels_ + pixel * static_cast<size_t>(stride_);
   if (stays_) return {start, end_};
+  const auto count = static_cast<size_t>(to - from);
   if (channels_ == 3) {
-    DropAlpha(start, to - from, packed_.data());
+    lanes_.drop_alpha(start, count, packed_.data());
   } else if (stride_ == 2) {
-    for (int32_t i = 0; i < to - from; ++i) packed_[static_cast<size_t>(i)] = start[2 * i];
+    for (size_t i = 0; i < count; ++i) packed_[i] = start[2 * i];
   } else {
-    ToGray(start, stride_, to - from, packed_.data());
+    lanes_.gray[stride_ == 4](start, count, packed_.data());
   }
   return {packed_.data(), packed_.data() + packed_.size()};
 }

@@ -15,7 +15,7 @@ namespace penstock {
 // The source as it is resampled: alpha left out, gray where the tensor is gray (Pillow's convert before resize).
 class SourceRows {
  public:
-  SourceRows(const ImageSpec& spec, const uint8_t* pixels);
+  SourceRows(const ImageSpec& spec, const uint8_t* pixels, const PixelLanes& lanes);
 
   // Bytes of a pixel given: 1 or 3.
   int channels() const { return channels_; }
@@ -25,6 +25,7 @@ class SourceRows {
   Span Row(int32_t y, int32_t from, int32_t to);
 
  private:
+  const PixelLanes& lanes_;
   const uint8_t* pixels_;
   const uint8_t* end_;
   int32_t width_;
