@@ -9,7 +9,7 @@
 namespace penstock {
 namespace {
 
-// Pixels that are taken through planes and into the tensor at a time: their planes stay in the first cache.
+// Pixels that are brought into the tensor's order at a time: they stay in the first cache.
 constexpr size_t kSomePixels = 1024;
 
 // Brings packed rows of pixels into the tensor.
@@ -22,6 +22,8 @@ class TensorWriter {
         size_(ElementSize(spec.element)),
         target_(target),
         lanes_(lanes) {
+    as_it_is_ = spec.element == Element::kUint8;
+    for (size_t c = 0; c < channels_; ++c) as_it_is_ = as_it_is_ && spec.scale[c] == 1 && spec.shift[c] == 0;
     for (size_t i = 0; i < kAffinePeriod; ++i) {
       for (size_t c = 0; c < 3; ++c) {
         planar_[c].scale[i] = spec.scale[c];
@@ -74,17 +76,31 @@ class TensorWriter {
   }
 
   void Affinely(const uint8_t* source, size_t count, const Affine& affine, uint8_t* to) {
+    if (as_it_is_) {
+      std::memcpy(to, source, count);
+      return;
+    }
     lanes_.affine[static_cast<size_t>(spec_.element)](source, count, affine, to);
   }
 
   void WritePlanes(const uint8_t* pixels, size_t x, size_t y, size_t count) {
-    const uint8_t* planes[3] = {pixels, pixels, pixels};
-    if (source_channels_ == 3) {
-      const bool reversed = spec_.colour == Colour::kBgr;
-      for (size_t c = 0; c < 3; ++c) planes[c] = scratch_ + (reversed ? 2 - c : c) * kSomePixels;
-      lanes_.split(pixels, count, scratch_, scratch_ + kSomePixels, scratch_ + 2 * kSomePixels);
+    if (source_channels_ == 1) {
+      for (size_t c = 0; c < channels_; ++c) Affinely(pixels, count, planar_[c], At(c, y, x));
+      return;
     }
-    for (size_t c = 0; c < channels_; ++c) Affinely(planes[c], count, planar_[c], At(c, y, x));
+    // By channel of the source: where it goes, and its numbers there.
+    const bool reversed = spec_.colour == Colour::kBgr;
+    const Affine* affine[3];
+    uint8_t* targets[3];
+    for (size_t c = 0; c < 3; ++c) {
+      affine[c] = &planar_[reversed ? 2 - c : c];
+      targets[c] = At(reversed ? 2 - c : c, y, x);
+    }
+    if (as_it_is_) {
+      lanes_.split(pixels, count, targets[0], targets[1], targets[2]);
+    } else {
+      lanes_.planes[static_cast<size_t>(spec_.element)](pixels, count, affine, targets);
+    }
   }
 
   void WriteMixed(const uint8_t* pixels, size_t x, size_t y, size_t count) {
@@ -113,7 +129,7 @@ class TensorWriter {
       const size_t channel = plane + c;
       constant.shift[0] = spec_.pad * spec_.scale[channel] + spec_.shift[channel];
       const uint8_t nothing = 0;
-      Affinely(&nothing, 1, constant, row.data() + c * size_);
+      lanes_.affine[static_cast<size_t>(spec_.element)](&nothing, 1, constant, row.data() + c * size_);
     }
     for (size_t i = channels; i < width; ++i) {
       std::memcpy(row.data() + i * size_, row.data() + (i - channels) * size_, size_);
@@ -127,6 +143,8 @@ class TensorWriter {
   size_t size_;
   uint8_t* target_;
   const PixelLanes& lanes_;
+  // Bytes stay bytes.
+  bool as_it_is_;
   Affine planar_[3];
   Affine mixed_;
   uint8_t scratch_[3 * kSomePixels];

@@ -50,6 +50,18 @@ void AffineUint8(const uint8_t* source, size_t count, const Affine& affine, uint
   });
 }
 
+// Some pixels at a time, which stay in the first cache.
+template <void (*kAffine)(const uint8_t*, size_t, const Affine&, uint8_t*), size_t kSize>
+void Planes(const uint8_t* pixels, size_t count, const Affine* const* affine, uint8_t* const* targets) {
+  constexpr size_t kSome = 40 * kAffinePeriod;
+  uint8_t channels[3][kSome];
+  for (size_t start = 0; start < count; start += kSome) {
+    const size_t some = std::min(kSome, count - start);
+    Split(pixels + 3 * start, some, channels[0], channels[1], channels[2]);
+    for (size_t c = 0; c < 3; ++c) kAffine(channels[c], some, *affine[c], targets[c] + start * kSize);
+  }
+}
+
 template <int kChannels>
 void Across(const FixedAxis& axis, int32_t from, int32_t to, int32_t origin, Span row, uint8_t* target) {
   for (int32_t i = from; i < to; ++i) {
@@ -100,8 +112,13 @@ void Gray(const uint8_t* pixels, size_t count, uint8_t* target) {
 }  // namespace
 
 const PixelLanes& PlainLanes() {
-  static constexpr PixelLanes kLanes = {
-      Split, {AffineFp32, AffineFp16, AffineUint8}, {Across<1>, Across<3>}, Down, DropAlpha, {Gray<3>, Gray<4>}};
+  static constexpr PixelLanes kLanes = {Split,
+                                        {AffineFp32, AffineFp16, AffineUint8},
+                                        {Planes<AffineFp32, 4>, Planes<AffineFp16, 2>, Planes<AffineUint8, 1>},
+                                        {Across<1>, Across<3>},
+                                        Down,
+                                        DropAlpha,
+                                        {Gray<3>, Gray<4>}};
   return kLanes;
 }
 

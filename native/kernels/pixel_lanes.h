@@ -28,6 +28,8 @@ struct PixelLanes {
   void (*split)(const uint8_t* pixels, size_t count, uint8_t* red, uint8_t* green, uint8_t* blue);
   // Bytes to elements, by Element: `count` of them, not pixels. `target` needs no alignment.
   void (*affine[3])(const uint8_t* source, size_t count, const Affine& affine, uint8_t* target);
+  // The same for `count` RGB pixels into one plane per channel: red, green, blue, each with its own numbers.
+  void (*planes[3])(const uint8_t* pixels, size_t count, const Affine* const* affine, uint8_t* const* targets);
   // Outputs [from, to) of the axis, side by side in `target`. `row` begins with source pixel `origin`. By channels:
   // 1, 3.
   void (*across[2])(const FixedAxis& axis, int32_t from, int32_t to, int32_t origin, Span row, uint8_t* target);

@@ -128,6 +128,46 @@ AVX2_CODE void AffineLanes(const uint8_t* source, size_t count, const Affine& af
   }
 }
 
+// Eight pixels, of which 28 bytes are read: one shuffle per channel both takes it out and widens it.
+template <typename T>
+AVX2_CODE inline void EightPixels(const uint8_t* pixels, const __m256* scale, const __m256* shift, uint8_t* const* to) {
+  const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(Load(pixels)), Load(pixels + 12), 1);
+  const __m256i red = _mm256_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1,  //
+                                       0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1);
+  const __m256i next = _mm256_setr_epi32(1, 1, 1, 1, 1, 1, 1, 1);
+  const __m256i green = _mm256_add_epi32(red, next);
+  const __m256i picks[3] = {red, green, _mm256_add_epi32(green, next)};
+  for (int c = 0; c < 3; ++c) {
+    const __m256 values = _mm256_cvtepi32_ps(_mm256_shuffle_epi8(bytes, picks[c]));
+    Store(_mm256_add_ps(_mm256_mul_ps(values, scale[c]), shift[c]), to[c], T());
+  }
+}
+
+template <typename T>
+AVX2_CODE void Planes(const uint8_t* pixels, size_t count, const Affine* const* affine, uint8_t* const* targets) {
+  __m256 scale[3];
+  __m256 shift[3];
+  for (int c = 0; c < 3; ++c) {
+    scale[c] = _mm256_set1_ps(affine[c]->scale[0]);
+    shift[c] = _mm256_set1_ps(affine[c]->shift[0]);
+  }
+  size_t i = 0;
+  for (; i + 10 <= count; i += 8) {
+    uint8_t* const to[3] = {targets[0] + i * sizeof(T), targets[1] + i * sizeof(T), targets[2] + i * sizeof(T)};
+    EightPixels<T>(pixels + 3 * i, scale, shift, to);
+  }
+  for (; i < count; i += 8) {
+    // The rest goes through memory of its own.
+    uint8_t from[32] = {};
+    uint8_t planes[3][8 * sizeof(T)];
+    uint8_t* const to[3] = {planes[0], planes[1], planes[2]};
+    const size_t some = count - i < 8 ? count - i : 8;
+    std::memcpy(from, pixels + 3 * i, 3 * some);
+    EightPixels<T>(from, scale, shift, to);
+    for (int c = 0; c < 3; ++c) std::memcpy(targets[c] + i * sizeof(T), planes[c], some * sizeof(T));
+  }
+}
+
 // The two halves of the weights' sums, put together and brought back to bytes in the lowest four.
 AVX2_CODE inline uint32_t FourBytes(__m128i high, __m128i low) {
   const __m128i half = _mm_set1_epi32(1 << (kWeightBits - 1));
@@ -258,6 +298,7 @@ const PixelLanes* Avx2Lanes() {
   static constexpr PixelLanes kLanes = {Split,
                                         {AffineLanes<float, Element::kFp32>, AffineLanes<uint16_t, Element::kFp16>,
                                          AffineLanes<uint8_t, Element::kUint8>},
+                                        {Planes<float>, Planes<uint16_t>, Planes<uint8_t>},
                                         {AcrossGray, AcrossRgb},
                                         Down,
                                         DropAlpha,
