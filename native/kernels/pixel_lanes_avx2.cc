@@ -102,69 +102,60 @@ AVX2_CODE inline void Store(__m256 values, uint8_t* target, uint8_t) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(target), _mm_packus_epi16(words, words));
 }
 
-template <typename T, Element kElement>
+template <typename T>
 AVX2_CODE void AffineLanes(const uint8_t* source, size_t count, const Affine& affine, uint8_t* target) {
-  __m256 scale[3];
-  __m256 shift[3];
-  for (int j = 0; j < 3; ++j) {
-    scale[j] = _mm256_loadu_ps(affine.scale + 8 * j);
-    shift[j] = _mm256_loadu_ps(affine.shift + 8 * j);
-  }
+  const __m256 scale0 = _mm256_loadu_ps(affine.scale);
+  const __m256 scale1 = _mm256_loadu_ps(affine.scale + 8);
+  const __m256 scale2 = _mm256_loadu_ps(affine.scale + 16);
+  const __m256 shift0 = _mm256_loadu_ps(affine.shift);
+  const __m256 shift1 = _mm256_loadu_ps(affine.shift + 8);
+  const __m256 shift2 = _mm256_loadu_ps(affine.shift + 16);
   size_t i = 0;
   for (; i + kAffinePeriod <= count; i += kAffinePeriod) {
     uint8_t* to = target + i * sizeof(T);
-    Store(EightOf(source + i, scale[0], shift[0]), to, T());
-    Store(EightOf(source + i + 8, scale[1], shift[1]), to + 8 * sizeof(T), T());
-    Store(EightOf(source + i + 16, scale[2], shift[2]), to + 16 * sizeof(T), T());
+    Store(EightOf(source + i, scale0, shift0), to, T());
+    Store(EightOf(source + i + 8, scale1, shift1), to + 8 * sizeof(T), T());
+    Store(EightOf(source + i + 16, scale2, shift2), to + 16 * sizeof(T), T());
   }
-  for (size_t j = 0; i < count; ++j, i += 8) {
-    // Behind the last whole eight the rest goes through memory of its own.
-    uint8_t from[8] = {};
-    uint8_t to[8 * sizeof(T)];
-    const size_t some = count - i < 8 ? count - i : 8;
-    std::memcpy(from, source + i, some);
-    Store(EightOf(from, scale[j], shift[j]), to, T());
-    std::memcpy(target + i * sizeof(T), to, some * sizeof(T));
+  size_t phase = 0;
+  for (; i + 8 <= count; i += 8, phase += 8) {
+    const __m256 scale = _mm256_loadu_ps(affine.scale + phase);
+    Store(EightOf(source + i, scale, _mm256_loadu_ps(affine.shift + phase)), target + i * sizeof(T), T());
   }
+  if (i == count) return;
+  // The rest goes through memory of its own.
+  uint8_t from[8] = {};
+  uint8_t to[8 * sizeof(T)];
+  std::memcpy(from, source + i, count - i);
+  Store(EightOf(from, _mm256_loadu_ps(affine.scale + phase), _mm256_loadu_ps(affine.shift + phase)), to, T());
+  std::memcpy(target + i * sizeof(T), to, (count - i) * sizeof(T));
 }
 
-// Eight pixels, of which 28 bytes are read: one shuffle per channel both takes it out and widens it.
-template <typename T>
-AVX2_CODE inline void EightPixels(const uint8_t* pixels, const __m256* scale, const __m256* shift, uint8_t* const* to) {
-  const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(Load(pixels)), Load(pixels + 12), 1);
-  const __m256i red = _mm256_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1,  //
-                                       0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1);
-  const __m256i next = _mm256_setr_epi32(1, 1, 1, 1, 1, 1, 1, 1);
-  const __m256i green = _mm256_add_epi32(red, next);
-  const __m256i picks[3] = {red, green, _mm256_add_epi32(green, next)};
-  for (int c = 0; c < 3; ++c) {
-    const __m256 values = _mm256_cvtepi32_ps(_mm256_shuffle_epi8(bytes, picks[c]));
-    Store(_mm256_add_ps(_mm256_mul_ps(values, scale[c]), shift[c]), to[c], T());
-  }
+// One channel of eight pixels: one shuffle both takes it out and widens it.
+AVX2_CODE inline __m256 ChannelOf(const uint8_t* pixels, __m256i pick, __m256 scale, __m256 shift) {
+  const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(Load(pixels)), Load(pixels + 8), 1);
+  const __m256 values = _mm256_cvtepi32_ps(_mm256_shuffle_epi8(bytes, pick));
+  return _mm256_add_ps(_mm256_mul_ps(values, scale), shift);
 }
 
-template <typename T>
+template <typename T, Element kElement>
 AVX2_CODE void Planes(const uint8_t* pixels, size_t count, const Affine* const* affine, uint8_t* const* targets) {
-  __m256 scale[3];
-  __m256 shift[3];
-  for (int c = 0; c < 3; ++c) {
-    scale[c] = _mm256_set1_ps(affine[c]->scale[0]);
-    shift[c] = _mm256_set1_ps(affine[c]->shift[0]);
-  }
-  size_t i = 0;
-  for (; i + 10 <= count; i += 8) {
-    uint8_t* const to[3] = {targets[0] + i * sizeof(T), targets[1] + i * sizeof(T), targets[2] + i * sizeof(T)};
-    EightPixels<T>(pixels + 3 * i, scale, shift, to);
-  }
-  for (; i < count; i += 8) {
-    // The rest goes through memory of its own.
-    uint8_t from[32] = {};
-    uint8_t planes[3][8 * sizeof(T)];
-    uint8_t* const to[3] = {planes[0], planes[1], planes[2]};
-    const size_t some = count - i < 8 ? count - i : 8;
-    std::memcpy(from, pixels + 3 * i, 3 * some);
-    EightPixels<T>(from, scale, shift, to);
-    for (int c = 0; c < 3; ++c) std::memcpy(targets[c] + i * sizeof(T), planes[c], some * sizeof(T));
+  if (count < 8) return PlainLanes().planes[static_cast<size_t>(kElement)](pixels, count, affine, targets);
+  const __m256i next = _mm256_set1_epi32(1);
+  // Red of four pixels from byte 0 on, and of four that begin at byte 12 of 24, which is byte 4 of the second half.
+  __m256i pick = _mm256_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1,  //
+                                  4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1, 13, -1, -1, -1);
+  // Plane after plane: stores that follow each other in memory are faster than reading the pixels once.
+  for (int c = 0; c < 3; ++c, pick = _mm256_add_epi32(pick, next)) {
+    const __m256 scale = _mm256_set1_ps(affine[c]->scale[0]);
+    const __m256 shift = _mm256_set1_ps(affine[c]->shift[0]);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+      Store(ChannelOf(pixels + 3 * i, pick, scale, shift), targets[c] + i * sizeof(T), T());
+    }
+    // The last step goes back over pixels that are done.
+    i = count - 8;
+    Store(ChannelOf(pixels + 3 * i, pick, scale, shift), targets[c] + i * sizeof(T), T());
   }
 }
 
@@ -295,14 +286,14 @@ AVX2_CODE void Down(const FixedAxis& axis, int32_t at, const uint8_t* const* row
 }  // namespace
 
 const PixelLanes* Avx2Lanes() {
-  static constexpr PixelLanes kLanes = {Split,
-                                        {AffineLanes<float, Element::kFp32>, AffineLanes<uint16_t, Element::kFp16>,
-                                         AffineLanes<uint8_t, Element::kUint8>},
-                                        {Planes<float>, Planes<uint16_t>, Planes<uint8_t>},
-                                        {AcrossGray, AcrossRgb},
-                                        Down,
-                                        DropAlpha,
-                                        {Gray<3>, Gray<4>}};
+  static constexpr PixelLanes kLanes = {
+      Split,
+      {AffineLanes<float>, AffineLanes<uint16_t>, AffineLanes<uint8_t>},
+      {Planes<float, Element::kFp32>, Planes<uint16_t, Element::kFp16>, Planes<uint8_t, Element::kUint8>},
+      {AcrossGray, AcrossRgb},
+      Down,
+      DropAlpha,
+      {Gray<3>, Gray<4>}};
   static const bool there = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
   return there ? &kLanes : nullptr;
 }
