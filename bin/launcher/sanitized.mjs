@@ -6,7 +6,16 @@ import { basename, join } from 'node:path';
 import { digestOf, listSources, upToDate, writeStamp } from './addon.mjs';
 import { capture, LaunchError } from './process.mjs';
 
-const FLAGS = ['-std=c++20', '-O1', '-g1', '-ffp-contract=off', '-fno-omit-frame-pointer', '-Wall', '-Wextra', '-Wpedantic'];
+const FLAGS = [
+  '-std=c++20',
+  '-O1',
+  '-g1',
+  '-ffp-contract=off',
+  '-fno-omit-frame-pointer',
+  '-Wall',
+  '-Wextra',
+  '-Wpedantic',
+];
 const SANITIZERS = 'address,undefined';
 const REPLAY = 'replay.cc';
 

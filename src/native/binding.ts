@@ -263,8 +263,10 @@ export interface Binding {
    * One decoded image becomes one row of a tensor: colour, resampling, crop, padding, scale and shift, layout, datatype,
    * in one walk over the crop window. Nothing outside it is computed. In this order: alpha is left out and colour becomes
    * gray (where the tensor is gray), then it is resampled, then rounded to 0..255, then scaled.
-   * Antialiased filters are those of Pillow 3.3 to 12, bit for bit: across, rounded, then down, rounded. So is nearest. Without
-   * antialias bilinear and bicubic (a = -0.75) are torch's with align_corners false, in float32, rounded half to even.
+   * Antialiased filters are those of Pillow 3.3 to 12, bit for bit: across, rounded, then down, rounded. So is nearest.
+   * (Pillow 13 goes down first where the height shrinks much more than the width: another rounding, no other filter.)
+   * Without antialias bilinear and bicubic (a = -0.75) are torch.nn.functional.interpolate with align_corners false: in
+   * float32, rounded once and half to even, as torchvision resizes uint8 tensors by way of float32.
    * Scratch memory is a few rows of the window, at most a few megabytes, and given back.
    * @param pixels all of the source, packed; exactly width * height * channels bytes.
    * @param ints Int32Array of `IMAGE_LENGTH`, see `Image`. @param floats Float64Array of `IMAGE_FLOAT_LENGTH`.

@@ -12,6 +12,12 @@ import {
   LIFT_RESULT_LENGTH,
   MOST_DETECTIONS,
 } from '../../src/native/binding.ts';
+  IMAGE_FLOAT_LENGTH,
+  IMAGE_LENGTH,
+  Image,
+  LIFT_RESULT_LENGTH,
+} from '../../src/native/binding.ts';
+import { type ImageWork, imageFloats, imageInts } from '../../src/native/image.ts';
 import { checkContract, loadBinding, NativeAddonError } from '../../src/native/load.ts';
 
 const binding = loadBinding();
@@ -102,6 +108,21 @@ function detection(
 
 test('what is made wrong below is right by itself', () => {
   expect(detection({})()).toBe(0);
+const square = { left: 0, top: 0, width: 2, height: 2 };
+const picture: ImageWork = {
+  source: { width: 2, height: 2, channels: 3 },
+  ...{ resized: square, crop: square, tensor: square, at: square, filter: 'nearest', antialias: true },
+  ...{ colour: 'RGB', layout: 'NCHW', datatype: 'FP32', scale: [1, 1, 1], shift: [0, 0, 0], pad: 0 },
+};
+
+function image(changes: Record<number, unknown>): () => unknown {
+  const usual = [new Uint8Array(12), imageInts(picture), imageFloats(picture), new Uint8Array(48), 0];
+  const values = usual.map((value, i) => (i in changes ? changes[i] : value));
+  return () => binding.imageToTensor(...(values as Parameters<typeof binding.imageToTensor>));
+}
+
+test('the picture that the refused ones are made of is itself taken', () => {
+  expect(image({})()).toBe(48);
 });
 
 describe('a range outside its memory throws RangeError', () => {
@@ -151,6 +172,17 @@ describe('a range outside its memory throws RangeError', () => {
     'detect: a threshold that is no number': detection({ SCORE_THRESHOLD: Number.NaN }),
     'detect: scale 0': detection({ SCALE: 0 }),
     'detect: a negative width': detection({ WIDTH: -1 }),
+    'imageToTensor: pixels too short': image({ 0: new Uint8Array(11) }),
+    'imageToTensor: pixels left over': image({ 0: new Uint8Array(13) }),
+    'imageToTensor: too few numbers': image({ 1: new Int32Array(IMAGE_LENGTH - 1) }),
+    'imageToTensor: too few fractions': image({ 2: new Float64Array(IMAGE_FLOAT_LENGTH + 1) }),
+    'imageToTensor: an unknown filter': image({ 1: imageInts(picture).fill(5, Image.FILTER, Image.FILTER + 1) }),
+    'imageToTensor: the crop outside': image({ 1: imageInts({ ...picture, crop: { ...square, left: 1 } }) }),
+    'imageToTensor: a scale that is no number': image({ 2: imageFloats({ ...picture, scale: [1, 1, Number.NaN] }) }),
+    'imageToTensor: padding beyond white': image({ 2: imageFloats({ ...picture, pad: 256 }) }),
+    'imageToTensor: target too short': image({ 3: new Uint8Array(47) }),
+    'imageToTensor: target offset too far': image({ 4: 1 }),
+    'imageToTensor: negative target offset': image({ 4: -1 }),
     'discard: too long': () => binding.discard(bytes, 8, 9),
     'matchHead: too long': () => binding.matchHead(target, bytes, 8, 9),
     'rememberHead: plan too large': () => binding.rememberHead(target, bytes, 0, 8, 2 ** 31),

@@ -16,7 +16,9 @@ test.each(images)('$name', ({ pixels, work, expected }) => {
   for (const plain of [false, true]) {
     const tensor = made(pixels, work, plain);
     const wrong = tensor.findIndex((byte, i) => byte !== expected[i]);
-    expect(`${tensor.length} bytes, first difference at ${wrong}`).toBe(`${expected.length} bytes, first difference at -1`);
+    expect(`${tensor.length} bytes, first difference at ${wrong}`).toBe(
+      `${expected.length} bytes, first difference at -1`,
+    );
   }
 });
 

@@ -100,7 +100,12 @@ test('every byte of the row is written', () => {
 });
 
 /** The pixels of a packed image within a window. */
-function cut(image: Uint8Array, width: number, channels: number, { left, top, ...size }: ImageWork['crop']): Uint8Array {
+function cut(
+  image: Uint8Array,
+  width: number,
+  channels: number,
+  { left, top, ...size }: ImageWork['crop'],
+): Uint8Array {
   const rows = Array.from({ length: size.height }, (_, y) => {
     const start = ((top + y) * width + left) * channels;
     return image.subarray(start, start + size.width * channels);
@@ -164,7 +169,14 @@ test('an image of the right size is scaled and shifted as a loop in JavaScript d
     fc.property(works, three, three, (drawn, scale, shift) => {
       const { width, height } = drawn.source;
       const crop = { left: 0, top: 0, width, height };
-      const form = { colour: 'RGB', layout: 'NCHW', datatype: 'FP32', crop, tensor: crop, at: { left: 0, top: 0 } } as const;
+      const form = {
+        colour: 'RGB',
+        layout: 'NCHW',
+        datatype: 'FP32',
+        crop,
+        tensor: crop,
+        at: { left: 0, top: 0 },
+      } as const;
       const source = { width, height, channels: 3 };
       const work: ImageWork = { ...drawn, ...form, source, resized: source, scale, shift };
       const expected = loop(pixelsOf(work), width * height, scale, shift);
