@@ -2,6 +2,7 @@
 
 #if defined(__x86_64__)
 
+#include <cpuid.h>
 #include <immintrin.h>
 
 #include <cstring>
@@ -283,6 +284,15 @@ AVX2_CODE void Down(const FixedAxis& axis, int32_t at, const uint8_t* const* row
   }
 }
 
+// Asked of the processor itself: older compilers do not know this unit by name.
+bool HasF16c() {
+  unsigned int a = 0;
+  unsigned int b = 0;
+  unsigned int c = 0;
+  unsigned int d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 }  // namespace
 
 const PixelLanes* Avx2Lanes() {
@@ -294,7 +304,7 @@ const PixelLanes* Avx2Lanes() {
       Down,
       DropAlpha,
       {Gray<3>, Gray<4>}};
-  static const bool there = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+  static const bool there = __builtin_cpu_supports("avx2") && HasF16c();
   return there ? &kLanes : nullptr;
 }
 
