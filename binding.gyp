@@ -8,13 +8,9 @@
       "native/kernels/image_header.cc",
       "native/kernels/image_jpeg.cc",
       "native/kernels/image_png.cc",
-      "native/kernels/image_webp.cc",
-      "native/kernels/json_lift.cc",
-      "native/kernels/json_lift_elements.cc",
-      "native/kernels/number_text.cc",
-      "native/kernels/scores.cc",
       "native/kernels/image_spec.cc",
       "native/kernels/image_tensor.cc",
+      "native/kernels/image_webp.cc",
       "native/kernels/json_lift.cc",
       "native/kernels/json_lift_elements.cc",
       "native/kernels/number_text.cc",
@@ -22,6 +18,7 @@
       "native/kernels/pixel_lanes_avx2.cc",
       "native/kernels/resample.cc",
       "native/kernels/resample_axis.cc",
+      "native/kernels/scores.cc",
       "native/kernels/utf8.cc"
     ],
     "watchers": ["native/process/crash_marks.cc", "native/process/parent_watch.cc"]
@@ -45,8 +42,8 @@
       "target_name": "penstock",
       "sources": [
         "native/addon.cc",
-        "native/calls/image_header.cc",
         "native/calls/image.cc",
+        "native/calls/image_header.cc",
         "native/calls/lift.cc",
         "native/calls/memory.cc",
         "native/calls/process.cc",

@@ -16,8 +16,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment);
   exports.Set("contractVersion", kContractVersion);
   for (const std::span<const Export> calls :
-       {LiftCalls(), MemoryCalls(), TextCalls(), ImageHeaderCalls(), ScoreCalls(), ProcessCalls()}) {
-  for (const std::span<const Export> calls : {ImageCalls(), LiftCalls(), MemoryCalls(), TextCalls(), ProcessCalls()}) {
+       {ImageCalls(), ImageHeaderCalls(), LiftCalls(), MemoryCalls(), ProcessCalls(), ScoreCalls(), TextCalls()}) {
     for (const Export& entry : calls) {
       napi_value function;
       napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, environment, &function);

@@ -98,11 +98,11 @@ struct Export {
 
 // The calls of each file, for the export table.
 std::span<const Export> ImageCalls();
+std::span<const Export> ImageHeaderCalls();
 std::span<const Export> LiftCalls();
 std::span<const Export> MemoryCalls();
-std::span<const Export> TextCalls();
-std::span<const Export> ImageHeaderCalls();
-std::span<const Export> ScoreCalls();
 std::span<const Export> ProcessCalls();
+std::span<const Export> ScoreCalls();
+std::span<const Export> TextCalls();
 
 }  // namespace penstock

@@ -57,7 +57,7 @@ napi_value ImageToTensorCall(napi_env env, napi_callback_info info) {
   const MemoryView target = arguments.View(3, "imageToTensor: target");
   uint8_t* out = target.Range(env, arguments.Number(4), 0, "imageToTensor: target");
   const ImageSpec spec = SpecOf(ints, floats);
-  const char* fault = ImageFault(spec, pixels.length, static_cast<size_t>(target.data + target.length - out));
+  const char* fault = SpecFault(spec, pixels.length, static_cast<size_t>(target.data + target.length - out));
   if (fault != nullptr) throw Napi::RangeError::New(env, std::string("imageToTensor: ") + fault);
   ImageToTensor(spec, pixels.data, out, ints[18] != 0 ? PlainLanes() : BestLanes());
   return ToJs(env, static_cast<double>(TensorBytes(spec)));

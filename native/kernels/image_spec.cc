@@ -32,7 +32,7 @@ const char* FormFault(const ImageSpec& spec) {
 
 }  // namespace
 
-const char* ImageFault(const ImageSpec& spec, size_t pixels, size_t room) {
+const char* SpecFault(const ImageSpec& spec, size_t pixels, size_t room) {
   if (!IsSide(spec.width, kMaxImageSide) || !IsSide(spec.height, kMaxImageSide)) return "the source's size";
   if (spec.channels < 1 || spec.channels > 4) return "the source's channels";
   // No product below overflows: sides are below 2^16, sizes have 64 bits.

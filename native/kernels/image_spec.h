@@ -1,5 +1,5 @@
 // What is asked of one image: its memory, the size it is resampled to, the window of that which is computed, and the
-// form of the tensor. Numbers only; ImageFault says whether they fit together and their memories.
+// form of the tensor. Numbers only; SpecFault says whether they fit together and their memories.
 #pragma once
 
 #include <cstddef>
@@ -61,6 +61,6 @@ inline size_t TensorBytes(const ImageSpec& spec) {
 }
 
 // What is wrong with a specification, or with the memories' lengths in bytes, as a few words; nullptr where it is safe.
-const char* ImageFault(const ImageSpec& spec, size_t pixels, size_t room);
+const char* SpecFault(const ImageSpec& spec, size_t pixels, size_t room);
 
 }  // namespace penstock

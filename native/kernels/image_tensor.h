@@ -7,7 +7,7 @@
 
 namespace penstock {
 
-// Writes TensorBytes(spec) bytes at `target`, which needs no alignment. The specification has no fault (ImageFault).
+// Writes TensorBytes(spec) bytes at `target`, which needs no alignment. The specification has no fault (SpecFault).
 // Needs scratch memory of a few rows, at most a few megabytes, which it gives back.
 void ImageToTensor(const ImageSpec& spec, const uint8_t* pixels, uint8_t* target, const PixelLanes& lanes);
 

@@ -348,7 +348,7 @@ ImageSpec RampSpec(int32_t width, int32_t height, Filter filter, bool antialias)
 // The tensor by the plain loops and by the best, which must be equal.
 std::vector<uint8_t> TensorOf(const ImageSpec& spec) {
   const std::vector<uint8_t> pixels = Ramp();
-  CHECK(ImageFault(spec, pixels.size(), TensorBytes(spec)) == nullptr);
+  CHECK(SpecFault(spec, pixels.size(), TensorBytes(spec)) == nullptr);
   std::vector<uint8_t> plain(TensorBytes(spec));
   std::vector<uint8_t> best(TensorBytes(spec));
   ImageToTensor(spec, pixels.data(), plain.data(), PlainLanes());
@@ -402,11 +402,11 @@ void RefusesImagesThatDoNotFit() {
   const auto refuses = [&good](auto change) {
     ImageSpec spec = good;
     change(&spec);
-    return ImageFault(spec, 48, 48) != nullptr;
+    return SpecFault(spec, 48, 48) != nullptr;
   };
-  CHECK(ImageFault(good, 48, 48) == nullptr);
-  CHECK(ImageFault(good, 47, 48) != nullptr && ImageFault(good, 49, 48) != nullptr);
-  CHECK(ImageFault(good, 48, 47) != nullptr);
+  CHECK(SpecFault(good, 48, 48) == nullptr);
+  CHECK(SpecFault(good, 47, 48) != nullptr && SpecFault(good, 49, 48) != nullptr);
+  CHECK(SpecFault(good, 48, 47) != nullptr);
   CHECK(refuses([](ImageSpec* spec) { spec->channels = 0; }));
   CHECK(refuses([](ImageSpec* spec) { spec->crop_left = 1; }));
   CHECK(refuses([](ImageSpec* spec) { spec->crop_top = INT32_MAX; }));

@@ -135,6 +135,7 @@ export const MOST_DETECTIONS = 1_000;
 
 /** Best boxes by score that take part in suppression (`kMostCandidates`). */
 export const MOST_CANDIDATES = 30_000;
+
 /** Places in the Int32Array that says what `imageToTensor` does. Sizes and places are in pixels. */
 export const Image = {
   /** The source: packed rows of `CHANNELS` bytes a pixel, sides of 1..65535. */

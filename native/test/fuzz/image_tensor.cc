@@ -86,13 +86,13 @@ void Fit(ImageSpec* spec) {
 
 void Check(const ImageSpec& spec, Feed* feed) {
   const size_t bytes = SourceBytes(spec);
-  if (bytes == 0 || ImageFault(spec, bytes, SIZE_MAX) != nullptr) return;
+  if (bytes == 0 || SpecFault(spec, bytes, SIZE_MAX) != nullptr) return;
   // A tensor that is far larger than its window is only padding.
   if (spec.tensor_width > 4 * kMostRun || spec.tensor_height > 4 * kMostRun) return;
   const size_t room = TensorBytes(spec);
-  REQUIRE(ImageFault(spec, bytes, room) == nullptr);
-  REQUIRE(ImageFault(spec, bytes, room - 1) != nullptr);
-  REQUIRE(ImageFault(spec, bytes - 1, room) != nullptr && ImageFault(spec, bytes + 1, room) != nullptr);
+  REQUIRE(SpecFault(spec, bytes, room) == nullptr);
+  REQUIRE(SpecFault(spec, bytes, room - 1) != nullptr);
+  REQUIRE(SpecFault(spec, bytes - 1, room) != nullptr && SpecFault(spec, bytes + 1, room) != nullptr);
   Exact pixels(bytes);
   for (size_t i = 0; i < bytes; ++i) pixels.data()[i] = static_cast<uint8_t>(feed->Byte() + i * 37);
   Exact plain(room);
