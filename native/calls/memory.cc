@@ -5,6 +5,10 @@
 
 #include <cstring>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "call.h"
 
 namespace penstock {
@@ -68,11 +72,19 @@ napi_value Discard(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value BoundHeap(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  [[maybe_unused]] const auto most = static_cast<int>(arguments.Count(0, 1 << 30));
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, most);
+  mallopt(M_TRIM_THRESHOLD, most);
+#endif
+  return nullptr;
+}
+
 constexpr Export kCalls[] = {
-    {"copy", Guard<Copy>},
-    {"gather", Guard<Gather>},
-    {"scatter", Guard<Scatter>},
-    {"discard", Guard<Discard>},
+    {"copy", Guard<Copy>},       {"gather", Guard<Gather>},       {"scatter", Guard<Scatter>},
+    {"discard", Guard<Discard>}, {"boundHeap", Guard<BoundHeap>},
 };
 
 }  // namespace

@@ -267,9 +267,8 @@ void Lifter::Resolve() {
   const auto& inputs = *request_->inputs;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!Equals(member_.name, inputs[i].name)) continue;
-    if (Equals(member_.datatype, kDatatypes[static_cast<size_t>(inputs[i].datatype)].name)) {
-      member_.model_input = static_cast<int32_t>(i);
-    }
+    if (!Equals(member_.datatype, kDatatypes[static_cast<size_t>(inputs[i].datatype)].name)) continue;
+    member_.model_input = static_cast<int32_t>(i);
     return;
   }
 }

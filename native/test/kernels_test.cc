@@ -76,6 +76,26 @@ void LiftsNumbers() {
   CHECK(At<uint64_t>(Run(Body("UINT64", "[18446744073709551615]"), kUint64, 8), 0) == ~uint64_t{0});
 }
 
+void LiftsOneNameInTwoForms() {
+  const std::vector<LiftInput> inputs = {{"x", kFp32}, {"y", kInt8}, {"x", kBytes}};
+  std::vector<uint8_t> memory(12);
+  const std::vector<LiftPlacement> places = {{memory.data(), 4}, {memory.data() + 4, 1}, {memory.data() + 5, 7}};
+  std::vector<uint8_t> skeleton(4096);
+  struct Sent {
+    const char* type;
+    const char* data;
+    int input;
+  };
+  for (const Sent& sent : {Sent{"FP32", "[1]", 0}, Sent{"BYTES", "[\"abc\"]", 2}, Sent{"INT8", "[1]", -1}}) {
+    const std::string body = Body(sent.type, sent.data);
+    Lifter lifter;
+    const LiftRequest request{Bytes(body), body.size(), &inputs, places.data(), skeleton.data(), skeleton.size(), 100};
+    CHECK(lifter.Lift(request) == LiftStatus::kOk);
+    CHECK(lifter.inputs()[0].model_input == sent.input && lifter.inputs()[0].elements == 1);
+  }
+  CHECK(memory[2] == 0x80 && memory[3] == 0x3f && memory[5] == 3 && memory[9] == 'a' && memory[11] == 'c');
+}
+
 void RefusesElements() {
   CHECK(StatusOf("UINT8", kUint8, "[256]") == LiftStatus::kElementRange);
   CHECK(StatusOf("UINT8", kUint8, "[-1]") == LiftStatus::kElementRange);
@@ -324,6 +344,8 @@ void BoundsCandidates() {
       rows.data()};
   CHECK(Detect(request, &room) == 1 && rows[4] == head.back());
   CHECK(room.size() == kMostCandidates && room.back().box == kBoxes - kMostCandidates);
+}
+
 // A ramp of 4x4 RGB pixels, and a specification that leaves it as it is.
 std::vector<uint8_t> Ramp() {
   std::vector<uint8_t> pixels(48);
@@ -464,6 +486,7 @@ void MarksWhoFaulted() {
 
 int main() {
   penstock::LiftsNumbers();
+  penstock::LiftsOneNameInTwoForms();
   penstock::RefusesElements();
   penstock::RefusesDocuments();
   penstock::CountsWhatDoesNotFit();

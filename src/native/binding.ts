@@ -9,7 +9,7 @@
  */
 
 /** Raised by one with every change of this file that changes a call. */
-export const CONTRACT_VERSION = 3;
+export const CONTRACT_VERSION = 4;
 
 /** Bytes in, bytes out. */
 export type Memory = Uint8Array | ArrayBuffer;
@@ -201,7 +201,8 @@ export interface Binding {
 
   /**
    * Registers a model's inputs, and makes its table of request heads seen before.
-   * @param names input names in the model's order. @param datatypeIds their datatypes.
+   * @param names input names in the model's order; one may come again with another datatype, and takes what is sent as that.
+   * @param datatypeIds their datatypes.
    * @param headCapacity entries kept; the least recently useful makes room (clock sweep).
    * @returns a handle, valid in this environment until `dropTarget`.
    */
@@ -385,6 +386,11 @@ export interface Binding {
 
   /** Gives the whole pages inside the range back to the system; they read as zeros afterwards. */
   discard(memory: Uint8Array, offset: number, length: number): void;
+  /**
+   * From now on blocks of at least so many bytes (to 2^30) are given back to the system as soon as they are freed, and each heap of
+   * a thread keeps no more than that at its end. For the whole process; only glibc's allocator needs to be told.
+   */
+  boundHeap(bytes: number): void;
 
   /**
    * Maps `slots` (1..1024) numbers at the start of an open file: what is stored there outlives the process. From then on a

@@ -181,6 +181,8 @@ describe('a range outside its memory throws RangeError', () => {
     'imageToTensor: target offset too far': image({ 4: 1 }),
     'imageToTensor: negative target offset': image({ 4: -1 }),
     'discard: too long': () => binding.discard(bytes, 8, 9),
+    'boundHeap: too much': () => binding.boundHeap(2 ** 30 + 1),
+    'boundHeap: negative': () => binding.boundHeap(-1),
     'matchHead: too long': () => binding.matchHead(target, bytes, 8, 9),
     'rememberHead: plan too large': () => binding.rememberHead(target, bytes, 0, 8, 2 ** 31),
     'matchHead: unknown target': () => binding.matchHead(999_999, bytes, 0, 8),

@@ -4,6 +4,7 @@ import { readImageHeader } from '../../src/native/image-header.ts';
 import { loadBinding } from '../../src/native/load.ts';
 import { random } from '../support/fixtures/random.ts';
 import * as made from '../support/image-bytes.ts';
+import { mutated } from '../support/mutated-pictures.ts';
 
 const binding = loadBinding();
 const SEED = Number(process.env.PENSTOCK_SEED ?? Date.now() % 1_000_000_000);
@@ -31,18 +32,6 @@ const FILES = await Promise.all(
     film.webp({ loop: 0, delay: [10, 10, 10] }),
   ].map((image) => image.toBuffer()),
 );
-
-/** A file with a few bytes changed, most of them in its first ones, or cut, or with a part of it moved. */
-function mutated(file: Buffer, next: () => number): Buffer {
-  const upTo = (most: number) => Math.floor(next() * (most + 1));
-  const bytes = Buffer.from(file);
-  for (let changes = upTo(6); changes >= 0; changes--) {
-    const at = upTo(next() < 0.8 ? Math.min(120, bytes.length - 1) : bytes.length - 1);
-    bytes[at] = next() < 0.5 ? [0, 1, 0x7f, 0x80, 0xff][upTo(4)] : upTo(255);
-  }
-  if (next() < 0.2) bytes.copyWithin(upTo(bytes.length - 1), upTo(bytes.length - 1), upTo(bytes.length - 1));
-  return next() < 0.3 ? bytes.subarray(0, upTo(bytes.length)) : bytes;
-}
 
 describe(`with seed ${SEED} (PENSTOCK_SEED)`, () => {
   test('whatever the bytes, the answer is within its bounds, and the same at the end of its memory', () => {

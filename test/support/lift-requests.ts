@@ -3,11 +3,11 @@
 import fc from 'fast-check';
 import { DATATYPES, type Datatype } from '../../src/core/datatype.ts';
 
-/** One input per datatype, in id order; the first with a name that JSON must escape. */
-export const MODEL: readonly { name: string; datatype: Datatype }[] = DATATYPES.map((row) => ({
-  name: row.id === 0 ? 'a "quoted" näme' : row.name,
-  datatype: row.name,
-}));
+/** One input per datatype, in id order; the first with a name that JSON must escape. One name comes in two forms. */
+export const MODEL: readonly { name: string; datatype: Datatype }[] = [
+  { name: 'FP32', datatype: 'BYTES' },
+  ...DATATYPES.map((row) => ({ name: row.id === 0 ? 'a "quoted" näme' : row.name, datatype: row.name })),
+];
 
 const INTEGER_EDGES = [0n, 1n, 127n, 128n, 255n, 256n, 32767n, 32768n, 65535n, 65536n, 2n ** 31n, 2n ** 32n - 1n];
 const LONG_EDGES = [2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, 10n ** 19n, 10n ** 30n];
