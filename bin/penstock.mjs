@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureAddon } from './launcher/addon.mjs';
@@ -30,11 +31,19 @@ const COMMANDS = {
   'check-cuda': { packages: 'full', addon: ['penstock'], run: script('bench/check-cuda.ts') },
 };
 
+/**
+ * libuv's threads: the four that it has by itself, and one for each thread that decodes pictures (src/preprocess/decode-pool.ts).
+ * It reads this once, before any code of ours runs.
+ */
+const UV_THREADS = 4 + Math.min(8, cpus().length);
+
 /** The gateway's own entry, from sources in a checkout and from dist/ in a release. */
 function gateway(args, name) {
   const source = join(ROOT, 'src/main.ts');
   const entry = existsSync(source) ? source : join(ROOT, 'dist/src/main.js');
-  return run(runtime(ROOT), [entry, name, ...args]);
+  return run(runtime(ROOT), [entry, name, ...args], {
+    env: { UV_THREADPOOL_SIZE: String(UV_THREADS), ...process.env },
+  });
 }
 
 function script(path) {

@@ -34,6 +34,16 @@ const limits = z.strictObject({
     ),
   queueBytes: bytes(256 * MIB).describe('Bytes of input that may wait per model version'),
   arenaBytes: bytes(512 * MIB, 4095 * MIB).describe('Memory for all tensors in flight, bytes, shared by all models'),
+  imagePixels: whole(1, 2 ** 31)
+    .default(64 * MIB)
+    .describe('Most pixels of a picture, by its header; stops small files that decode to vast ones'),
+  imageFrames: whole(1, 1_000_000)
+    .default(1)
+    .describe('Most frames of a picture; of an animation that is let in the first one is taken'),
+  imageBytes: bytes(256 * MIB).describe(
+    'Memory for pictures while they are decoded, bytes: one that takes more is refused, more at once wait',
+  ),
+  imageQueueBytes: bytes(256 * MIB).describe('Bytes of encoded pictures that may wait to be decoded'),
 });
 
 const log = z.strictObject({

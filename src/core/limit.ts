@@ -13,6 +13,10 @@ export const LIMITS = [
   'queueRows',
   'queueBytes',
   'arenaBytes',
+  'imagePixels',
+  'imageFrames',
+  'imageBytes',
+  'imageQueueBytes',
   'chunks',
   'controlBytes',
   'skeletonBytes',
@@ -22,6 +26,7 @@ export const LIMITS = [
   'pathBytes',
   'inputs',
   'batchRows',
+  'imagesWaiting',
 ] as const;
 
 /** Name of a limit. */

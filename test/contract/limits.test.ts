@@ -4,11 +4,17 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
 import { describeConfig } from '../../src/config/schema.ts';
 import { MOST_CHUNKS } from '../../src/http/body.ts';
+import { loadBinding } from '../../src/native/load.ts';
+import { judgePicture } from '../../src/preprocess/judge.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { B, get, I, post, type Reply, type RunningGateway, send, startGateway } from '../support/gateway.ts';
+import { anmf, vp8l, vp8x, webp } from '../support/image-bytes.ts';
+import { Pictures, rawPipeline } from '../support/pictures.ts';
 import { metricValue } from '../support/scrape.ts';
 import { serveProcess, untilReady } from '../support/server-process.ts';
 
@@ -303,6 +309,62 @@ describe('every limit holds', () => {
     }
     await rm(models, { recursive: true });
   });
+
+  const picturesOf = (...flags: string[]) => new Pictures(loadConfig({ args: flags, env: {} }).limits);
+  const square = async (side: number) => {
+    const background = { r: 1, g: 2, b: 3 };
+    return new Uint8Array(
+      await sharp({ create: { width: side, height: side, channels: 3, background } })
+        .png()
+        .toBuffer(),
+    );
+  };
+  const refusedWith = (code: string, name: string) => ({ code, limit: name });
+
+  limit('imagePixels', 'a picture of more is refused by its header', async () => {
+    const pictures = picturesOf('--limits-image-pixels', '100');
+    const more = pictures.decode(await square(11), rawPipeline(11, 11));
+    await expect(more).rejects.toMatchObject(refusedWith('PAYLOAD_TOO_LARGE', 'imagePixels'));
+    expect((await pictures.decode(await square(10), rawPipeline(10, 10))).subarray(0, 3)).toEqual(
+      Uint8Array.of(1, 2, 3),
+    );
+    await pictures.pool.close();
+  });
+
+  limit('imageFrames', 'an animation of more is refused by its header', async () => {
+    const frame = anmf(0, 0, 5, 4, vp8l(5, 4));
+    const film = webp(vp8x(5, 4, 2), frame, frame);
+    const most = (frames: number) => loadConfig({ args: ['--limits-image-frames', String(frames)], env: {} }).limits;
+    const judge = (frames: number) => judgePicture(loadBinding(), most(frames), film, 0, film.length);
+    expect(() => judge(1)).toThrow(expect.objectContaining(refusedWith('PAYLOAD_TOO_LARGE', 'imageFrames')));
+    expect(judge(2)).toMatchObject({ frames: 2 });
+  });
+
+  limit('imageBytes', 'a picture that takes more memory when decoded is refused by its header', async () => {
+    const pictures = picturesOf('--limits-image-bytes', '1024');
+    const more = pictures.decode(await square(19), rawPipeline(19, 19));
+    await expect(more).rejects.toMatchObject(refusedWith('PAYLOAD_TOO_LARGE', 'imageBytes'));
+    expect(await pictures.decode(await square(18), rawPipeline(18, 18))).toHaveLength(18 * 18 * 3);
+    await pictures.pool.close();
+  });
+
+  limit(
+    'imageQueueBytes',
+    'pictures that would have to wait beyond it are refused, with a time to come back',
+    async () => {
+      const pictures = picturesOf('--limits-image-queue-bytes', '1024');
+      const file = await square(400);
+      const all = Array.from({ length: 12 }, () => pictures.decode(file.slice(), rawPipeline(400, 400)));
+      const refused = (await Promise.allSettled(all)).filter(({ status }) => status === 'rejected');
+      // Two are decoded at once; of the others as many wait as fit.
+      expect(refused).toHaveLength(10 - Math.floor(1_024 / file.length));
+      for (const one of refused) {
+        expect(one).toMatchObject({ reason: refusedWith('OVERLOADED', 'imageQueueBytes') });
+        expect((one as PromiseRejectedResult).reason.retryAfterMs).toBeGreaterThan(0);
+      }
+      await pictures.pool.close();
+    },
+  );
 
   test('and each of those refusals was counted under the limit it is about', async () => {
     const counted = ['bodyBytes', 'jsonDepth', 'queueRows', 'queueBytes', 'chunks', 'controlBytes'].map(

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { MOST_DECODE_THREADS } from '../../src/preprocess/decode-pool.ts';
 import { followProcess, onFreePorts, type Served, type Started, untilListening } from '../support/server-process.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -108,6 +109,20 @@ describe('the launcher', { timeout: 20_000 }, () => {
     expect((await ended).code).toBe(0);
     expect(await refused(url)).toBe(true);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'gives the gateway a thread of libuv for each that decodes pictures',
+    async () => {
+      const { child, ended } = await serving('node', [LAUNCHER, 'serve']);
+      const [server] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ');
+      const environment = readFileSync(`/proc/${server}/environ`, 'utf8').split('\0');
+      const decoders = Math.min(availableParallelism(), MOST_DECODE_THREADS);
+      const threads = environment.find((entry) => entry.startsWith('UV_THREADPOOL_SIZE='))?.split('=')[1];
+      expect(Number(threads)).toBeGreaterThanOrEqual(decoders + 4);
+      child.kill('SIGTERM');
+      expect((await ended).code).toBe(0);
+    },
+  );
 
   it('takes an echo of the signal for the same one', async () => {
     const { child, ended } = await serving('node', [LAUNCHER, 'serve']);

@@ -46,6 +46,12 @@ describe('a planted violation is caught:', () => {
     ['an import over several lines', 'core/a.ts', "import {\n  b,\n} from '../http/b.ts';\n", /a\.ts:4: 'core'/],
     ['a dynamic import', 'core/a.ts', "await import('../http/b.ts');\n", /'core' must not import 'http'/],
     ['a second importer', 'http/a.ts', "import { z } from 'zod';\n", /only config\/ may import 'zod'/],
+    [
+      'a third',
+      'preprocess/a.ts',
+      "import { Piscina } from 'piscina';\n",
+      /only workers\/ and preprocess\/decode- may/,
+    ],
     ['an unknown library', 'core/a.ts', "import _ from 'lodash';\n", /'lodash' has no place/],
     ['an unknown room', 'things/a.ts', 'const a = 1;\n', /room 'things' is in no layer/],
     ['an export without docstring', 'core/a.ts', '\nexport const a = 1;\n', /a\.ts:3: an export without/],

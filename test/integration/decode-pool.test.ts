@@ -1,0 +1,286 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import type { GatewayError } from '../../src/core/error.ts';
+import { type DecodeJob, MOST_WAITING } from '../../src/preprocess/decode-pool.ts';
+import { PADS } from '../support/decoder-pads.ts';
+import { Pictures, rawPipeline, UNTOUCHED } from '../support/pictures.ts';
+
+const ENTRY = new URL('../support/dying-decoder.ts', import.meta.url);
+const folder = mkdtempSync(join(tmpdir(), 'penstock-decode-'));
+const boots = join(folder, 'boots');
+process.env.PENSTOCK_TEST_BOOTS = boots;
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const SIDE = 24;
+const RAW = rawPipeline(SIDE, SIDE);
+
+/** A PNG of one gray, as a file in memory of its own. */
+async function plain(value: number, side = SIDE): Promise<Uint8Array> {
+  const background = { r: value, g: value, b: value };
+  return new Uint8Array(
+    await sharp({ create: { width: side, height: side, channels: 3, background } })
+      .png()
+      .toBuffer(),
+  );
+}
+
+let pictures: Pictures;
+afterEach(() => pictures.pool.close());
+
+const padded = (pad: number): Partial<DecodeJob> => ({ map: { ...RAW.straight, pad } });
+const code = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'decoded',
+    (error: GatewayError) => error.code,
+  );
+const valuesOf = (job: DecodeJob) => [...new Set(pictures.row(job))];
+
+/** Everybody whose thread waits goes on, from now on. */
+function release(): void {
+  const gate = new Int32Array(pictures.arena.buffer, pictures.arena.length - 4, 1);
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+}
+
+/** A pool whose threads can be held. */
+function held(parts: ConstructorParameters<typeof Pictures>[0]): Pictures {
+  pictures = new Pictures({ entry: ENTRY, ...parts }, 32 * 1024 * 1024);
+  pictures.arena.fill(0, pictures.arena.length - 4);
+  return pictures;
+}
+
+describe('pictures of one batch', () => {
+  test('come into their own rows, and are decoded side by side', async () => {
+    held({ threads: 2 });
+    const files = await Promise.all([11, 22, 33, 44].map((value) => plain(value)));
+    const jobs = files.map((file, i) => pictures.job(file, RAW, i < 2 ? padded(PADS.waits) : {}));
+    const decoded = jobs.map((job) => pictures.pool.decode(job));
+    expect([pictures.pool.running, pictures.pool.waiting]).toEqual([2, 2]);
+    release();
+    const places = await Promise.all(decoded);
+    expect(jobs.map(valuesOf)).toEqual([[11], [22], [33], [44]]);
+    expect(places[0]).toMatchObject({ picture: { width: SIDE, height: SIDE }, at: { x: 0, y: 0 } });
+    const { running, runningBytes, waiting, waitingBytes } = pictures.pool;
+    expect([running, runningBytes, waiting, waitingBytes]).toEqual([0, 0, 0, 0]);
+  });
+
+  test('are served in the order in which they came', async () => {
+    held({ threads: 1 });
+    const order: number[] = [];
+    const files = await Promise.all([1, 2, 3, 4, 5].map((value) => plain(value)));
+    const all = files.map(async (file, i) => {
+      await pictures.pool.decode(pictures.job(file, RAW, i === 0 ? padded(PADS.waits) : {}));
+      order.push(i);
+    });
+    expect(pictures.pool.waiting).toBe(4);
+    release();
+    await Promise.all(all);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test('suffer nothing from a bad one among them', async () => {
+    pictures = new Pictures();
+    const bad = await plain(5);
+    const data = Buffer.from(bad.buffer).indexOf('IDAT') + 6;
+    bad.fill(0, data, data + 8);
+    const files = [await plain(11), bad, await plain(33)];
+    const jobs = files.map((file) => pictures.job(file, RAW));
+    const codes = await Promise.all(jobs.map((job) => code(pictures.pool.decode(job))));
+    expect(codes).toEqual(['decoded', 'INVALID_ARGUMENT', 'decoded']);
+    expect(jobs.map(valuesOf)).toEqual([[11], [UNTOUCHED], [33]]);
+  });
+});
+
+test('a file changes hands where it is all of its memory, is copied where it is a part, and read in place where it is shared', async () => {
+  pictures = new Pictures();
+  const whole = await plain(7);
+  const body = new Uint8Array(whole.length + 20).fill(1);
+  body.set(whole, 10);
+  const shared = new Uint8Array(new SharedArrayBuffer(whole.length + 20)).subarray(10, 10 + whole.length);
+  shared.set(whole);
+  const part = body.subarray(10, 10 + whole.length);
+  for (const file of [part, shared, shared, whole]) expect([...new Set(await pictures.decode(file, RAW))]).toEqual([7]);
+  expect([whole.length, body.length, shared.length]).toEqual([0, part.length + 20, part.length]);
+});
+
+describe('what is bounded:', () => {
+  test('imageQueueBytes, of files that wait; one that need not wait is never refused', async () => {
+    held({ threads: 1, imageQueueBytes: 1_024 });
+    const file = await plain(9);
+    expect(file.length).toBeGreaterThan(64);
+    const first = pictures.pool.decode(pictures.job(await plain(9, 512), rawPipeline(512, 512), padded(PADS.waits)));
+    const fit = Math.floor(1_024 / file.length);
+    const jobs = Array.from({ length: fit + 2 }, () => pictures.job(file.slice(), RAW));
+    const decoded = jobs.map((job) => pictures.pool.decode(job));
+    const refused = await Promise.allSettled(decoded.slice(fit));
+    for (const one of refused) {
+      expect(one).toMatchObject({ status: 'rejected', reason: { code: 'OVERLOADED', limit: 'imageQueueBytes' } });
+      expect(((one as PromiseRejectedResult).reason as GatewayError).retryAfterMs).toBeGreaterThan(0);
+    }
+    expect(pictures.pool.waiting).toBe(fit);
+    release();
+    await first;
+    await Promise.all(decoded.slice(0, fit));
+    expect(jobs.map(valuesOf)).toEqual(jobs.map((_, i) => (i < fit ? [9] : [UNTOUCHED])));
+  });
+
+  test('how many wait', async () => {
+    held({ threads: 1 });
+    const file = await plain(9);
+    const first = pictures.pool.decode(pictures.job(file.slice(), RAW, padded(PADS.waits)));
+    const tiny = { ...pictures.job(file, RAW), target: 0 };
+    const waiting = Array.from({ length: MOST_WAITING }, () => code(pictures.pool.decode({ ...tiny })));
+    await expect(pictures.pool.decode({ ...tiny })).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      limit: 'imagesWaiting',
+    });
+    const closed = pictures.pool.close();
+    release();
+    await closed;
+    await first;
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['SHUTTING_DOWN']));
+  });
+
+  test('imageBytes, of what is decoded at once: more wait although a thread is free, and are not overtaken', async () => {
+    held({ threads: 2, imageBytes: 100 * 100 * 3 + 10 });
+    const large = rawPipeline(100, 100);
+    const jobs = [
+      pictures.job(await plain(1, 100), large, padded(PADS.waits)),
+      pictures.job(await plain(2, 100), large),
+      pictures.job(await plain(3, 10), rawPipeline(10, 10)),
+    ];
+    const decoded = jobs.map((job) => pictures.pool.decode(job));
+    expect([pictures.pool.running, pictures.pool.runningBytes]).toEqual([1, 30_000]);
+    release();
+    await Promise.all(decoded);
+    expect(jobs.map(valuesOf)).toEqual([[1], [2], [3]]);
+  });
+});
+
+describe('a job that is no longer wanted', () => {
+  test('is not decoded where it waits; the others move up', async () => {
+    held({ threads: 1 });
+    const jobs = await Promise.all(
+      [1, 2, 3].map(async (value) => pictures.job(await plain(value), RAW, value === 1 ? padded(PADS.waits) : {})),
+    );
+    const codes = jobs.map((job) => code(pictures.pool.decode(job)));
+    pictures.pool.cancel(jobs[1]);
+    expect(await codes[1]).toBe('CANCELLED');
+    release();
+    expect(await Promise.all(codes)).toEqual(['decoded', 'CANCELLED', 'decoded']);
+    expect(jobs.map(valuesOf)).toEqual([[1], [UNTOUCHED], [3]]);
+    for (const job of jobs) pictures.pool.cancel(job);
+  });
+
+  test('goes on where it runs: its row is written until then', async () => {
+    held({ threads: 1 });
+    const job = pictures.job(await plain(8), RAW, padded(PADS.waits));
+    const decoded = pictures.pool.decode(job);
+    pictures.pool.cancel(job);
+    release();
+    await decoded;
+    expect(valuesOf(job)).toEqual([8]);
+  });
+
+  test('is not decoded where its deadline has passed when its turn comes', async () => {
+    let nowUs = 1_000;
+    held({ threads: 1, clock: { nowUs: () => nowUs } });
+    const first = pictures.pool.decode(pictures.job(await plain(1), RAW, { ...padded(PADS.waits), deadlineUs: 2_000 }));
+    const jobs = [1_999, 2_000].map(async (deadlineUs) => pictures.job(await plain(4), RAW, { deadlineUs }));
+    const [late, inTime] = await Promise.all(jobs);
+    const codes = [late, inTime].map((job) => code(pictures.pool.decode(job)));
+    nowUs = 2_000;
+    release();
+    await first;
+    expect(await Promise.all(codes)).toEqual(['DEADLINE_EXCEEDED', 'decoded']);
+    expect([late, inTime].map(valuesOf)).toEqual([[UNTOUCHED], [4]]);
+  });
+});
+
+describe('a thread that', { timeout: 30_000 }, () => {
+  test.each([
+    ['exits', PADS.exits],
+    ['throws', PADS.throws],
+    ['throws outside of the task', PADS.throwsOutside],
+    ['has no memory left', PADS.exhaustsHeap],
+  ])('%s costs its picture, and neither its neighbour nor the next', async (_, pad) => {
+    const faults: unknown[] = [];
+    pictures = new Pictures({ entry: ENTRY, threads: 2, onFault: (error) => faults.push(error) });
+    const jobs = [pictures.job(await plain(1), RAW, padded(pad)), pictures.job(await plain(2), RAW)];
+    expect(await Promise.all(jobs.map((job) => code(pictures.pool.decode(job))))).toEqual(['INTERNAL', 'decoded']);
+    for (const value of [3, 4, 5]) {
+      expect([...new Set(await pictures.decode(await plain(value), RAW))]).toEqual([value]);
+    }
+    expect(jobs.map(valuesOf)).toEqual([[UNTOUCHED], [2]]);
+    expect(faults).toHaveLength(1);
+    expect(pictures.pool.running).toBe(0);
+  });
+
+  test('ends while it starts costs its picture; the next has a new one', async () => {
+    writeFileSync(boots, '2');
+    pictures = new Pictures({ entry: ENTRY, threads: 1 });
+    const decoded = async () => code(pictures.pool.decode(pictures.job(await plain(1), RAW)));
+    expect([await decoded(), await decoded(), await decoded()]).toEqual(['INTERNAL', 'INTERNAL', 'decoded']);
+  });
+});
+
+describe('closing', () => {
+  test('refuses what waits, waits for what runs, and leaves no thread', async () => {
+    held({ threads: 1 });
+    const threads = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+    const before = threads();
+    const codes = await Promise.all(
+      [1, 2].map(async (value) => {
+        const job = pictures.job(await plain(value), RAW, value === 1 ? padded(PADS.waits) : {});
+        return () => code(pictures.pool.decode(job));
+      }),
+    );
+    const decoded = codes.map((start) => start());
+    const closed = pictures.pool.close();
+    expect(await decoded[1]).toBe('SHUTTING_DOWN');
+    release();
+    await closed;
+    expect(await decoded[0]).toBe('decoded');
+    expect(threads()).toBe(before);
+    expect(await code(pictures.pool.decode(pictures.job(await plain(1), RAW)))).toBe('SHUTTING_DOWN');
+  });
+
+  test('ends threads that were started and had no picture', async () => {
+    pictures = new Pictures({ threads: 2 });
+    pictures.pool.start();
+    await pictures.pool.close();
+  });
+});
+
+test.runIf(process.platform === 'linux')(
+  'decoding is nicer than the front thread, on threads of libuv too',
+  async () => {
+    pictures = new Pictures({ threads: 1 });
+    await pictures.decode(await plain(1), RAW);
+    const own = getPriority();
+    const ids = readdirSync('/proc/self/task').map(Number);
+    const named = (id: number) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim();
+    const libuv = ids.filter((id) => named(id) === 'libuv-worker').map((id) => getPriority(id));
+    expect(libuv.length).toBeGreaterThan(0);
+    expect(new Set(libuv)).toEqual(new Set([Math.min(19, own + 5)]));
+    expect(ids.filter((id) => getPriority(id) > own).length).toBeGreaterThan(libuv.length);
+  },
+);
+
+test('how long a picture will take is learned from those before it, and what is before it counts', async () => {
+  held({ threads: 1 });
+  const { pool } = pictures;
+  expect(pool.expectedUs(1_000_000)).toBe(10_200);
+  await pictures.decode(await plain(1, 600), rawPipeline(600, 600));
+  const own = pool.expectedUs(600 * 600);
+  expect(own).toBeGreaterThan(0);
+  expect(own).not.toBe(3_800);
+  const job = pictures.job(await plain(1, 600), rawPipeline(600, 600), padded(PADS.waits));
+  const decoded = pool.decode(job);
+  expect(pool.expectedUs(600 * 600)).toBeGreaterThanOrEqual(2 * own - 1);
+  release();
+  await decoded;
+});

@@ -1,0 +1,41 @@
+/**
+ * A decode thread that does on request what threads can do, by the value that a picture is padded with. Everything else is the
+ * real one. While it starts it ends as often as the file PENSTOCK_TEST_BOOTS says.
+ */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { workerData } from 'piscina';
+import { ImageFloat } from '../../src/native/binding.ts';
+import type { DecodeTask, DecodeThreadData } from '../../src/preprocess/decode-messages.ts';
+import decode from '../../src/preprocess/decode-thread.ts';
+import { PADS } from './decoder-pads.ts';
+
+const { arena } = workerData as DecodeThreadData;
+/** The last four bytes of the arena: who waits goes on when they are 1. */
+const gate = new Int32Array(arena, arena.byteLength - 4, 1);
+
+const boots = process.env.PENSTOCK_TEST_BOOTS ?? '';
+const left = existsSync(boots) ? Number(readFileSync(boots, 'utf8')) : 0;
+if (left > 0) {
+  writeFileSync(boots, String(left - 1));
+  process.exit(3);
+}
+
+export default async function decodeOrDie(task: DecodeTask): ReturnType<typeof decode> {
+  const pad = task.floats[ImageFloat.PAD];
+  if (pad === PADS.exits) process.exit(1);
+  if (pad === PADS.throws) throw new Error('the task throws');
+  if (pad === PADS.throwsOutside) await new Promise(() => setImmediate(() => throwOutside()));
+  if (pad === PADS.exhaustsHeap) exhaustHeap();
+  if (pad === PADS.waits) while (Atomics.load(gate, 0) !== 1) Atomics.wait(gate, 0, 0);
+  return await decode(task);
+}
+
+function throwOutside(): never {
+  throw new Error('nobody catches this');
+}
+
+function exhaustHeap(): void {
+  const kept: number[][] = [];
+  for (;;) kept.push(new Array(10_000).fill(0.5));
+}

@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { readImageHeader } from '../../../src/native/image-header.ts';
+import { loadBinding } from '../../../src/native/load.ts';
+import { memoryToDecode } from '../../../src/preprocess/decode-memory.ts';
+import { END, exifSegment, frameHeader, jpeg, SCAN, segment, tiff } from '../../support/image-bytes.ts';
+import { photographs } from '../../support/mutated-pictures.ts';
+
+const binding = loadBinding();
+const FILES = await photographs();
+
+function memory(file: Uint8Array, turned = false): number {
+  const header = readImageHeader(binding, file);
+  if (header.status !== 'ok') throw new Error(header.status);
+  return memoryToDecode(file, header, turned) / (header.width * header.height);
+}
+
+describe('a picture is counted by the bytes of its pixels', () => {
+  test.each([
+    ['JPEG', 3],
+    ['JPEG, progressive', 9],
+    ['PNG', 3],
+    ['PNG, interlaced', 6],
+    ['PNG, palette', 3],
+    ['PNG, alpha', 4],
+    ['WebP', 6],
+    ['WebP, alpha', 8],
+  ])('%s: %i', (name, bytes) => {
+    expect(memory(FILES[name].file)).toBe(bytes);
+  });
+
+  test('and once more where it is turned', () => {
+    expect([memory(FILES.JPEG.file, true), memory(FILES['PNG, alpha'].file, true)]).toEqual([6, 8]);
+  });
+});
+
+describe('whether a JPEG is progressive is found behind', () => {
+  const progressive = frameHeader(8, 8, 3, 0xc2);
+  test.each([
+    ['segments', [exifSegment(tiff(6)), segment(0xfe, [1, 2, 3]), segment(0xc4, [0])]],
+    ['fill', [Buffer.from([0xff, 0xff])]],
+    ['markers that stand alone', [segment(0xd0), segment(0x01)]],
+    ['a comment that looks like a frame', [segment(0xfe, frameHeader(8, 8))]],
+  ])('%s', (_, before) => {
+    expect(memory(jpeg(...before, progressive, SCAN, END))).toBe(9);
+    expect(memory(jpeg(...before, frameHeader(8, 8), SCAN, END))).toBe(3);
+    expect(memory(jpeg(...before, frameHeader(8, 8, 1, 0xca), SCAN, END))).toBe(3);
+  });
+});
