@@ -1,10 +1,7 @@
 /** `postprocess` of a model.yaml: per output, what of it is answered to an image. */
 
 import { z } from 'zod';
-import type { BoxesDeclaration, ClassesDeclaration, OutputDeclaration } from '../core/image.ts';
-
-/** Most classes or boxes of one image: bounds the work that one request can ask for. */
-const MOST_ANSWERS = 1000;
+import { type BoxesDeclaration, type ClassesDeclaration, MOST_ANSWERS, type OutputDeclaration } from '../core/image.ts';
 
 /** What YOLOv5 and YOLOv8 themselves drop at. */
 const IOU_THRESHOLDS: Readonly<Record<BoxesDeclaration['layout'], number>> = { yolov5: 0.45, yolov8: 0.7 };

@@ -1,5 +1,8 @@
 /** The words of images: how a picture becomes a row of a model's input, and what the model's answer is turned into. */
 
+/** Most classes or boxes that are answered to one picture: bounds the work that one request can ask for. */
+export const MOST_ANSWERS = 1000;
+
 /** How the picture is brought to the size of the tensor. */
 export type ResizeMode = 'stretch' | 'cover' | 'contain' | 'shortest-side';
 

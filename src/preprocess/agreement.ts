@@ -3,6 +3,7 @@
 import type { BoxesDeclaration, ImageDeclaration, OutputDeclaration } from '../core/image.ts';
 import type { ModelPolicy } from '../core/model.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
+import { besideBoxes, boxForm, boxFormText } from './box-form.ts';
 import { type InputForm, inputForm, inputSize } from './input-form.ts';
 
 /** A version, as far as images are concerned. */
@@ -18,9 +19,6 @@ export interface ImageModel {
 const IMAGE_DATATYPES: ReadonlySet<string> = new Set<ImageDeclaration['datatype']>(['FP32', 'FP16', 'UINT8']);
 const FLOAT_DATATYPES: ReadonlySet<string> = new Set(['FP32', 'FP16']);
 
-/** Values of a box before its classes: corners and, for YOLOv5, whether there is anything. */
-const BOX_VALUES: Readonly<Record<BoxesDeclaration['layout'], number>> = { yolov5: 5, yolov8: 4 };
-
 /** A mistake: the key, what it should say, and what was found. */
 type Mistake = readonly [key: string, expected: string, found: string];
 
@@ -31,6 +29,7 @@ export function disagreements({ model, version, policy, signature, labels }: Ima
   const mistakes = [
     ...inputMistakes(preprocess, signature),
     ...Object.entries(postprocess).flatMap(([name, declared]) => outputMistakes(name, declared, signature, labels)),
+    ...nameMistakes(postprocess),
   ];
   return mistakes.map(
     ([key, expected, found]) =>
@@ -123,11 +122,20 @@ function rowClasses({ shape }: TensorSpec): number | string {
 }
 
 function boxClasses({ layout }: BoxesDeclaration, { shape }: TensorSpec): number | string {
-  const values = BOX_VALUES[layout];
-  const form = layout === 'yolov5' ? `[batch, boxes, ${values} + classes]` : `[batch, ${values} + classes, boxes]`;
-  const length = shape.length === 3 ? (layout === 'yolov5' ? shape[2] : shape[1]) : 0;
-  if (isOpen(length)) return -1;
-  return length > values ? length - values : `an output of the form ${form} for layout ${layout}`;
+  return boxForm(layout, shape)?.classes ?? `an output of the form ${boxFormText(layout)} for layout ${layout}`;
+}
+
+/** What accompanies boxes has names of its own; an output that has one too would be answered twice. */
+function nameMistakes(postprocess: ImageModel['policy']['postprocess']): Mistake[] {
+  return Object.entries(postprocess).flatMap(([name, { kind }]): Mistake[] => {
+    const beside = kind === 'boxes' ? Object.values(besideBoxes(name)) : [];
+    const taken = beside.filter((other) => Object.hasOwn(postprocess, other));
+    return taken.map((other) => [
+      `postprocess.${other}`,
+      `no such key beside the boxes of '${name}'`,
+      'an output of their name',
+    ]);
+  });
 }
 
 function isOpen(dimension: number): boolean {

@@ -1,6 +1,7 @@
 /** How a model's input holds an image: which of its dimensions are channels, height and width. */
 
 import type { ImageDeclaration, ImageLayout } from '../core/image.ts';
+import type { ImagePipeline } from './image-pipeline.ts';
 
 /** Dimensions of one image in the input, -1 where variable. */
 export interface InputForm {
@@ -26,4 +27,14 @@ export function inputSize(declared: ImageDeclaration, shape: readonly number[]):
   const { resize, layout, color } = declared;
   const form = inputForm(shape, layout, color === 'GRAY');
   return { width: resize.width ?? form?.width ?? -1, height: resize.height ?? form?.height ?? -1 };
+}
+
+/** Dimensions of the row that a picture becomes, for an input of `rank` dimensions: four, three for a gray one, or two where it is flat. */
+export function rowDims(
+  { width, height, channels, layout }: Pick<ImagePipeline, 'width' | 'height' | 'channels' | 'layout'>,
+  rank: number,
+): readonly number[] {
+  if (rank === 2) return [width * height * channels];
+  if (rank === 3) return [height, width];
+  return layout === 'NCHW' ? [channels, height, width] : [height, width, channels];
 }

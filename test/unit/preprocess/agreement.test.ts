@@ -147,3 +147,24 @@ describe('what is declared to be answered', () => {
     ]);
   });
 });
+
+test('an output that has the name of what accompanies boxes cannot be answered beside them', () => {
+  const boxes = (name: string) => ({ name, datatype: datatype('FP32'), shape: [-1, 84, 100] });
+  const signature = {
+    inputs: [{ name: 'x', datatype: datatype('FP32'), shape: [-1, 3, 8, 8] }],
+    outputs: [boxes('y'), boxes('y_count'), boxes('y_labels'), boxes('z_count')],
+  };
+  const found = (outputs: string) => {
+    const policy = parseModelPolicy(`${image('')}postprocess: { ${outputs} }\n`, 'f');
+    return disagreements({ model: 'm', version: '3', policy, signature, labels: new Map() });
+  };
+  const declared = 'y: { boxes: { layout: yolov8 } }';
+  expect(found(`${declared}, z_count: {}`)).toEqual([]);
+  expect(found('y: {}, y_count: {}')).toEqual([]);
+  expect(found(`${declared}, y_count: {}, y_labels: {}`)).toEqual(
+    ['y_count', 'y_labels'].map(
+      (name) =>
+        `m/model.yaml: postprocess.${name}: expected no such key beside the boxes of 'y', found an output of their name (version 3)`,
+    ),
+  );
+});
