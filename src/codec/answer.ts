@@ -3,6 +3,7 @@
  * shapes are known ahead; numbers are printed or copied by the addon straight into the response.
  */
 
+import type { DatatypeInfo } from '../core/datatype.ts';
 import type { Binding } from '../native/binding.ts';
 import { classify } from './classification.ts';
 import type { PlanEntry } from './head.ts';
@@ -15,6 +16,15 @@ export interface OutputData {
   readonly offset: number;
   readonly bytes: number;
   readonly dims: readonly number[];
+  readonly strings: readonly string[] | null;
+}
+
+/** An output of the answer that is none of the model's own: its elements in memory of its own, or its strings. */
+export interface NamedOutput {
+  readonly name: string;
+  readonly datatype: DatatypeInfo;
+  readonly dims: readonly number[];
+  readonly bytes: Uint8Array | null;
   readonly strings: readonly string[] | null;
 }
 
@@ -44,6 +54,9 @@ const PRINTED_BYTES = 27;
 
 /** Answers up to this size share one buffer: it is copied out before the next one is written. */
 const SHARED_BYTES = 64 * 1024;
+
+/** Memory of strings, which lie nowhere. */
+const EMPTY = new Uint8Array(0);
 
 /** Answers up to this size are kept whole with their plan. */
 const WHOLE_BYTES = 4 * 1024;
@@ -80,9 +93,21 @@ export class AnswerWriter {
     if (whole !== null && id === '') return this.#refill(whole, plan, outputs);
     const data = plan.outputs.map((output) => this.#data(output, outputs[output.index]));
     const reusable = fixed && plan.outputs.every((o) => o.classification === 0 && o.spec.datatype.size > 0);
-    const pieces = entry.form?.pieces ?? this.#pieces(plan, data);
+    const pieces = entry.form?.pieces ?? this.#pieces(plan.outputs, data);
     if (reusable) entry.form ??= { pieces, whole: wholeAnswer(plan, pieces, data) };
-    return this.#assemble(plan, pieces, id, data);
+    return this.#assemble(plan.outputs, pieces, id, data);
+  }
+
+  /** The response with these outputs, all in JSON or all in binary form. The body is valid until the next call. */
+  writeNamed(id: string, named: readonly NamedOutput[], binary: boolean): Answer {
+    const outputs = named.map(({ name, datatype: type, dims }, index): PlannedOutput => {
+      return { index, spec: { name, datatype: type, shape: dims }, binary, classification: 0 };
+    });
+    const data = named.map(({ bytes, strings, dims }, i) => {
+      const memory = bytes ?? EMPTY;
+      return this.#data(outputs[i], { memory, offset: 0, bytes: memory.length, dims, strings });
+    });
+    return this.#assemble(outputs, this.#pieces(outputs, data), id, data);
   }
 
   #refill({ answer, places }: WholeAnswer, plan: RequestPlan, outputs: readonly OutputData[]): Answer {
@@ -114,10 +139,10 @@ export class AnswerWriter {
     return { memory, offset: 0, bytes: memory.length, dims: found.dims, strings: found.strings };
   }
 
-  #pieces(plan: RequestPlan, data: readonly OutputData[]): Uint8Array[] {
+  #pieces(outputs: readonly PlannedOutput[], data: readonly OutputData[]): Uint8Array[] {
     const pieces: Uint8Array[] = [];
     let text = this.#opening;
-    plan.outputs.forEach((output, i) => {
+    outputs.forEach((output, i) => {
       const type = data[i].strings === null ? output.spec.datatype.name : 'BYTES';
       const name = JSON.stringify(output.spec.name);
       text += `${i > 0 ? ',' : ''}{"name":${name},"datatype":"${type}","shape":[${data[i].dims.join(',')}],`;
@@ -132,27 +157,32 @@ export class AnswerWriter {
     return pieces;
   }
 
-  #assemble(plan: RequestPlan, pieces: readonly Uint8Array[], id: string, data: readonly OutputData[]): Answer {
-    const target = this.#room(plan, pieces, id, data);
+  #assemble(
+    outputs: readonly PlannedOutput[],
+    pieces: readonly Uint8Array[],
+    id: string,
+    data: readonly OutputData[],
+  ): Answer {
+    const target = this.#room(outputs, pieces, id, data);
     let at = target.write('{', 0, 'latin1');
     if (id !== '') at += target.write(`"id":${id},`, at, 'utf8');
     let piece = 0;
     let binary = 0;
     for (let i = 0; i < data.length; i++) {
-      if (plan.outputs[i].binary) {
+      if (outputs[i].binary) {
         binary += data[i].bytes;
         continue;
       }
       target.set(pieces[piece], at);
       at += pieces[piece++].length;
-      at = this.#print(plan.outputs[i], data[i], target, at);
+      at = this.#print(outputs[i], data[i], target, at);
     }
     target.set(pieces[piece], at);
     at += pieces[piece].length;
     if (binary === 0) return { body: target.subarray(0, at), jsonBytes: 0 };
     const jsonBytes = at;
     for (let i = 0; i < data.length; i++) {
-      if (!plan.outputs[i].binary) continue;
+      if (!outputs[i].binary) continue;
       this.#binding.copy(data[i].memory, data[i].offset, target, at, data[i].bytes);
       at += data[i].bytes;
     }
@@ -168,12 +198,17 @@ export class AnswerWriter {
     return at + this.#binding.printNumbers(type.id, data.memory, data.offset, data.bytes / type.size, target, at);
   }
 
-  #room(plan: RequestPlan, pieces: readonly Uint8Array[], id: string, data: readonly OutputData[]): Buffer {
+  #room(
+    outputs: readonly PlannedOutput[],
+    pieces: readonly Uint8Array[],
+    id: string,
+    data: readonly OutputData[],
+  ): Buffer {
     let most = 64 + id.length * 3;
     for (const piece of pieces) most += piece.length;
     for (let i = 0; i < data.length; i++) {
-      const asText = !plan.outputs[i].binary && data[i].strings === null;
-      most += asText ? (data[i].bytes / plan.outputs[i].spec.datatype.size) * PRINTED_BYTES : data[i].bytes;
+      const asText = !outputs[i].binary && data[i].strings === null;
+      most += asText ? (data[i].bytes / outputs[i].spec.datatype.size) * PRINTED_BYTES : data[i].bytes;
     }
     return most <= SHARED_BYTES ? this.#shared : Buffer.allocUnsafeSlow(most);
   }

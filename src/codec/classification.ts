@@ -1,9 +1,8 @@
 /** The classification extension: the k largest values of each row as `value:index[:label]` strings. */
 
-import { type DatatypeInfo, datatype } from '../core/datatype.ts';
+import type { DatatypeInfo } from '../core/datatype.ts';
 import type { Binding } from '../native/binding.ts';
-
-const FP32 = datatype('FP32');
+import { classText, largestOfRows, printed, scoreTexts, valuesAt, widened } from '../native/ranking.ts';
 
 /** The rows of an output: `rows` of `classes` elements side by side. */
 interface Rows {
@@ -40,26 +39,16 @@ export function classify(
   const count = Math.min(k, classes);
   const rank = type.name === 'FP32' || type.name === 'FP16' || type.name === 'BF16' ? rankFloats : rankNumbers;
   const { indices, texts } = rank(binding, type, { memory, offset, rows, classes }, count);
-  const strings = texts.map((text, i) => {
-    const label = labels?.[indices[i]];
-    return label === undefined ? `${text}:${indices[i]}` : `${text}:${indices[i]}:${label}`;
-  });
+  const strings = texts.map((text, i) => classText(text, indices[i], labels));
   return { strings, dims: batched ? [rows, count] : [count] };
 }
 
-/** In the addon; only what is answered becomes text. */
+/** In the addon. */
 function rankFloats(binding: Binding, type: DatatypeInfo, source: Rows, k: number): Ranked {
-  const { rows, classes } = source;
-  const values = new Float32Array(rows * classes);
-  const bytes = new Uint8Array(values.buffer);
-  if (type.name === 'FP32') binding.copy(source.memory, source.offset, bytes, 0, bytes.length);
-  else if (type.name === 'FP16') binding.fp16ToFp32(source.memory, source.offset, bytes, 0, values.length);
-  else binding.bf16ToFp32(source.memory, source.offset, bytes, 0, values.length);
-  const indices = new Uint32Array(rows * k);
-  binding.topK(bytes, 0, rows, classes, k, indices);
-  const best = Float32Array.from(indices, (index, i) => values[Math.floor(i / k) * classes + index]);
-  if (type.name !== 'FP32') return { indices, texts: [...best].map(String) };
-  return { indices, texts: printed(binding, FP32, new Uint8Array(best.buffer), 0, best.length) };
+  const { memory, offset, rows, classes } = source;
+  const values = widened(binding, type, memory, offset, rows * classes);
+  const indices = largestOfRows(binding, values, rows, classes, k);
+  return { indices, texts: scoreTexts(binding, type, valuesAt(values, indices, classes, k)) };
 }
 
 /** Integers, booleans and FP64: by the numbers that their texts are. */
@@ -89,17 +78,4 @@ function largest(values: readonly number[], k: number): number[] {
     .map((_, i) => i)
     .sort(order)
     .slice(0, k);
-}
-
-/** Every element as the addon prints it (shortest text); NaN and the infinities, which JSON has not, by their names. */
-function printed(b: Binding, type: DatatypeInfo, memory: Uint8Array, offset: number, count: number): string[] {
-  if (count === 0) return [];
-  const text = Buffer.allocUnsafe(count * 27);
-  const length = b.printNumbers(type.id, memory, offset, count, text, 0);
-  const view = new DataView(memory.buffer, memory.byteOffset + offset);
-  const named = (i: number) => String(type.size === 4 ? view.getFloat32(4 * i, true) : view.getFloat64(8 * i, true));
-  return text
-    .toString('latin1', 0, length)
-    .split(',')
-    .map((t, i) => (t === 'null' ? named(i) : t === 'true' ? '1' : t === 'false' ? '0' : t));
 }

@@ -4,6 +4,7 @@
  */
 
 import { type GatewayError, invalid } from '../core/error.ts';
+import type { TensorSpec } from '../core/tensor.ts';
 import {
   type Binding,
   LIFT_RESULT_LENGTH,
@@ -28,7 +29,7 @@ export interface PlanEntry {
   form: AnswerForm | null;
 }
 
-/** Where lifted numbers go: (offset, capacity) per model input, in the arena. */
+/** Where lifted numbers go: (offset, capacity) per form that an input may come in (`HeadReader.forms`), in the arena. */
 export type Placement = Float64Array;
 
 /** What one lift found. `done` is false where the numbers still need a place. */
@@ -44,6 +45,8 @@ export interface Lifted {
 /** Reads heads for one model version. */
 export class HeadReader {
   readonly handle: number;
+  /** What may be sent: the model's inputs in their order, and behind them the files of one that takes pictures too. */
+  readonly forms: readonly TensorSpec[];
   /** Look-ups in the table of heads that found a plan, and those whose head had to be parsed. */
   hits = 0;
   misses = 0;
@@ -56,13 +59,14 @@ export class HeadReader {
   readonly #result = new Float64Array(LIFT_RESULT_LENGTH);
 
   constructor(binding: Binding, model: PlanModel, maxDepth: number) {
-    const { inputs } = model.signature;
+    const { signature, pictures } = model;
+    this.forms = pictures === null ? signature.inputs : [...signature.inputs, pictures.files];
     this.#binding = binding;
     this.#model = model;
     this.#maxDepth = maxDepth;
     this.handle = binding.createTarget(
-      inputs.map((input) => input.name),
-      inputs.map((input) => input.datatype.id),
+      this.forms.map((form) => form.name),
+      this.forms.map((form) => form.datatype.id),
       HEADS_KEPT,
     );
   }
@@ -143,7 +147,7 @@ export class HeadReader {
     const at = `byte ${result[Lift.ERROR_OFFSET]}`;
     const input = result[Lift.ERROR_INPUT];
     const model = input < 0 ? -1 : result[Lift.INPUTS + input * Lift.STRIDE + Lift.MODEL_INPUT];
-    const spec = model >= 0 ? this.#model.signature.inputs[model] : null;
+    const spec = model >= 0 ? this.forms[model] : null;
     const name = spec === null ? `inputs[${Math.max(0, input)}]` : `input '${spec.name}'`;
     const type = spec?.datatype.name ?? 'a number';
     const element = `${name}, element ${result[Lift.ERROR_ELEMENT]}`;
@@ -193,8 +197,9 @@ function checkCounts(plan: RequestPlan, result: Float64Array): number[] {
     const at = Lift.INPUTS + input.ordinal * Lift.STRIDE;
     const found = result[at + Lift.ELEMENTS];
     if (found !== input.elements) {
+      const shape = input.files ? input.elements : input.dims;
       throw invalid(
-        `input '${input.spec.name}' expects ${input.elements} elements for shape [${input.dims}], found ${found}`,
+        `input '${input.spec.name}' expects ${input.elements} elements for shape [${shape}], found ${found}`,
       );
     }
     return result[at + Lift.BYTES];

@@ -6,7 +6,8 @@
 import { type DatatypeInfo, datatypeOf } from '../core/datatype.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
-import { checkParameters, type JsonObject, NORMAL_PRIORITY, optional, readWishes } from './members.ts';
+import { checkParameters, type JsonObject, optional, readWishes } from './members.ts';
+import { type PictureInput, type PlannedPictures, parameterWishes, plannedPictures, wantedOf } from './picture-plan.ts';
 
 /**
  * Most elements that the dimensions of an empty tensor may stand for, its zeros left out: `[0, 2^40]` is a request of a few
@@ -26,7 +27,9 @@ export type InputSource = 'json' | 'binary' | 'implied';
 /** One input of a request, at the place of the model's input it feeds. */
 export interface PlannedInput {
   readonly spec: TensorSpec;
+  /** Of the tensor; of the one that they become where files are sent. */
   readonly dims: readonly number[];
+  /** How many are sent: numbers, strings, or files. */
   readonly elements: number;
   readonly source: InputSource;
   /** Bytes in binary form: shape times element size; for BYTES what `binary_data_size` says, -1 where not known ahead. */
@@ -35,6 +38,8 @@ export interface PlannedInput {
   readonly ordinal: number;
   /** JSON strings are base64 of the element's bytes (`content_type`, BYTES only). */
   readonly base64: boolean;
+  /** Encoded pictures are sent in place of the tensor, one a row. */
+  readonly files: boolean;
 }
 
 /** One output as it goes on the wire. */
@@ -65,6 +70,8 @@ export interface RequestPlan {
   readonly priority: number;
   /** Whether an input's numbers stand in the JSON: such a plan says nothing of them. */
   readonly hasJson: boolean;
+  /** What is wanted of the pictures that are sent in place of a tensor; null = tensors are sent. */
+  readonly pictures: PlannedPictures | null;
 }
 
 /** What a plan is made for. */
@@ -72,6 +79,8 @@ export interface PlanModel {
   readonly signature: Signature;
   /** 0 = no batch dimension to speak of. */
   readonly maxBatchSize: number;
+  /** The input that takes encoded pictures as well; null = the model takes tensors only. */
+  readonly pictures: PictureInput | null;
 }
 
 /**
@@ -85,7 +94,8 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
   if (typeof root !== 'object' || root === null || Array.isArray(root)) throw invalid('the body must be a JSON object');
   const body = root as JsonObject;
   if (optional(body, 'id') !== undefined && typeof body.id !== 'string') throw invalid("'id' must be a string");
-  const { timeoutUs, priority, binaryOutputs } = readWishes(checkParameters(body.parameters, 'the request'));
+  const parameters = checkParameters(body.parameters, 'the request');
+  const { timeoutUs, priority, binaryOutputs } = readWishes(parameters);
   const byName = readInputs(body.inputs, model, binary);
   const inputs = model.signature.inputs.map((spec) => {
     const input = byName.get(spec.name);
@@ -93,58 +103,19 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
     return input;
   });
   const rows = batchRows(inputs, model);
+  const asked = readList(body.outputs);
+  const pictures = readPictures(inputs, model, parameters, asked.length > 0, binaryOutputs);
   return Object.freeze({
     rows,
     shapeKey: shapeKey(inputs, model),
     inputs,
     bodyOrder: bodyOrder(inputs),
-    outputs: readOutputs(body.outputs, model.signature, binaryOutputs),
+    outputs: readOutputs(asked, model.signature, binaryOutputs, pictures),
     timeoutUs,
     priority,
     hasJson: inputs.some((input) => input.source === 'json'),
+    pictures,
   });
-}
-
-/**
- * The plan of a raw-binary request (`Inference-Header-Content-Length: 0`): the body is the one input's bytes, batch 1.
- * @param bytes length of the body.
- * @throws {GatewayError} INVALID_ARGUMENT where the model has several inputs or more than one free dimension
- */
-export function planRaw(bytes: number, model: PlanModel): RequestPlan {
-  const [spec, more] = model.signature.inputs;
-  if (more !== undefined) throw invalid('a raw binary request needs a model with exactly one input');
-  const dims = rawDims(spec, bytes, model.maxBatchSize > 0);
-  const elements = elementCount(dims);
-  const wanted = spec.datatype.size === 0 ? bytes : elements * spec.datatype.size;
-  if (wanted !== bytes) {
-    throw invalid(`input '${spec.name}' expects a raw body of ${wanted} bytes for shape [${dims}], found ${bytes}`);
-  }
-  const input: PlannedInput = { spec, dims, elements, source: 'binary', bytes, ordinal: 0, base64: false };
-  const outputs = model.signature.outputs.map((o, index) => ({ index, spec: o, binary: true, classification: 0 }));
-  return {
-    rows: 1,
-    shapeKey: shapeKey([input], model),
-    inputs: [input],
-    bodyOrder: [0],
-    outputs,
-    timeoutUs: 0,
-    priority: NORMAL_PRIORITY,
-    hasJson: false,
-  };
-}
-
-function rawDims(spec: TensorSpec, bytes: number, batched: boolean): number[] {
-  const dims = [...spec.shape];
-  if (batched) dims[0] = 1;
-  const free = dims.filter((d) => d < 0).length;
-  if (spec.datatype.size === 0) {
-    const one = dims.map((d) => (d < 0 ? 1 : d));
-    if (elementCount(one) === 1) return one;
-    throw invalid(`input '${spec.name}' takes a raw body only as one element, its shape is [${spec.shape}]`);
-  }
-  if (free > 1) throw invalid(`input '${spec.name}' has more than one free dimension: send its shape in a JSON head`);
-  const fixed = dims.reduce((product, d) => (d < 0 ? product : product * d), spec.datatype.size);
-  return dims.map((d) => (d < 0 ? Math.floor(bytes / Math.max(1, fixed)) : d));
 }
 
 function readInputs(value: unknown, model: PlanModel, binary: boolean): Map<string, PlannedInput> {
@@ -165,11 +136,28 @@ function readInput(value: unknown, ordinal: number, model: PlanModel, binary: bo
   const member = value as JsonObject;
   const name = member.name;
   if (typeof name !== 'string') throw invalid(`${at} has no 'name' of type string`);
-  const spec = model.signature.inputs.find((input) => input.name === name);
-  if (spec === undefined) {
+  const index = model.signature.inputs.findIndex((input) => input.name === name);
+  if (index < 0) {
     const known = model.signature.inputs.map((input) => `'${input.name}'`).join(', ');
     throw invalid(`unknown input '${name.slice(0, 64)}', the model has ${known}`);
   }
+  const { pictures } = model;
+  const spec = model.signature.inputs[index];
+  if (pictures === null || pictures.input !== index || member.datatype !== pictures.files.datatype.name) {
+    return readTensor(member, spec, ordinal, binary, count);
+  }
+  return plannedPictures(readTensor(member, pictures.files, ordinal, binary, count), spec, pictures);
+}
+
+/** @param spec what is to be sent */
+function readTensor(
+  member: JsonObject,
+  spec: TensorSpec,
+  ordinal: number,
+  binary: boolean,
+  count: number,
+): PlannedInput {
+  const { name } = spec;
   const type = readDatatype(member.datatype, spec);
   const dims = readDims(member.shape, spec);
   const elements = elementCount(dims);
@@ -180,7 +168,7 @@ function readInput(value: unknown, ordinal: number, model: PlanModel, binary: bo
   const parameters = checkParameters(member.parameters, `input '${name}'`);
   const { source, bytes } = readSource(member, parameters, spec, elements, binary, count);
   const base64 = type.name === 'BYTES' && source === 'json' && parameters.content_type === 'base64';
-  return { spec, dims, elements, source, bytes, ordinal, base64 };
+  return { spec, dims, elements, source, bytes, ordinal, base64, files: false };
 }
 
 function isSmallExtent(dims: readonly number[]): boolean {
@@ -280,7 +268,8 @@ function batchRows(inputs: readonly PlannedInput[], model: PlanModel): number {
   return rows;
 }
 
-function shapeKey(inputs: readonly PlannedInput[], model: PlanModel): string {
+/** Equal for requests whose rows may lie in one tensor. */
+export function shapeKey(inputs: readonly PlannedInput[], model: PlanModel): string {
   if (model.maxBatchSize === 0) return '';
   return inputs.map((input) => input.dims.slice(1).join('x')).join(',');
 }
@@ -289,12 +278,31 @@ function bodyOrder(inputs: readonly PlannedInput[]): number[] {
   return inputs.map((_, index) => index).sort((a, b) => inputs[a].ordinal - inputs[b].ordinal);
 }
 
-function readOutputs(value: unknown, signature: Signature, allBinary: boolean): PlannedOutput[] {
+/** What is wanted of the pictures, where files are sent. @param named whether the request names the outputs that it wants */
+function readPictures(
+  inputs: readonly PlannedInput[],
+  { pictures }: PlanModel,
+  parameters: JsonObject,
+  named: boolean,
+  binary: boolean,
+): PlannedPictures | null {
+  if (pictures === null || !inputs[pictures.input].files) return null;
+  return wantedOf(parameterWishes(parameters, pictures), pictures, named, binary);
+}
+
+/** `outputs` of a request; absent, null and empty are the same. */
+function readList(value: unknown): readonly unknown[] {
   if (value !== undefined && value !== null && !Array.isArray(value)) throw invalid("'outputs' must be an array");
-  const asked = (value ?? []) as unknown[];
-  if (asked.length === 0) {
-    return signature.outputs.map((spec, index) => checkForm({ index, spec, binary: allBinary, classification: 0 }));
-  }
+  return (value ?? []) as unknown[];
+}
+
+function readOutputs(
+  asked: readonly unknown[],
+  signature: Signature,
+  allBinary: boolean,
+  pictures: PlannedPictures | null,
+): PlannedOutput[] {
+  if (asked.length === 0) return everyOutput(signature, pictures, () => allBinary);
   if (asked.length > MAX_OUTPUTS) throw invalid(`the body asks for more than ${MAX_OUTPUTS} outputs`, 'outputs');
   const seen = new Set<number>();
   return asked.map((member, ordinal) => {
@@ -303,6 +311,21 @@ function readOutputs(value: unknown, signature: Signature, allBinary: boolean): 
     seen.add(output.index);
     return checkForm(output);
   });
+}
+
+/**
+ * The outputs of a request that names none: all of them, none where what is declared of them is answered instead.
+ * @param binary whether an output of this datatype goes in binary form
+ * @throws {GatewayError} INVALID_ARGUMENT where one has no such form
+ */
+export function everyOutput(
+  { outputs }: Signature,
+  pictures: PlannedPictures | null,
+  binary: (datatype: DatatypeInfo) => boolean,
+): PlannedOutput[] {
+  if (pictures?.declared === true) return [];
+  const classification = pictures?.classification ?? 0;
+  return outputs.map((spec, index) => checkForm({ index, spec, binary: binary(spec.datatype), classification }));
 }
 
 function readOutput(value: unknown, ordinal: number, signature: Signature): PlannedOutput {

@@ -19,20 +19,38 @@ export function readStrings(
   name: string,
   base64: boolean,
 ): string[] {
-  if (count * 4 > length) throw invalid(`input '${name}' expects ${count} elements, found ${length} bytes`);
-  const spans = new Uint32Array(2 * count);
-  const fault = binding.splitBytes(memory, offset, length, count, spans, !base64);
-  if (fault >= TEXT_FAULT) {
-    throw invalid(`input '${name}', element ${fault - TEXT_FAULT}: expected UTF-8 text without NUL`);
-  }
-  if (fault === count) throw invalid(`input '${name}' has bytes left over behind its ${count} elements`);
-  if (fault >= 0) throw invalid(`input '${name}', element ${fault}: its length runs past the end of the data`);
+  const spans = splitElements(binding, memory, offset, length, count, name, !base64);
   const strings: string[] = new Array(count);
   for (let i = 0; i < count; i++) {
     const text = Buffer.from(memory.buffer, memory.byteOffset + spans[2 * i], spans[2 * i + 1]).toString('utf8');
     strings[i] = base64 ? fromBase64(binding, text, name, i) : text;
   }
   return strings;
+}
+
+/**
+ * Where the elements of a BYTES tensor in binary form lie: start in `memory` and length of each.
+ * @param text whether each has to be UTF-8 without NUL
+ * @throws {GatewayError} INVALID_ARGUMENT as above
+ */
+export function splitElements(
+  binding: Binding,
+  memory: Uint8Array,
+  offset: number,
+  length: number,
+  count: number,
+  name: string,
+  text: boolean,
+): Uint32Array {
+  if (count * 4 > length) throw invalid(`input '${name}' expects ${count} elements, found ${length} bytes`);
+  const spans = new Uint32Array(2 * count);
+  const fault = binding.splitBytes(memory, offset, length, count, spans, text);
+  if (fault >= TEXT_FAULT) {
+    throw invalid(`input '${name}', element ${fault - TEXT_FAULT}: expected UTF-8 text without NUL`);
+  }
+  if (fault === count) throw invalid(`input '${name}' has bytes left over behind its ${count} elements`);
+  if (fault >= 0) throw invalid(`input '${name}', element ${fault}: its length runs past the end of the data`);
+  return spans;
 }
 
 /** Elements in binary form: u32 little-endian length and UTF-8, one behind the other. */

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { planRaw, planRequest } from '../../../src/codec/plan.ts';
+import { planRaw } from '../../../src/codec/headless.ts';
+import { planRequest } from '../../../src/codec/plan.ts';
 import { datatypeOf } from '../../../src/core/datatype.ts';
 
 const tensor = (name: string) => ({ name, datatype: datatypeOf('FP32') as never, shape: [-1, 2] });
-const MODEL = { signature: { inputs: [tensor('x')], outputs: [tensor('y')] }, maxBatchSize: 8 };
+const MODEL = { signature: { inputs: [tensor('x')], outputs: [tensor('y')] }, maxBatchSize: 8, pictures: null };
 
 function planned(parameters: object) {
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
