@@ -30,12 +30,16 @@ import { type LoaderParts, ModelLoader } from './pipeline/loader.ts';
 import { Places } from './pipeline/places.ts';
 import { ProfileStore } from './pipeline/profile-store.ts';
 import type { InferRequest } from './pipeline/request.ts';
+import { DecodePool, MOST_DECODE_THREADS } from './preprocess/decode-pool.ts';
 import { Registry } from './registry/registry.ts';
 import type { WorkerPool } from './workers/pool.ts';
 import { ONNX_RUNTIME_VERSION } from './workers/session.ts';
 
 /** Part of the time to drain after which bodies that are still coming are refused: the rest is for what runs. */
 const UPLOADS_SHARE = 0.75;
+
+/** Pictures of one request that are under way, for each decode thread: one is decoded and one waits for the thread. */
+const PICTURES_A_THREAD = 2;
 
 /** One gateway: its listeners, its lanes, its models. */
 export class Gateway {
@@ -46,6 +50,7 @@ export class Gateway {
   readonly #events: Events;
   readonly #picture: Picture;
   readonly #pool: WorkerPool;
+  readonly #decoders: DecodePool;
   readonly #road: InferRoad;
   readonly #places: Places;
   readonly #loader: ModelLoader;
@@ -69,6 +74,16 @@ export class Gateway {
       this.#laneChanged(lane, up, reason),
     );
     this.#pool = pool;
+    const threads = Math.min(availableParallelism(), MOST_DECODE_THREADS);
+    const { imageBytes, imageQueueBytes } = config.limits;
+    this.#decoders = new DecodePool({
+      arena: arena.buffer,
+      clock: this.#clock,
+      threads,
+      imageBytes,
+      imageQueueBytes,
+      onFault: (error) => this.#events.decoderFailed(error),
+    });
     const scheduler =
       options.scheduler?.(lanes.length, () => this.#road.driver.wake()) ??
       new PlanScheduler<InferRequest>(lanes.length);
@@ -78,6 +93,7 @@ export class Gateway {
       clock: this.#clock,
       lanes,
       scheduler,
+      pictures: { limits: config.limits, pool: this.#decoders, atOnce: PICTURES_A_THREAD * threads },
       onFailedRun: (target, rows, error) => this.#events.runFailed(target, rows, error),
     });
     this.#places = this.#makePlaces(lanes);
@@ -98,6 +114,7 @@ export class Gateway {
       arena,
       gathered,
       road: this.#road,
+      decoders: this.#decoders,
       registry: this.#registry,
       listeners: this.#listeners,
       timeline: this.#timeline,
@@ -151,6 +168,7 @@ export class Gateway {
       await this.#loader.keepLearned();
       await inference.settled();
       await moved;
+      await this.#decoders.close();
       await this.#pool.close();
       return true;
     })();
@@ -196,6 +214,7 @@ export class Gateway {
       ...limits,
       placement: options.placement ?? null,
       curve: options.curve ?? null,
+      onPictures: () => this.#decoders.start(),
       onLost: (target, lost) => this.#registry.setLost(target, lost),
     });
   }

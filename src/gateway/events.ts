@@ -59,6 +59,11 @@ export class Events {
     this.#log.error({ reason }, 'a worker thread failed');
   }
 
+  /** A thread that decodes pictures ended, or failed in a way that is no picture's fault. */
+  decoderFailed(error: unknown): void {
+    this.#log.error({ err: error }, 'a decode thread failed');
+  }
+
   /** A lane lost its thread, or has one again. */
   laneChanged(lane: number, up: boolean, reason: string): void {
     if (!up) this.#metrics.laneLost();

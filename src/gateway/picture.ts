@@ -14,6 +14,7 @@ import type { Readings } from '../metrics/families.ts';
 import type { Arena } from '../native/arena.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import type { Target } from '../pipeline/target.ts';
+import type { DecodePool } from '../preprocess/decode-pool.ts';
 import type { Registry } from '../registry/registry.ts';
 import { ONNX_RUNTIME_VERSION } from '../workers/session.ts';
 
@@ -26,6 +27,7 @@ export interface PictureParts {
   readonly arena: Arena;
   readonly gathered: GatherLedger;
   readonly road: InferRoad;
+  readonly decoders: DecodePool;
   readonly registry: Registry;
   readonly listeners: Listeners;
   readonly timeline: Timeline;
@@ -45,7 +47,7 @@ export class Picture {
 
   /** Figures for metrics. */
   readings(): Readings {
-    const { version, arena, gathered, road, registry, listeners, log, supervision } = this.#parts;
+    const { version, arena, gathered, road, decoders, registry, listeners, log, supervision } = this.#parts;
     const lanes = road.driver.lanes();
     // The inline lane is the last one.
     const placement = (lane: number): Placement => (lane === lanes.length - 1 ? 'inline' : 'worker');
@@ -58,6 +60,7 @@ export class Picture {
       connections: listeners.connections,
       surplusConnections: listeners.surplusConnections,
       requestsInFlight: road.inFlight,
+      decodes: { waiting: decoders.waiting, running: decoders.running },
       lanes: lanes.map(({ up, batch }, lane) => ({ placement: placement(lane), up, busy: batch !== null })),
       models: versions.map(({ model, version: name, state }) => ({ model, version: name, ready: state === 'READY' })),
       schedulers: versions.flatMap((found) => {

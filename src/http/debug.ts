@@ -42,6 +42,7 @@ export function debugDocument(sources: DebugSources): unknown {
     versions: readings.versions,
     startMs: sources.startMs,
     requestsInFlight,
+    decodes: readings.decodes,
     connections,
     arena: { capacityBytes: arenaCapacityBytes, usedBytes: arenaUsedBytes },
     lanes: sources.lanes.map(({ up, batch }, lane) => ({

@@ -4,6 +4,7 @@
  */
 
 import type { HttpRequest } from 'uWebSockets.js';
+import { isImageType } from './media-type.ts';
 
 /** Headers that must not come twice: a proxy in front may have believed the other one (request smuggling). */
 const SINGLE = { host: 1, 'content-length': 2, authorization: 4, 'inference-header-content-length': 8 } as const;
@@ -17,6 +18,7 @@ export class RequestHeaders {
   host = '';
   origin = '';
   requestId = '';
+  contentType = '';
   contentLength = '';
   transferEncoding = '';
   contentEncoding = '';
@@ -30,6 +32,8 @@ export class RequestHeaders {
   /** `x-envoy-expected-rq-timeout-ms`. */
   envoyTimeoutMs = '';
   grpcTimeout = '';
+  /** The URL's, where the body is an image: nobody else has one that is read. */
+  query = '';
   /** One that came twice and must not; empty where there is none. */
   repeated: Single | '' = '';
   /** Which of the single ones came, an empty one too. */
@@ -41,6 +45,7 @@ export class RequestHeaders {
     this.host = '';
     this.origin = '';
     this.requestId = '';
+    this.contentType = '';
     this.contentLength = '';
     this.transferEncoding = '';
     this.contentEncoding = '';
@@ -54,6 +59,7 @@ export class RequestHeaders {
     this.repeated = '';
     this.#seen = 0;
     req.forEach(this.#take);
+    this.query = isImageType(this.contentType) ? (req.getQuery() ?? '') : '';
   }
 
   /** Names are told apart by length first: a text of another length needs no comparison. */
@@ -72,7 +78,8 @@ export class RequestHeaders {
         if (key === 'traceparent') this.traceparent = value;
         return;
       case 12:
-        if (key === 'x-request-id') this.requestId = value;
+        if (key === 'content-type') this.contentType = value;
+        else if (key === 'x-request-id') this.requestId = value;
         else if (key === 'grpc-timeout') this.grpcTimeout = value;
         return;
       case 13:

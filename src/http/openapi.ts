@@ -4,6 +4,7 @@
  */
 
 import { ERRORS } from '../core/error.ts';
+import { PICTURE_TYPES } from './media-type.ts';
 import { MODEL_PATH, ROUTES, type RouteName, type RouteSpec, VERSION_PATH } from './routes.ts';
 import { SCHEMAS, type SchemaName } from './schemas.ts';
 
@@ -37,6 +38,16 @@ const CONTENTS: Readonly<Record<RouteName, Content>> = {
   debug: { answer: 'document' },
 };
 
+/** What the URL of an inference request may say of a picture in its body. */
+const INFER_QUERY: readonly (readonly [string, object, string])[] = [
+  ['classification', { type: 'integer', minimum: 1 }, 'Most classes answered, in place of what the model declares'],
+  [
+    'polarity',
+    { type: 'string', enum: ['dark-on-light', 'light-on-dark'] },
+    'How the picture is drawn, for models that declare a polarity',
+  ],
+];
+
 /** Headers of an inference request that change what is done. */
 const INFER_HEADERS: readonly (readonly [string, object, string])[] = [
   ['Inference-Header-Content-Length', { type: 'integer', minimum: 0 }, 'Bytes of JSON before the binary tensor data'],
@@ -50,6 +61,8 @@ const INFER_HEADERS: readonly (readonly [string, object, string])[] = [
   ['X-Request-Id', { type: 'string', maxLength: 128 }, 'Given back, and in the log'],
   ['traceparent', { type: 'string' }, 'W3C Trace Context, continued in the answer'],
 ];
+
+const INFER_PARAMETERS = [...parametersIn('query', INFER_QUERY), ...parametersIn('header', INFER_HEADERS)];
 
 /**
  * The document.
@@ -94,10 +107,16 @@ function operation(name: RouteName, spec: RouteSpec, method: string, suffix: str
   return {
     operationId: `${name}${suffix}${method === 'HEAD' ? 'Head' : ''}`,
     summary: spec.summary,
-    ...(name === 'infer' ? { parameters: INFER_HEADERS.map(headerParameter) } : {}),
-    ...(request === undefined ? {} : { requestBody: { required, content: contentOf(name, request) } }),
+    ...(name === 'infer' ? { parameters: INFER_PARAMETERS } : {}),
+    ...(request === undefined ? {} : { requestBody: { required, content: requestContent(name, request) } }),
     responses: { 200: { description: 'OK', ...ok }, default: { $ref: '#/components/responses/Error' } },
   };
+}
+
+/** Pictures come as they are, to models that take them. */
+function requestContent(name: RouteName, schema: Content['answer']): unknown {
+  const pictures = name === 'infer' ? PICTURE_TYPES.map((type) => [type, {}]) : [];
+  return { ...(contentOf(name, schema) as object), ...Object.fromEntries(pictures) };
 }
 
 function contentOf(name: RouteName, schema: Content['answer']): unknown {
@@ -108,8 +127,8 @@ function contentOf(name: RouteName, schema: Content['answer']): unknown {
   return name === 'infer' ? { ...json, 'application/octet-stream': {} } : json;
 }
 
-function headerParameter([name, schema, description]: (typeof INFER_HEADERS)[number]): unknown {
-  return { name, in: 'header', required: false, description, schema };
+function parametersIn(place: 'header' | 'query', parameters: typeof INFER_HEADERS): unknown[] {
+  return parameters.map(([name, schema, description]) => ({ name, in: place, required: false, description, schema }));
 }
 
 function errorResponse(): unknown {

@@ -24,6 +24,16 @@ const requestParameters = {
     description: 'Class: 1 is served first, 2 is normal (so are 0 and none), 3 and above comes last',
   },
   binary_data_output: { type: ['boolean', 'null'], description: 'Outputs are binary where the request lists none' },
+  classification: {
+    type: ['integer', 'null'],
+    minimum: 1,
+    description:
+      'With pictures, where the request lists no outputs: most classes answered, in place of what is declared',
+  },
+  polarity: {
+    enum: ['dark-on-light', 'light-on-dark', null],
+    description: 'With pictures: how they are drawn, for models that declare a polarity',
+  },
 };
 
 /** An object of these members: all of them required, or those named. */

@@ -34,6 +34,7 @@ import { onFreePort } from './free-port.ts';
 import type { HostGuard } from './guard.ts';
 import { RequestHeaders } from './headers.ts';
 import { InferBody } from './infer-body.ts';
+import { isImageType, pictureWishes } from './media-type.ts';
 import type { ConnectionBounds } from './open-files.ts';
 import { parsePath, type Route } from './path.ts';
 import { ROUTES, type RouteSpec } from './routes.ts';
@@ -245,10 +246,16 @@ export class HttpServer {
     const coding = requestCoding(headers.contentEncoding);
     exchange.accepts = answerCoding(headers.acceptEncoding);
     // Both lengths speak of the body as it is before it is packed, or of nothing that we know yet.
-    const headBytes = headLength(headers.headLength, coding === null ? totalBytes : -1);
+    const given = headLength(headers.headLength, coding === null ? totalBytes : -1);
+    // Who says where the JSON ends sends JSON, whatever its type.
+    const { contentType } = headers;
+    const picture = given < 0 && isImageType(contentType) ? pictureWishes(contentType, headers.query, target) : null;
+    // A picture is a body without a head.
+    const headBytes = picture === null ? given : 0;
     const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
     const tensorBytes = headBytes > 0 && totalBytes > 0 ? totalBytes - headBytes : 0;
     const request = road.open(target, exchange, exchange.startedUs, timeoutUs, this.#principal.tenant, tensorBytes);
+    request.picture = picture;
     exchange.infer = request;
     const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered);
     res.onAborted(() => body.abort());

@@ -35,6 +35,8 @@ export interface RequestFacts {
 /** What is known of an inference; times that it did not come to are 0. */
 export interface InferFacts {
   readonly target: { readonly model: string; readonly version: string };
+  /** What its pictures took to become rows; 0 where it brought tensors. */
+  readonly decodeUs: number;
   /** From the first byte to the start of its batch, and the batch's time in ONNX Runtime. */
   readonly queueUs: number;
   readonly runUs: number;
@@ -115,8 +117,9 @@ function lineOf(facts: RequestFacts, status: number, totalUs: number): object {
   const { requestId, method, path, bytesIn, bytesOut, infer } = facts;
   const line = { requestId, method, path: path.slice(0, PATH_CHARS), status, totalUs, bytesIn, bytesOut };
   if (infer === null) return line;
-  const { model, version } = infer.target;
-  return { ...line, model, version, queueUs: infer.queueUs, runUs: infer.runUs };
+  const { target, decodeUs, queueUs, runUs } = infer;
+  const { model, version } = target;
+  return { ...line, model, version, ...(decodeUs > 0 ? { decodeUs } : {}), queueUs, runUs };
 }
 
 /** The process's logger, on standard output. */

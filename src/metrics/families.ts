@@ -25,6 +25,8 @@ export interface Readings {
   /** Connections closed because there were too many, so far. */
   readonly surplusConnections: number;
   readonly requestsInFlight: number;
+  /** Pictures that wait for a decode thread, and that are on one. */
+  readonly decodes: { readonly waiting: number; readonly running: number };
   readonly lanes: readonly { readonly placement: Placement; readonly up: boolean; readonly busy: boolean }[];
   readonly models: readonly { readonly model: string; readonly version: string; readonly ready: boolean }[];
   /** Pictures of the schedulers of versions in service. */
@@ -79,6 +81,11 @@ export const FAMILIES: readonly Family[] = [
   perTarget('counter', 'penstock_rows_total', 'Rows of the requests answered with 200', ({ metrics }) => metrics.rows),
   seconds('penstock_request_duration_seconds', 'From the first byte to the answer, for 200s', (m) => m.requestUs),
   seconds('penstock_queue_duration_seconds', 'From the first byte to the start of the batch', (m) => m.queueUs),
+  seconds(
+    'penstock_decode_duration_seconds',
+    'From the last byte of the pictures of a request to their rows, for models that take pictures',
+    (m) => m.decodeUs,
+  ),
   seconds('penstock_run_duration_seconds', 'Time of a batch inside ONNX Runtime', (m) => m.runUs),
   histogram('penstock_batch_rows', 'Rows of a batch', 1, (m) => m.batchRows),
   gauge('penstock_queue_rows', 'Rows waiting for an instance', (g) => g.queueRows),
@@ -116,6 +123,9 @@ export const FAMILIES: readonly Family[] = [
     'penstock_requests_in_flight',
     'Inference requests begun and not answered',
     (s) => s.now.requestsInFlight,
+  ),
+  family('gauge', 'penstock_decodes', 'Pictures that wait for a decode thread, and that are on one', ({ now }) =>
+    counts('state', now.decodes),
   ),
   family(
     'counter',
@@ -222,14 +232,22 @@ function outcomes({ targets }: Scrape): Sample[] {
   ]);
 }
 
-function seconds(name: string, help: string, pick: (metrics: TargetMetrics) => FastHistogram): Family {
+function seconds(name: string, help: string, pick: (metrics: TargetMetrics) => FastHistogram | null): Family {
   return histogram(name, help, US_PER_S, pick);
 }
 
 /** A histogram that exists only while it is scraped: prom-client's own costs too much per record. */
-function histogram(name: string, help: string, unit: number, pick: (metrics: TargetMetrics) => FastHistogram): Family {
+function histogram(
+  name: string,
+  help: string,
+  unit: number,
+  pick: (metrics: TargetMetrics) => FastHistogram | null,
+): Family {
   return family('histogram', name, help, ({ targets }) =>
-    targets.flatMap(({ labels, metrics }) => histogramSamples(name, labels, pick(metrics), unit)),
+    targets.flatMap(({ labels, metrics }) => {
+      const picked = pick(metrics);
+      return picked === null ? [] : histogramSamples(name, labels, picked, unit);
+    }),
   );
 }
 

@@ -31,6 +31,8 @@ export class TargetMetrics {
   readonly queueUs = new FastHistogram(DURATION_BOUNDS_US);
   readonly runUs = new FastHistogram(DURATION_BOUNDS_US);
   readonly batchRows = new FastHistogram(ROW_BOUNDS);
+  /** Of the pictures of a request; null where the model takes tensors only. */
+  readonly decodeUs: FastHistogram | null;
   /** Requests answered with 200, and the rows they brought. */
   answered = 0;
   rows = 0;
@@ -44,6 +46,11 @@ export class TargetMetrics {
   readonly travelled = new TravelTimes();
   /** The same once for each batch, by its rows. */
   readonly batches = new Map<number, TravelTimes>();
+
+  /** @param pictures whether the model takes them */
+  constructor(pictures = false) {
+    this.decodeUs = pictures ? new FastHistogram(DURATION_BOUNDS_US) : null;
+  }
 
   /** A request answered after `totalUs`. */
   ok(totalUs: number, rows: number): void {

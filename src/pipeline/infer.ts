@@ -2,7 +2,7 @@
  * The road of a request, in order:
  *
  *   open    2-4  who, where, door     cheap refusals, before a byte is decoded
- *   take    5    decode               chunk by chunk, straight into the arena
+ *   take    5    decode               chunk by chunk, straight into the arena; encoded pictures go on to rows of it (read)
  *   depart  6    travel together      the batcher decides with whom
  *   board   7    run                  a batch is a view on the arena; only numbers cross the thread
  *   arrived 8-9  encode, bytes out    row by row back to each caller, once
@@ -12,7 +12,7 @@
 
 import { Driver, type Passage } from '../batching/driver.ts';
 import type { Batch, Refusal, Scheduler } from '../batching/travel.ts';
-import type { OutputData } from '../codec/answer.ts';
+import type { Answer, OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError, instanceLost } from '../core/error.ts';
@@ -23,6 +23,7 @@ import { giveBack } from '../native/give-back.ts';
 import { arenaUsedUp, displacedError, refusalError } from './admission.ts';
 import { Intake } from './intake.ts';
 import { Manifest } from './manifest.ts';
+import { type PictureParts, Pictures } from './pictures.ts';
 import { PoisonTable } from './poison.ts';
 import { InferRequest, type Reply } from './request.ts';
 import type { Target } from './target.ts';
@@ -31,6 +32,9 @@ import { Usage } from './usage.ts';
 /** Said to a request that killed two workers, when it comes again. */
 const REFUSED = 'this request ended two workers within the last 10 minutes and is not run again';
 
+/** Longest time that a timer counts, milliseconds. */
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
 /** What the road is built from. */
 export interface RoadParts {
   readonly binding: Binding;
@@ -38,6 +42,7 @@ export interface RoadParts {
   readonly clock: Clock;
   readonly lanes: readonly Lane[];
   readonly scheduler: Scheduler<InferRequest>;
+  readonly pictures: PictureParts;
   /** Told of every failed run; the text is for the log only. */
   readonly onFailedRun: (target: Target, rows: number, error: RunError) => void;
 }
@@ -49,6 +54,7 @@ export class InferRoad implements Passage<InferRequest> {
   readonly usage: readonly Usage[];
   readonly #clock: Clock;
   readonly #intake: Intake;
+  readonly #pictures: Pictures;
   readonly #manifests: Manifest;
   readonly #poison: PoisonTable;
   readonly #boarded = new Map<Batch<InferRequest>, ReturnType<Manifest['board']>>();
@@ -60,6 +66,7 @@ export class InferRoad implements Passage<InferRequest> {
   constructor(parts: RoadParts) {
     this.#clock = parts.clock;
     this.#intake = new Intake(parts.binding, parts.arena);
+    this.#pictures = new Pictures(parts.binding, parts.arena, parts.clock, this.#intake, parts.pictures);
     this.#manifests = new Manifest(parts.binding, parts.arena);
     this.#poison = new PoisonTable(parts.arena.bytes);
     this.usage = parts.lanes.map(() => new Usage());
@@ -107,11 +114,11 @@ export class InferRoad implements Passage<InferRequest> {
       const pending = this.#intake.whole(request, body, headBytes);
       if (pending !== null) {
         return pending.then(
-          () => this.#depart(request),
+          () => this.#taken(request),
           (error: unknown) => this.refuse(request, error),
         );
       }
-      this.#depart(request);
+      this.#taken(request);
     } catch (error) {
       this.refuse(request, error);
     }
@@ -136,7 +143,7 @@ export class InferRoad implements Passage<InferRequest> {
       this.#intake.tail(request, source, offset, length);
       if (!last) return true;
       this.#intake.finish(request);
-      this.#depart(request);
+      this.#taken(request);
       return true;
     } catch (error) {
       this.refuse(request, error);
@@ -148,6 +155,7 @@ export class InferRoad implements Passage<InferRequest> {
   abort(request: InferRequest): void {
     if (request.state === 'ENDED') return;
     this.driver.cancel(request);
+    this.#pictures.drop(request);
     this.#release(request);
     this.#fail(request, new GatewayError('CLIENT_CLOSED', 'the client closed the connection'));
   }
@@ -166,6 +174,34 @@ export class InferRoad implements Passage<InferRequest> {
       });
     }
     await this.driver.idle();
+  }
+
+  /** All of the body is in: tensors travel, pictures become some first. */
+  #taken(request: InferRequest): void {
+    if (request.state === 'ENDED' || (request.entry as PlanEntry).plan.pictures === null) this.#depart(request);
+    else void this.#read(request);
+  }
+
+  /** Step 5 for pictures. Whoever is late meanwhile is told then, and what waits to be decoded for it is dropped. */
+  async #read(request: InferRequest): Promise<void> {
+    readPlan(request);
+    const leftMs = (request.deadlineUs - this.#clock.nowUs()) / 1000;
+    const late = leftMs < MOST_TIMER_MS ? setTimeout(() => this.#lateInReading(request), leftMs) : null;
+    try {
+      await this.#pictures.read(request);
+      this.#depart(request);
+    } catch (error) {
+      this.refuse(request, error);
+    } finally {
+      clearTimeout(late ?? undefined);
+    }
+  }
+
+  #lateInReading(request: InferRequest): void {
+    if (request.state === 'ENDED') return;
+    request.state = 'ENDED';
+    this.#pictures.drop(request);
+    this.expired(request);
   }
 
   /** Step 6. The deadline counts from the request's first byte. */
@@ -283,7 +319,7 @@ export class InferRoad implements Passage<InferRequest> {
     request.state = 'ENDED';
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
-      const answer = target.answers.write(request.entry as PlanEntry, request.id, outputs, target.placed);
+      const answer = this.#written(request, outputs);
       request.totalUs = nowUs - request.arrivalUs;
       target.metrics.ok(request.totalUs, request.rows);
       request.reply.answer(answer.body, answer.jsonBytes);
@@ -292,6 +328,14 @@ export class InferRoad implements Passage<InferRequest> {
     } catch (error) {
       this.#fail(request, asGatewayError(error));
     }
+  }
+
+  #written(request: InferRequest, outputs: readonly OutputData[]): Answer {
+    const { target, id } = request;
+    const entry = request.entry as PlanEntry;
+    const { pictures } = entry.plan;
+    if (pictures?.declared === true) return this.#pictures.answer(request, pictures, outputs);
+    return target.answers.write(entry, id, outputs, target.placed);
   }
 
   /** Ends a request that is not in a queue yet. */

@@ -5,7 +5,7 @@
 
 import { normaliseBooleans } from '../codec/booleans.ts';
 import type { Lifted, PlanEntry } from '../codec/head.ts';
-import { planRaw } from '../codec/plan.ts';
+import { planPicture, planRaw } from '../codec/headless.ts';
 import { readStrings } from '../codec/strings.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { type Arena, aligned } from '../native/arena.ts';
@@ -20,6 +20,9 @@ export const APART_BYTES = 256 * 1024;
 /** Inputs of the widest model served; more inputs than this and a model fails to load. */
 export const MOST_MODEL_INPUTS = 1024;
 
+/** Numbers that say where the inputs go, in the form of tensors or, one of them, of files. */
+const PLACES_LENGTH = 2 * (MOST_MODEL_INPUTS + 1);
+
 /** Large JSON takes at most this part of the free arena before its numbers are counted. */
 const AHEAD_SHARE = 8;
 
@@ -28,8 +31,8 @@ export class Intake {
   readonly #binding: Binding;
   readonly #arena: Arena;
   /** No room for anything: a lift with it only counts. */
-  readonly #nowhere = new Float64Array(2 * MOST_MODEL_INPUTS);
-  readonly #places = new Float64Array(2 * MOST_MODEL_INPUTS);
+  readonly #nowhere = new Float64Array(PLACES_LENGTH);
+  readonly #places = new Float64Array(PLACES_LENGTH);
 
   constructor(binding: Binding, arena: Arena) {
     this.#binding = binding;
@@ -63,10 +66,12 @@ export class Intake {
    * @param tailBytes length of the binary tail behind it.
    */
   head(request: InferRequest, memory: Memory, jsonBytes: number, binary: boolean, tailBytes: number): void {
-    const { heads, ring, facts } = request.target;
+    const { heads, ring, planModel } = request.target;
     if (binary && jsonBytes === 0) {
       request.raw = true;
-      this.#place(request, { plan: planRaw(tailBytes, facts), form: null }, tailBytes, null);
+      const { picture } = request;
+      const plan = picture === null ? planRaw(tailBytes, planModel) : planPicture(tailBytes, planModel, picture);
+      this.#place(request, { plan, form: null }, tailBytes, null);
       return;
     }
     const known = binary ? heads.known(memory, 0, jsonBytes) : null;
@@ -148,7 +153,7 @@ export class Intake {
     }
     if (!placed && lifted.entry.plan.hasJson) {
       // The addon writes into the request's place meanwhile: the caller may go, the memory may not.
-      const places = this.#ownPlaces(request).slice(0, 2 * request.offsets.length);
+      const places = this.#ownPlaces(request).slice(0, 2 * heads.forms.length);
       request.held = true;
       await heads.liftApart(body, jsonBytes, this.#arena.bytes, places, binary);
       request.held = false;
@@ -160,11 +165,13 @@ export class Intake {
 
   /** A block that must be large enough for what `jsonBytes` of text can hold, or nowhere. */
   #placeAhead(request: InferRequest, jsonBytes: number): Float64Array {
-    const { inputs } = request.target.facts.signature;
-    const most = inputs.length === 1 ? mostBytes(inputs[0].datatype.size, jsonBytes) : Number.POSITIVE_INFINITY;
+    const { facts, heads } = request.target;
+    if (facts.signature.inputs.length > 1) return this.#nowhere;
+    // One input: whatever form it comes in, it has the block for itself.
+    const most = Math.max(...heads.forms.map(({ datatype }) => mostBytes(datatype.size, jsonBytes)));
     if (most > this.#arena.freeBytes / AHEAD_SHARE) return this.#nowhere;
     request.block = this.#arena.allocate(most);
-    return request.block < 0 ? this.#nowhere : Float64Array.of(request.block, most);
+    return request.block < 0 ? this.#nowhere : Float64Array.from(heads.forms.flatMap(() => [request.block, most]));
   }
 
   /** The block ahead becomes the request's place, without what it did not need. */
@@ -199,8 +206,14 @@ export class Intake {
     // Before memory is taken: a head of a few bytes could hold as much as it likes to name.
     if (tail > tailBytes) throw tooShort(tail, tailBytes);
     request.bytes = bytes;
-    if (ring !== null && plan.rows > 0 && this.#placeInRing(request)) return;
+    // Files are not rows yet.
+    if (ring !== null && plan.rows > 0 && plan.pictures === null && this.#placeInRing(request)) return;
     this.#placeApart(request);
+  }
+
+  /** A place for the rows of all inputs, `sizes` bytes each, in the ring or apart. @throws {GatewayError} OVERLOADED */
+  placeRows(request: InferRequest): void {
+    if (request.target.ring === null || !this.#placeInRing(request)) this.#placeApart(request);
   }
 
   #placeInRing(request: InferRequest): boolean {
@@ -228,19 +241,26 @@ export class Intake {
     const ring = request.target.ring as NonNullable<typeof request.target.ring>;
     const rows = ring.contiguous();
     const inputs = request.target.facts.signature.inputs.length;
-    for (let i = 0; i < inputs; i++) {
-      this.#places[2 * i] = ring.offset(i, ring.next());
-      this.#places[2 * i + 1] = rows * ring.rowBytes[i];
-    }
+    for (let i = 0; i < inputs; i++) this.#setPlace(i, ring.offset(i, ring.next()), rows * ring.rowBytes[i]);
+    this.#setPlace(inputs, 0, 0);
     return this.#places;
   }
 
   #ownPlaces(request: InferRequest): Float64Array {
-    for (let i = 0; i < request.offsets.length; i++) {
-      this.#places[2 * i] = request.offsets[i];
-      this.#places[2 * i + 1] = request.sizes[i];
-    }
+    const inputs = request.offsets.length;
+    for (let i = 0; i < inputs; i++) this.#setPlace(i, request.offsets[i], request.sizes[i]);
+    const { pictures } = (request.entry as PlanEntry).plan;
+    this.#setPlace(inputs, 0, 0);
+    if (pictures === null) return this.#places;
+    // Sent as files: what lies there is not for numbers.
+    this.#setPlace(inputs, request.offsets[pictures.input], request.sizes[pictures.input]);
+    this.#setPlace(pictures.input, 0, 0);
     return this.#places;
+  }
+
+  #setPlace(form: number, offset: number, capacity: number): void {
+    this.#places[2 * form] = offset;
+    this.#places[2 * form + 1] = capacity;
   }
 
   #strings(request: InferRequest, i: number): string[] {

@@ -20,6 +20,7 @@ import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { type Appraisal, type AppraisalParts, appraise, type Profiled, rowUs } from './appraisal.ts';
 import type { Loadable } from './lane-sessions.ts';
+import { pictureModel } from './picture-model.ts';
 import { inlineRows } from './placement.ts';
 import type { Places } from './places.ts';
 import type { InferRequest } from './request.ts';
@@ -44,6 +45,8 @@ export interface LoaderParts extends AppraisalParts {
   /** What is known of a model's batches, where tests know better than what was measured. */
   readonly curve: ((model: string) => Curve) | null;
   readonly marks: CrashMarks;
+  /** Told of a model that takes pictures. */
+  readonly onPictures: () => void;
   /** Told when a target has had no lane for too long, and has one again. */
   readonly onLost: (target: number, lost: boolean) => void;
   /** Versions that ended the process too often. */
@@ -158,7 +161,8 @@ export class ModelLoader implements Loader {
   /** A version whose session is warm on `homes` serves from now on. */
   #open(loaded: Loaded, appraisal: Appraisal, settled: Loadable, homes: readonly number[]): ServedFacts {
     const { model, version, found, info } = loaded;
-    const { binding, arena, driver, places, metrics, jsonDepth, queueRows, queueBytes, onLost } = this.#parts;
+    const { binding, arena, driver, places, metrics, jsonDepth, queueRows, queueBytes, onLost, onPictures } =
+      this.#parts;
     const { policy } = found;
     const { session } = settled.spec;
     const { profiled, maxBatchSize, hopUs } = appraisal;
@@ -169,8 +173,11 @@ export class ModelLoader implements Loader {
     const sloUs = (policy.slo?.p99Ms ?? 0) * 1000;
     const wanted = { maxBatchRows: facts.batchRows, lanes: homes, ...room, sloUs, curve };
     const queue = driver.open(wanted, (lost) => onLost(session, lost));
-    const figures = new TargetMetrics();
-    const target = new Target({ binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth });
+    const pictures = pictureModel(policy, info.signature, found.labels);
+    if (pictures !== null) onPictures();
+    const figures = new TargetMetrics(pictures !== null);
+    const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth, pictures };
+    const target = new Target(parts);
     const movable = this.#parts.placement === null ? curve : null;
     places.add({ target, ...settled, homes, range, hopUs, curve: movable });
     metrics.watch({ labels: { model, version }, metrics: figures, gauges: () => target.gauges() });

@@ -2,7 +2,9 @@
 
 import type { Batch, Traveller, TravelState } from '../batching/travel.ts';
 import type { PlanEntry } from '../codec/head.ts';
+import type { PictureWishes } from '../codec/picture-plan.ts';
 import type { GatewayError } from '../core/error.ts';
+import type { PictureWork } from './pictures.ts';
 import type { Target } from './target.ts';
 
 /** Where the answer goes: an HTTP exchange, a stream. Called exactly once, unless the caller went away first. */
@@ -43,6 +45,10 @@ export class InferRequest implements Traveller {
   readonly sizes: number[];
   /** Whether the body is the one input's bytes and nothing else. */
   raw = false;
+  /** What is said of the one picture that the body is; null where it is none. */
+  picture: PictureWishes | null = null;
+  /** Its pictures on their way into rows; null where tensors were sent, or nothing has come yet. */
+  pictures: PictureWork | null = null;
   /** Per model input, for BYTES ones. */
   readonly strings: (string[] | null)[];
   /** Bytes of the binary tail taken so far. */
@@ -53,7 +59,9 @@ export class InferRequest implements Traveller {
   queueUs = 0;
   runUs = 0;
   totalUs = 0;
-  /** Whether the addon writes to its memory on another thread. */
+  /** From its last byte until its pictures were rows; 0 where it brought tensors. */
+  decodeUs = 0;
+  /** Whether another thread reads or writes its memory. */
   held = false;
 
   constructor(target: Target, reply: Reply, arrivalUs: number) {

@@ -3,12 +3,14 @@
 import type { Queue } from '../batching/travel.ts';
 import { AnswerWriter } from '../codec/answer.ts';
 import { HeadReader } from '../codec/head.ts';
+import type { PlanModel } from '../codec/plan.ts';
 import type { ServedFacts } from '../core/model.ts';
 import { elementCount, rowBytes } from '../core/tensor.ts';
 import type { TargetGauges, TargetMetrics } from '../metrics/target.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import { RowRing } from '../native/row-ring.ts';
+import type { PictureModel } from './picture-model.ts';
 import { Usage } from './usage.ts';
 
 /** What a target is made from. */
@@ -22,6 +24,8 @@ export interface TargetParts {
   readonly queue: Queue;
   readonly metrics: TargetMetrics;
   readonly jsonDepth: number;
+  /** null = it takes tensors only. */
+  readonly pictures: PictureModel | null;
 }
 
 /** Most bytes that a ring takes of the arena, and rows it has at most. */
@@ -40,6 +44,11 @@ export class Target {
   readonly metrics: TargetMetrics;
   /** How busy it is, on all lanes. */
   readonly usage = new Usage();
+  /** Bytes of rows that wait for their pictures to be decoded. */
+  fillingBytes = 0;
+  readonly pictures: PictureModel | null;
+  /** What requests are planned for. */
+  readonly planModel: PlanModel;
   readonly heads: HeadReader;
   readonly answers: AnswerWriter;
   readonly batched: boolean;
@@ -62,7 +71,10 @@ export class Target {
     this.queue = parts.queue;
     this.metrics = parts.metrics;
     this.batched = facts.maxBatchSize > 0;
-    this.heads = new HeadReader(parts.binding, facts, parts.jsonDepth);
+    this.pictures = parts.pictures;
+    const { signature, maxBatchSize } = facts;
+    this.planModel = { signature, maxBatchSize, pictures: parts.pictures?.input ?? null };
+    this.heads = new HeadReader(parts.binding, this.planModel, parts.jsonDepth);
     this.answers = new AnswerWriter(parts.binding, parts.model, parts.version, this.batched, facts.labels);
     this.outputRowBytes = outputs.map((spec) => (this.batched ? rowBytes(spec) : fixedBytes(spec)));
     this.placed = this.outputRowBytes.every((bytes) => bytes >= 0);

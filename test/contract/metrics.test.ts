@@ -42,7 +42,7 @@ let server: RunningGateway;
 
 beforeAll(async () => {
   const flags = ['--workers', '1', '--limits-json-depth', '5'];
-  server = await startGateway(['simple', 'id_fp32', 'broken'], flags);
+  server = await startGateway(['simple', 'id_fp32', 'pixels_mnist', 'broken'], flags);
 });
 afterAll(() => server.stop());
 

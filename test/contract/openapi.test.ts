@@ -5,9 +5,12 @@ import { openApiDocument } from '../../src/http/openapi.ts';
 import { parsePath } from '../../src/http/path.ts';
 import { NOT_OFFERED, ROUTES } from '../../src/http/routes.ts';
 import { B, get, I, post, type Reply, type RunningGateway, send, startGateway } from '../support/gateway.ts';
+import { asBody, seededPng } from '../support/picture-requests.ts';
 
 interface Operation {
   readonly operationId: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Record<string, object> };
   readonly responses: Record<string, { content?: Record<string, { schema?: { $ref?: string } }> }>;
 }
 
@@ -26,7 +29,7 @@ const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'];
 const INFER = JSON.stringify({ inputs: [I('INPUT0', 'FP32', [1, 2], [1, 2])] });
 
 beforeAll(async () => {
-  server = await startGateway(['id_fp32', 'simple', 'broken']);
+  server = await startGateway(['id_fp32', 'simple', 'pixels_mnist', 'broken']);
   described = (await get(`${server.v2}/openapi.json`)).json;
   const ajv = new Ajv2020({ strict: false });
   ajv.addSchema({ $id: DOCUMENT_ID, components: described.components });
@@ -91,6 +94,19 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test('says which pictures an inference takes, and what may be said of them', () => {
+    for (const { path, operation } of operations().filter(({ path: own }) => own.endsWith('/infer'))) {
+      const types = Object.keys(operation.requestBody?.content ?? {});
+      expect([path, types]).toEqual([
+        path,
+        ['application/json', 'application/octet-stream', 'image/jpeg', 'image/png', 'image/webp'],
+      ]);
+      const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query');
+      expect(query.map(({ name }) => name)).toEqual(['classification', 'polarity']);
+      expect(Object.keys(operation.responses[200]?.content ?? {})).not.toContain('image/png');
+    }
+  });
+
   test('leaves no method of its paths out: the others are 405, and Allow names those it has', async () => {
     for (const [path, item] of Object.entries(described.paths)) {
       const base = item['x-penstock-listener'] === 'admin' ? server.adminUrl : server.inferenceUrl;
@@ -140,6 +156,19 @@ describe('the schemas hold for', () => {
     const reply = await post(`${server.v2}/models/id_fp32/infer`, binary, new Uint8Array(8));
     conforms('InferenceResponse', reply.json);
     expect(reply.tail).toHaveLength(8);
+  });
+
+  test('pictures in JSON and their answers', async () => {
+    const { file } = await seededPng(28, 28, 1);
+    const files = { name: 'image', datatype: 'BYTES', shape: [1], data: [file.toString('base64')] };
+    const request = { inputs: [files], parameters: { classification: 2, polarity: 'light-on-dark' } };
+    conforms('InferenceRequest', request);
+    const asked = await post(`${server.v2}/models/pixels_mnist/infer`, request);
+    const body = await asBody(`${server.v2}/models/pixels_mnist/infer`, file);
+    for (const reply of [asked, body]) {
+      expect(reply.status).toBe(200);
+      conforms('InferenceResponse', reply.json);
+    }
   });
 
   test('refusals, and what is refused does not conform', async () => {

@@ -16,6 +16,7 @@ import { Places } from '../../src/pipeline/places.ts';
 import { ProfileStore } from '../../src/pipeline/profile-store.ts';
 import type { InferRequest } from '../../src/pipeline/request.ts';
 import type { Target } from '../../src/pipeline/target.ts';
+import { DecodePool } from '../../src/preprocess/decode-pool.ts';
 import { readVersion } from '../../src/registry/repository.ts';
 import { InlineLane } from '../../src/workers/inline.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
@@ -40,7 +41,11 @@ async function started(
     throw new Error('nobody reads them');
   });
   const scheduler = new PlanScheduler<InferRequest>(lanes.length);
-  const road = new InferRoad({ binding, arena, clock: systemClock, lanes, scheduler, onFailedRun: () => undefined });
+  const limits = { imagePixels: 1, imageFrames: 1, imageBytes: 1024, imageQueueBytes: 1024 };
+  const pool = new DecodePool({ arena: arena.buffer, clock: systemClock, threads: 1, ...limits });
+  const pictures = { limits, pool, atOnce: 1 };
+  const onFailedRun = () => undefined;
+  const road = new InferRoad({ binding, arena, clock: systemClock, lanes, scheduler, pictures, onFailedRun });
   const { driver, usage } = road;
   const onFailed = (_target: Target, _lane: number, error: unknown) => expect(error).toBeNull();
   const places = new Places({ clock: systemClock, driver, lanes, usage, onMoved: () => undefined, onFailed });
@@ -61,6 +66,7 @@ async function started(
     queueBytes: 1_000_000,
     placement,
     marks,
+    onPictures: () => undefined,
     onLost: () => undefined,
     refused: [],
   });

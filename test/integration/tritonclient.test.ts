@@ -1,5 +1,7 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningGateway, startGateway } from '../support/gateway.ts';
+import { type RunningGateway, startGateway, startGatewayOn } from '../support/gateway.ts';
 import { pythonWith, runPython } from '../support/python.ts';
 
 const PACKAGES = ['numpy==1.26.4', 'tritonclient[http]==2.58.0'];
@@ -158,6 +160,29 @@ assert any(m["name"] == "id_fp32" for m in client.get_inference_statistics()["mo
 print("statistics ok")
 `;
 
+const PICTURES = `
+import base64, json, sys, numpy as np, tritonclient.http as http
+client = http.InferenceServerClient(sys.argv[1])
+names = json.loads(sys.argv[3])
+files = [open(f"{sys.argv[2]}/{name}", "rb").read() for name in names]
+def label(row): return row[0].decode().split(":")[2]
+for binary in (True, False):
+    texts = files if binary else [base64.b64encode(f) for f in files]
+    i = http.InferInput("image", [len(files)], "BYTES")
+    i.set_data_from_numpy(np.array(texts, dtype=np.object_), binary_data=binary)
+    for parameters, k in ((None, 3), ({"classification": 2}, 2)):
+        classes = client.infer("digits", [i], parameters=parameters).as_numpy("probabilities")
+        assert classes.shape == (len(files), k) and [label(row) for row in classes] == [name[0] for name in names]
+    named = [http.InferRequestedOutput("probabilities")]
+    scores = client.infer("digits", [i], outputs=named).as_numpy("probabilities")
+    assert scores.dtype == np.float32 and [str(n) for n in scores.argmax(1)] == [name[0] for name in names]
+try:
+    i.set_data_from_numpy(np.array(files[:-1] + [b"GIF89a"], dtype=np.object_), binary_data=True)
+    client.infer("digits", [i]); raise SystemExit("no error")
+except http.InferenceServerException as e: assert f"'image', element {len(files) - 1}: " in str(e)
+print("pictures ok")
+`;
+
 let server: RunningGateway;
 let python: string;
 
@@ -188,6 +213,17 @@ describe('the unmodified tritonclient', () => {
 
   test('compresses requests and answers', async () => {
     expect(await runPython(python, COMPRESSION, [address()])).toContain('compression ok');
+  }, 60_000);
+
+  test('sends pictures, as bytes or as base64, and reads their classes', async () => {
+    const folder = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+    const digits = await startGatewayOn(folder('models'));
+    const images = folder('test/images');
+    const names = readdirSync(images).filter((name) => /^\d-(gray|rgb|palette)/.test(name));
+    const args = [digits.inferenceUrl.replace('http://', ''), images, JSON.stringify(names)];
+    const said = await runPython(python, PICTURES, args);
+    await digits.stop();
+    expect(said).toContain('pictures ok');
   }, 60_000);
 
   test('reads statistics', async () => {

@@ -11,7 +11,7 @@ const FACTS: RequestFacts = {
   requestId: 'r-1',
   bytesIn: 120,
   bytesOut: 34,
-  infer: { target: { model: 'm', version: '3' }, queueUs: 40, runUs: 50 },
+  infer: { target: { model: 'm', version: '3' }, decodeUs: 0, queueUs: 40, runUs: 50 },
 };
 /** As they stand in a line. */
 const SHOWN = {
@@ -39,6 +39,13 @@ describe('request lines', () => {
     for (let i = 0; i < 7; i++) log.request(FACTS, 200, null, 95);
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatchObject({ ...SHOWN, status: 200, sampled: 3, totalUs: 95 });
+  });
+
+  it('say what pictures took to be decoded, where there were some', () => {
+    const { log, lines } = collecting(1);
+    const infer = { target: { model: 'm', version: '3' }, decodeUs: 30, queueUs: 40, runUs: 50 };
+    for (const facts of [FACTS, { ...FACTS, infer }]) log.request(facts, 200, null, 95);
+    expect(lines.map(({ decodeUs }) => decodeUs)).toEqual([undefined, 30]);
   });
 
   it('are written for no success where sampling is off', () => {

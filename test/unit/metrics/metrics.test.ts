@@ -42,6 +42,7 @@ const READINGS: Readings = {
   connections: { inference: 5, admin: 1 },
   surplusConnections: 2,
   requestsInFlight: 6,
+  decodes: { waiting: 5, running: 2 },
   lanes: [
     { placement: 'worker', up: true, busy: true },
     { placement: 'worker', up: false, busy: false },

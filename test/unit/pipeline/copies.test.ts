@@ -43,7 +43,8 @@ beforeEach(() => {
   const facts = { signature: { inputs, outputs }, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;
   const queue = {} as Queue;
   const metrics = new TargetMetrics();
-  target = new Target({ binding, arena, model: 'm', version: '1', session: 1, facts, queue, metrics, jsonDepth: 100 });
+  const parts = { binding, arena, model: 'm', version: '1', session: 1, facts, queue, metrics, jsonDepth: 100 };
+  target = new Target({ ...parts, pictures: null });
 });
 
 /** A picture of one value that comes in chunks, as from a socket. */

@@ -41,7 +41,7 @@ function request(...types: readonly Datatype[]): InferRequest {
   const metrics = new TargetMetrics();
   const parts = { binding, arena, model: 'm', version: '1', session: 1, facts, queue, metrics, jsonDepth: 100 };
   const reply = { answer: () => undefined, fail: () => undefined };
-  return new InferRequest(new Target(parts), reply, 0);
+  return new InferRequest(new Target({ ...parts, pictures: null }), reply, 0);
 }
 
 /** A body with `count` elements per input, padded until it is lifted apart. */

@@ -1,0 +1,262 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Queue } from '../../../src/batching/travel.ts';
+import { parseModelPolicy } from '../../../src/config/model-schema.ts';
+import { datatype } from '../../../src/core/datatype.ts';
+import { GatewayError } from '../../../src/core/error.ts';
+import type { ImageDeclaration } from '../../../src/core/image.ts';
+import type { ServedFacts } from '../../../src/core/model.ts';
+import { TargetMetrics } from '../../../src/metrics/target.ts';
+import { Arena, aligned } from '../../../src/native/arena.ts';
+import { loadBinding } from '../../../src/native/load.ts';
+import { Intake } from '../../../src/pipeline/intake.ts';
+import { pictureModel } from '../../../src/pipeline/picture-model.ts';
+import { Pictures } from '../../../src/pipeline/pictures.ts';
+import { InferRequest } from '../../../src/pipeline/request.ts';
+import { Target } from '../../../src/pipeline/target.ts';
+import type { DecodeJob } from '../../../src/preprocess/decode-pool.ts';
+import { geometry } from '../../../src/preprocess/geometry.ts';
+import { ihdr, png, pngChunk } from '../../support/image-bytes.ts';
+import { LIMITS } from '../../support/pictures.ts';
+
+const binding = loadBinding();
+const ROW_BYTES = 3 * 8 * 8;
+/** A header with nothing behind it that anybody would decode here. */
+const FILE = png(ihdr(16, 16), pngChunk('IDAT', [1]), pngChunk('IEND'));
+const OTHER = { name: 'offset', datatype: datatype('FP32'), shape: [-1, 2] };
+
+/** Decodes when it is told to, and writes the number of the picture. */
+class ScriptedPool {
+  waiting = 0;
+  expected = 0;
+  readonly jobs: DecodeJob[] = [];
+  readonly cancelled: DecodeJob[] = [];
+  readonly #open = new Map<DecodeJob, PromiseWithResolvers<ReturnType<typeof geometry>>>();
+
+  decode(job: DecodeJob): Promise<ReturnType<typeof geometry>> {
+    this.jobs.push(job);
+    const promised = Promise.withResolvers<ReturnType<typeof geometry>>();
+    this.#open.set(job, promised);
+    return promised.promise;
+  }
+
+  cancel(job: DecodeJob): void {
+    this.cancelled.push(job);
+    this.#open.get(job)?.reject(new GatewayError('CANCELLED', 'cancelled'));
+  }
+
+  expectedUs(): number {
+    return this.expected;
+  }
+
+  finish(index: number): void {
+    const job = this.jobs[index] as DecodeJob;
+    arena.bytes.fill(index + 1, job.target, job.target + ROW_BYTES);
+    this.#open.get(job)?.resolve(geometry(job.pipeline, { width: 16, height: 16 }));
+  }
+
+  fail(index: number): void {
+    this.#open.get(this.jobs[index] as DecodeJob)?.reject(new GatewayError('INVALID_ARGUMENT', 'the image is bad'));
+  }
+}
+
+let arena: Arena;
+let intake: Intake;
+let pool: ScriptedPool;
+let pictures: Pictures;
+let atRest: number;
+let target: Target;
+
+beforeEach(() => {
+  arena = new Arena(binding, 32 * 1024 * 1024);
+  intake = new Intake(binding, arena);
+  pool = new ScriptedPool();
+  pictures = new Pictures(binding, arena, { nowUs: () => 1000 }, intake, { limits: LIMITS, pool, atOnce: 2 });
+  serve([-1, 8, 8, 3]);
+});
+
+/** A model for pictures of 8 by 8, and one more input that takes numbers. */
+function serve(shape: readonly number[]): void {
+  const inputs = [OTHER, { name: 'image', datatype: datatype('UINT8'), shape }];
+  const signature = { inputs, outputs: [{ name: 'y', datatype: datatype('FP32'), shape: [-1, 2] }] };
+  const facts = { signature, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;
+  const text =
+    'preprocess: { input: image, image: { datatype: UINT8, layout: NHWC, resize: { width: 8, height: 8 } } }';
+  const policy = parseModelPolicy(text, 'model.yaml');
+  expect((policy.preprocess as ImageDeclaration).input).toBe('image');
+  const queue = { bytes: 0, spec: { queueBytes: 1024 * 1024 } } as Queue;
+  const model = { model: 'm', version: '1', session: 1, facts, queue };
+  const metrics = new TargetMetrics(true);
+  const declared = pictureModel(policy, signature, new Map());
+  target = new Target({ binding, arena, ...model, metrics, jsonDepth: 100, pictures: declared });
+  atRest = arena.allocatedBytes;
+}
+
+/** A request whose body is in: so many files, and numbers beside them. */
+function arrived(files: readonly Uint8Array[], base64 = false): InferRequest {
+  const request = new InferRequest(target, { answer: () => undefined, fail: () => undefined }, 0);
+  const numbers = Float32Array.from({ length: 2 * files.length }, (_, i) => i);
+  const offset = { ...OTHER, datatype: 'FP32', shape: [files.length, 2], data: [...numbers] };
+  const elements = files.flatMap((file) => [new Uint8Array(Uint32Array.of(file.length).buffer), file]);
+  const tail = Buffer.concat(elements);
+  const sent = base64
+    ? { data: files.map((file) => Buffer.from(file).toString('base64')) }
+    : { parameters: { binary_data_size: tail.length } };
+  const image = { name: 'image', datatype: 'BYTES', shape: [files.length], ...sent };
+  const head = Buffer.from(JSON.stringify({ inputs: [image, offset] }));
+  intake.whole(request, base64 ? head : Buffer.concat([head, tail]), head.length);
+  return request;
+}
+
+const bytesAt = (offset: number, length: number) => [...arena.bytes.subarray(offset, offset + length)];
+const ended = (request: InferRequest) => {
+  request.state = 'ENDED';
+  pictures.drop(request);
+  intake.release(request);
+};
+
+describe('the pictures of a request', () => {
+  it.each([false, true])(
+    'become rows in order, whoever is ready first, beside its tensors (base64: %s)',
+    async (base64) => {
+      const request = arrived([FILE, FILE, FILE], base64);
+      const reading = pictures.read(request);
+      await turn();
+      expect(pool.jobs).toHaveLength(2);
+      pool.finish(1);
+      await turn();
+      expect(pool.jobs).toHaveLength(3);
+      for (const index of [2, 0]) pool.finish(index);
+      await reading;
+      expect(request.ringRow).toBe(0);
+      const rows = bytesAt(request.offsets[1] as number, 3 * ROW_BYTES);
+      expect(rows).toEqual([1, 2, 3].flatMap((row) => Array(ROW_BYTES).fill(row)));
+      const offset = request.offsets[0] as number;
+      expect([...new Float32Array(arena.buffer, offset, 6)]).toEqual([0, 1, 2, 3, 4, 5]);
+      expect([request.sizes, request.bytes]).toEqual([[24, 3 * ROW_BYTES], 24 + 3 * ROW_BYTES]);
+      expect(arena.allocatedBytes).toBe(atRest);
+      expect([...new Uint8Array(pool.jobs[0]?.file ?? [])]).toHaveLength(FILE.length);
+      intake.release(request);
+      expect(target.ring?.live).toBe(0);
+    },
+  );
+
+  it('lie apart where rows are of no fixed size', async () => {
+    serve([-1, -1, -1, 3]);
+    const request = arrived([FILE]);
+    const reading = pictures.read(request);
+    await turn();
+    pool.finish(0);
+    await reading;
+    expect([target.ring, request.ringRow, request.block >= 0]).toEqual([null, -1, true]);
+    expect(arena.allocatedBytes).toBe(atRest + aligned(8) + aligned(ROW_BYTES));
+    expect(bytesAt(request.offsets[1] as number, 2)).toEqual([1, 1]);
+    intake.release(request);
+    expect(arena.allocatedBytes).toBe(atRest);
+  });
+
+  it('are all judged before the first is decoded', async () => {
+    const request = arrived([FILE, FILE, Buffer.from('GIF89a')]);
+    const sentence = "input 'image', element 2: the image is neither JPEG, PNG nor WebP";
+    await expect(pictures.read(request)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: sentence });
+    expect(pool.jobs).toEqual([]);
+    intake.release(request);
+    expect(arena.allocatedBytes).toBe(atRest);
+  });
+
+  it('go on to the first that cannot be decoded, and what waits behind it is dropped', async () => {
+    const request = arrived([FILE, FILE, FILE, FILE]);
+    const reading = pictures.read(request);
+    await turn();
+    pool.fail(1);
+    await expect(reading).rejects.toMatchObject({ message: "input 'image', element 1: the image is bad" });
+    expect([pool.jobs.length, pool.cancelled]).toEqual([2, [pool.jobs[0]]]);
+    intake.release(request);
+    expect([arena.allocatedBytes, target.ring?.live]).toEqual([atRest, 0]);
+  });
+});
+
+describe('a request that ends while its pictures are decoded', () => {
+  it('keeps its memory until no thread writes there, and nothing new is begun for it', async () => {
+    const request = arrived([FILE, FILE, FILE]);
+    const keeping = new ScriptedPool();
+    keeping.cancel = (job) => void keeping.cancelled.push(job);
+    pictures = new Pictures(binding, arena, { nowUs: () => 0 }, intake, { limits: LIMITS, pool: keeping, atOnce: 2 });
+    const reading = pictures.read(request);
+    await turn();
+    ended(request);
+    expect(keeping.cancelled).toEqual(keeping.jobs);
+    expect([request.held, target.ring?.live]).toEqual([true, 1]);
+    for (const index of [0, 1]) keeping.finish(index);
+    await reading;
+    expect([keeping.jobs.length, request.held]).toEqual([2, false]);
+    intake.release(request);
+    expect([arena.allocatedBytes, target.ring?.live]).toEqual([atRest, 0]);
+  });
+
+  it('is not decoded at all where it ends while its files are judged', async () => {
+    const megabyte = png(ihdr(16, 16), pngChunk('IDAT', new Uint8Array(1024 * 1024)), pngChunk('IEND'));
+    const request = arrived([megabyte, megabyte, megabyte]);
+    const reading = pictures.read(request);
+    ended(request);
+    await reading;
+    expect(pool.jobs).toEqual([]);
+    intake.release(request);
+    expect(arena.allocatedBytes).toBe(atRest);
+  });
+});
+
+describe('rows that wait to be filled', () => {
+  it('take room in the queue of their model, but for what nobody waits behind', async () => {
+    const reading = [pictures.read(arrived([FILE, FILE]))];
+    await turn();
+    reading.push(pictures.read(arrived([FILE, FILE])));
+    await turn();
+    pool.waiting = 2;
+    (target.queue.spec as { queueBytes: number }).queueBytes = 3 * ROW_BYTES;
+    const refused = arrived([FILE]);
+    pool.expected = 7000;
+    const full = { code: 'OVERLOADED', limit: 'queueBytes', retryAfterMs: 7 };
+    await expect(pictures.read(refused)).rejects.toMatchObject(full);
+    for (const index of [0, 1, 2, 3]) pool.finish(index);
+    await Promise.all(reading);
+    expect(target.fillingBytes).toBe(0);
+    // Nobody waits any more: whatever it takes is tried.
+    pool.waiting = 0;
+    (target.queue.spec as { queueBytes: number }).queueBytes = 0;
+    const taken = pictures.read(arrived([FILE]));
+    await turn();
+    expect(target.fillingBytes).toBe(8 + ROW_BYTES);
+    pool.fail(4);
+    await expect(taken).rejects.toThrow();
+    expect(target.fillingBytes).toBe(0);
+  });
+});
+
+describe('a deadline that decoding would not keep', () => {
+  const ask = (waiting: number, expectedUs: number, deadlineUs: number) => {
+    pool.waiting = waiting;
+    pool.expected = expectedUs;
+    const request = arrived([FILE]);
+    request.deadlineUs = deadlineUs;
+    return { request, reading: pictures.read(request) };
+  };
+
+  it('is refused at once behind others, with the time by which it is too early', async () => {
+    const { request, reading } = ask(1, 50_000, 1000 + 30_000);
+    await expect(reading).rejects.toMatchObject({ code: 'OVERLOADED', retryAfterMs: 20 });
+    intake.release(request);
+    expect(arena.allocatedBytes).toBe(atRest);
+  });
+
+  it.each([
+    ['where nobody waits: what is learned may be wrong', 0, 50_000, 1001],
+    ['where it would just be kept', 1, 50_000, 51_000],
+    ['where there is none', 1, 50_000, Number.POSITIVE_INFINITY],
+  ])('is tried %s', async (_what, waiting, expectedUs, deadlineUs) => {
+    const { reading } = ask(waiting, expectedUs, deadlineUs);
+    await turn();
+    pool.finish(0);
+    await reading;
+  });
+});
