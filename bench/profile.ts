@@ -3,28 +3,37 @@
  * `bench/results/` (Chrome's and VS Code's profilers open it), and prints where that thread spends itself.
  */
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { answerBytes, mlpBinary, mlpJson, pictureBinary } from './http/loads.ts';
-import { copyServer, ourServer, withModels, writeMlp, writePicture, writeResnet } from './http/models.ts';
+import { answerBytes, jpegLoad, mlpBinary, mlpJson, pictureBinary } from './http/loads.ts';
+import {
+  copyServer,
+  launcherEnv,
+  ourServer,
+  withModels,
+  writeJpegModels,
+  writeMlp,
+  writePicture,
+  writeResnet,
+} from './http/models.ts';
+import { photographJpeg, VGA } from './http/photograph.ts';
 import { startServer } from './runner/process.ts';
 import { type Profile, selfTimes } from './runner/self-times.ts';
+import { written } from './runner/written.ts';
 import { hasWrk, type Load, Wrk } from './runner/wrk.ts';
 
 interface Subject {
   readonly what: string;
   readonly write: (models: string) => Promise<void>;
   readonly server: (models: string) => string[];
-  readonly load: () => Load;
+  readonly load: () => Load | Promise<Load>;
   readonly connections: number;
   readonly serverCores: string;
   readonly loadCores: string;
 }
 
 const TOP = 25;
-/** Longest wait for the profile to be written, milliseconds. */
-const WRITE_MS = 30_000;
 const APART = { serverCores: '0', loadCores: '1' };
 const ALL = `0-${availableParallelism() - 1}`;
 const MLP = { write: writeMlp, connections: 64, ...APART };
@@ -38,6 +47,15 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
     write: writeResnet,
     server: (models) => ourServer(models, { workers: availableParallelism() }),
     load: () => pictureBinary('resnet18', 'logits'),
+    connections: 8,
+    serverCores: ALL,
+    loadCores: ALL,
+  },
+  'BM-6-jpeg': {
+    what: 'a model that takes next to nothing, JPEG 640x480; pictures are decoded on other threads, which are not in the profile',
+    write: writeJpegModels,
+    server: (models) => ourServer(models, { workers: availableParallelism() }),
+    load: async () => jpegLoad('picture', await photographJpeg(VGA.width, VGA.height)),
     connections: 8,
     serverCores: ALL,
     loadCores: ALL,
@@ -77,10 +95,10 @@ async function main([name = '', seconds = '5']: readonly string[]): Promise<numb
 
 /** The load runs alone for a second, so that the code is warm, and then under the profiler. */
 async function take(subject: Subject, models: string, seconds: number, path: string): Promise<void> {
-  const load = subject.load();
+  const load = await subject.load();
   const wrk = new Wrk(load);
   const preload = ['--import', new URL('./runner/profiled.ts', import.meta.url).href];
-  const env = { ...process.env, PROFILE_PATH: path };
+  const env = { ...launcherEnv(), PROFILE_PATH: path };
   const server = await startServer([...preload, ...subject.server(models)], subject.serverCores, env);
   try {
     await answerBytes(server.url, load);
@@ -92,14 +110,6 @@ async function take(subject: Subject, models: string, seconds: number, path: str
   } finally {
     await server.stop();
     wrk.dispose();
-  }
-}
-
-async function written(path: string): Promise<void> {
-  const deadlineMs = performance.now() + WRITE_MS;
-  while (!existsSync(path)) {
-    if (performance.now() > deadlineMs) throw new Error('the server wrote no profile');
-    await new Promise((resolveLater) => setTimeout(resolveLater, 50));
   }
 }
 

@@ -43,6 +43,11 @@ export function pictureBinary(model: string, output: string): Load {
   return binaryLoad(model, 'input', [1, 3, 224, 224], output, pixels(3 * 224 * 224));
 }
 
+/** One JPEG for `model`, which says what becomes of it. */
+export function jpegLoad(model: string, jpeg: Uint8Array): Load {
+  return { path: `/v2/models/${model}/infer`, body: jpeg, headers: { 'Content-Type': 'image/jpeg' } };
+}
+
 /** An answer as it came. */
 export interface Answer {
   readonly status: number;

@@ -1,9 +1,10 @@
 /** Folders of models for the benches, and the command lines of the servers over them. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MOST_DECODE_THREADS } from '../../src/preprocess/decode-pool.ts';
 import { constant, node, onnx } from '../../test/support/fixtures/onnx.ts';
 import { writeFixtures } from '../../test/support/fixtures/write.ts';
 
@@ -13,6 +14,11 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export function ourServer(models: string, { workers = 1, port = 0 } = {}): string[] {
   const ports = ['--port', String(port), '--admin-port', '0', '--log-level', 'error', '--state-dir', ''];
   return [file('../../src/main.ts'), 'serve', '--models', models, '--workers', String(workers), ...ports];
+}
+
+/** The environment that the launcher gives it: libuv has a thread for each that decodes pictures, beside its own four. */
+export function launcherEnv(): NodeJS.ProcessEnv {
+  return { UV_THREADPOOL_SIZE: String(4 + Math.min(MOST_DECODE_THREADS, cpus().length)), ...process.env };
 }
 
 /** The same for the whole road with an instance that only copies. */
@@ -72,6 +78,15 @@ export async function writePicture(models: string): Promise<void> {
     ],
   });
   writeFileSync(modelFile(models, 'picture'), model);
+}
+
+/** The models of BM-6-jpeg: both take pictures, and answer the five best classes. */
+export async function writeJpegModels(models: string): Promise<void> {
+  await writeResnet(models);
+  await writePicture(models);
+  const preprocess = 'preprocess: { input: input, image: { preset: imagenet } }\n';
+  writePolicy(models, 'resnet18', `${preprocess}postprocess: { logits: { activation: softmax, topK: 5 } }\n`);
+  writePolicy(models, 'picture', `${preprocess}postprocess: { mean: { topK: 5 } }\n`);
 }
 
 /** A folder of models for as long as `use` takes. */

@@ -8,6 +8,7 @@ import { codecAlone } from './bm-3-codec.ts';
 import { addedByWorker, addedInline } from './bm-4-latency.ts';
 import { oneMillisecond, oneMillisecondClosed } from './bm-5-open.ts';
 import { imagesPerSecond } from './bm-6-images.ts';
+import { jpegsPerSecond } from './bm-6-jpeg.ts';
 import { deadlinesKept } from './bm-7-overload.ts';
 import { manualSweep, sweptByHand } from './bm-8-sweep.ts';
 import { largeBody } from './bm-9-large-body.ts';
@@ -18,6 +19,7 @@ import { generatorCost } from './generator.ts';
 import { idleConnections } from './idle.ts';
 import { memoryGrowth } from './memory-growth.ts';
 import { overloadMinute } from './overload-60.ts';
+import { preprocessing } from './preprocess.ts';
 import { replayed } from './replay.ts';
 import { schedulerCell } from './scheduler-cell.ts';
 import { schedulerCost } from './scheduler-cost.ts';
@@ -35,6 +37,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'BM-5': oneMillisecond,
   'BM-5-closed': oneMillisecondClosed,
   'BM-6': imagesPerSecond,
+  'BM-6-jpeg': jpegsPerSecond,
   'BM-7': deadlinesKept,
   'BM-8': manualSweep,
   ...Object.fromEntries(SWEPT.map((model) => [`BM-8-${model.name}`, sweptByHand([model])])),
@@ -46,6 +49,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   idle: idleConnections,
   RSS: memoryGrowth,
   'overload-60': overloadMinute,
+  preprocess: preprocessing,
   replay: replayed,
   'scheduler-cost': schedulerCost,
   tenants,
