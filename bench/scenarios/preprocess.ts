@@ -16,6 +16,7 @@ import {
   SIDE,
   sharpAfterDecode,
   sharpAndLoop,
+  tunedLoop,
 } from '../http/tensors.ts';
 import { type Pillow, startPillow } from '../peers/pillow.ts';
 import { type Comparison, compareAll, timed } from '../runner/comparisons.ts';
@@ -57,7 +58,7 @@ async function measure(effort: Effort): Promise<Outcome> {
   sharp.cache(false);
   sharp.concurrency(1);
   const binding = loadBinding();
-  checkLoop(binding);
+  checkLoops(binding);
   const [small, large] = [await photographOf(SMALL), await photographOf(LARGE)];
   const pillow = await startPillow(small.jpeg);
   const ours = new OurTensors();
@@ -82,13 +83,16 @@ async function photographOf({ width, height }: Omit<Photograph, 'jpeg'>): Promis
   return { width, height, jpeg: await photographJpeg(width, height) };
 }
 
-/** The same tensor by either way, or nothing is worth measuring. */
-function checkLoop(binding: Binding): void {
+/** The same tensor by every way, or nothing is worth measuring. */
+function checkLoops(binding: Binding): void {
   const pixels = photograph(SIDE, SIDE);
-  const [ours, theirs] = [new Float32Array(NUMBERS), new Float32Array(NUMBERS)];
+  const ours = new Float32Array(NUMBERS);
   imageToTensor(binding, pixels, FITTING, new Uint8Array(ours.buffer), 0);
-  plainLoop(pixels, theirs);
-  if (ours.some((value, i) => Math.abs(value - theirs[i]) > 1e-5)) throw new Error('the loop makes another tensor');
+  for (const loop of [plainLoop, tunedLoop]) {
+    const theirs = new Float32Array(NUMBERS);
+    loop(pixels, theirs);
+    if (ours.some((value, i) => Math.abs(value - theirs[i]) > 1e-5)) throw new Error(`${loop.name}: another tensor`);
+  }
 }
 
 /** Both decode with libjpeg-turbo and resample alike: a mean that is off by a grey level is another picture's. */
@@ -106,11 +110,16 @@ function kernelComparisons(binding: Binding): Comparison[] {
   const what = `${SIDE}x${SIDE} normalised`;
   const near = kernelWork(binding, 1);
   const far = kernelWork(binding, IN_TURN);
+  const beside = (rival: string, target: string, work: typeof near, other: () => void): Comparison => {
+    return { what: `${what}, ${rival}`, target, ours: timed(work.kernel), other: timed(other) };
+  };
   return [
-    { what: `${what}, in cache: JavaScript`, target: '>= 10', ours: timed(near.kernel), other: timed(near.loop) },
-    { what: `${what}, in cache: memcpy`, target: '-', ours: timed(near.kernel), other: timed(near.copy) },
-    { what: `${what}, from memory: JavaScript`, target: '>= 10', ours: timed(far.kernel), other: timed(far.loop) },
-    { what: `${what}, from memory: memcpy`, target: '>= 0.5', ours: timed(far.kernel), other: timed(far.copy) },
+    beside('in cache: JavaScript', '>= 10', near, near.loop),
+    beside('in cache: JavaScript, tuned', '-', near, near.tuned),
+    beside('in cache: memcpy', '-', near, near.copy),
+    beside('from memory: JavaScript', '-', far, far.loop),
+    beside('from memory: JavaScript, tuned', '-', far, far.tuned),
+    beside('from memory: memcpy', '>= 0.5', far, far.copy),
   ];
 }
 
@@ -134,6 +143,10 @@ function kernelWork(binding: Binding, count: number) {
     loop: () => {
       const i = next();
       plainLoop(sources[i], tensors[i]);
+    },
+    tuned: () => {
+      const i = next();
+      tunedLoop(sources[i], tensors[i]);
     },
     copy: () => {
       const at = next() * COPIED_BYTES;
