@@ -122,7 +122,10 @@ async function measureCell(
     for (const setting of gridOf(model, targetMs, effort)) {
       passed.push(await passOf(bench, effort, folder, model, targetMs, setting, steady.rate));
     }
-    const best = passed.toSorted((a, b) => b.goodput - a.goodput).slice(0, BEST);
+    const best = passed
+      .filter(({ goodput }) => goodput > 0)
+      .toSorted((a, b) => b.goodput - a.goodput)
+      .slice(0, BEST);
     return await roundsOf(bench, effort, folder, model, targetMs, { slice, steady, best, passed });
   } finally {
     await server.stop();
@@ -141,7 +144,7 @@ function gridOf({ rows, sizes }: SweptModel, targetMs: number, { rounds }: Effor
   return rounds >= FULL_ROUNDS ? grid : grid.filter((_, i) => i % 8 === 0);
 }
 
-/** A server of its own with this setting, and slices of it. */
+/** A server of its own with this setting, and slices of it. @throws where a request alone is never answered within the target */
 async function manual(
   bench: OpenBench,
   effort: Effort,
@@ -158,6 +161,7 @@ async function manual(
   return { server, slice: sliceOf(bench, server.url, load, { deadlineMs: targetMs, most }, effort) };
 }
 
+/** What a setting brings at its best; one that answers nobody in time brings nothing. */
 async function passOf(
   bench: OpenBench,
   effort: Effort,
@@ -167,7 +171,12 @@ async function passOf(
   setting: Setting,
   rate: number,
 ): Promise<Swept> {
-  const { server, slice } = await manual(bench, effort, folder, model, targetMs, setting, 2 * rate);
+  const opened = await manual(bench, effort, folder, model, targetMs, setting, 2 * rate).catch(String);
+  if (typeof opened === 'string') {
+    process.stderr.write(`${setting.rows} rows, ${setting.delayUs} us: ${opened}\n`);
+    return { ...setting, rate, goodput: 0 };
+  }
+  const { server, slice } = opened;
   try {
     await slice(rate / 2, PASS_S);
     let best: Swept = { ...setting, rate, goodput: 0 };
