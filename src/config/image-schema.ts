@@ -7,8 +7,12 @@ import { IMAGE_DEFAULTS, IMAGE_PRESETS, type ImagePreset } from './image-presets
 /** Longest side of a tensor, pixels: a typing error must not ask for all memory. */
 const MOST_SIDE = 16_384;
 
-/** A pixel of 0..255 to 0..1. */
-const UNIT_SCALE = 1 / 255;
+/** Largest value of a decoded pixel; and what makes 0..1 of them. */
+const WHITE = 255;
+const UNIT_SCALE = 1 / WHITE;
+
+/** Filters that there are with antialias only. */
+const ALWAYS_SMOOTH: readonly ImageDeclaration['resize']['filter'][] = ['lanczos3', 'area'];
 
 const side = z.int().min(1).max(MOST_SIDE);
 const polarityWord = z.enum(['dark-on-light', 'light-on-dark']);
@@ -110,6 +114,9 @@ function completeResize(
   const { filter = base.filter, antialias = base.antialias, pad = base.pad } = stated;
   const shortest = mode === 'shortest-side';
   const shortestSide = shortest ? (stated.shortestSide ?? base.shortestSide) : null;
+  if (!antialias && ALWAYS_SMOOTH.includes(filter)) {
+    told(issues, ['resize', 'antialias'], `true with filter ${filter}: only bilinear and bicubic exist without`);
+  }
   const path = ['resize', 'shortestSide'];
   if (!shortest && stated.shortestSide !== undefined) {
     told(issues, path, `mode: shortest-side beside it (mode is ${mode}), or no such key`);
@@ -156,7 +163,15 @@ function completeValues(
   // A preset's colours are in the order of RGB.
   const inOrder = (key: 'mean' | 'std') =>
     color === 'BGR' && stated[key] === undefined ? spread(key).toReversed() : spread(key);
-  return { scale: stated.scale ?? UNIT_SCALE, mean: inOrder('mean'), std: inOrder('std') };
+  const values = { scale: stated.scale ?? UNIT_SCALE, mean: inOrder('mean'), std: inOrder('std') };
+  if (!fitsFloat(values)) told(issues, ['std'], 'values with which every pixel is a number of float32');
+  return values;
+}
+
+/** Whether the factor and the summand of every channel are. */
+function fitsFloat({ scale, mean, std }: Pick<ImageDeclaration, 'scale' | 'mean' | 'std'>): boolean {
+  const isFine = (value: number) => Number.isFinite(Math.fround(WHITE * value));
+  return std.every((s, c) => isFine(scale / s) && isFine((WHITE * scale + Math.abs(mean[c] as number)) / s));
 }
 
 function completePolarity(stated: Stated['polarity'], base: ImagePreset, issues: Issues): ImageDeclaration['polarity'] {

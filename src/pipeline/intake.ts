@@ -155,8 +155,9 @@ export class Intake {
       // The addon writes into the request's place meanwhile: the caller may go, the memory may not.
       const places = this.#ownPlaces(request).slice(0, 2 * heads.forms.length);
       request.held = true;
-      await heads.liftApart(body, jsonBytes, this.#arena.bytes, places, binary);
-      request.held = false;
+      await heads.liftApart(body, jsonBytes, this.#arena.bytes, places, binary).finally(() => {
+        request.held = false;
+      });
     }
     if (hasEnded(request)) return;
     this.tail(request, body, jsonBytes, tailBytes);

@@ -30,7 +30,8 @@ const TURN_BYTES = 1024 * 1024;
 
 /** What turns files into rows. */
 export interface PictureParts {
-  readonly limits: PictureLimits;
+  /** Of a picture, and of a request: the rows of one are no more bytes than a body of tensors may be. */
+  readonly limits: PictureLimits & { readonly bodyBytes: number };
   readonly pool: Pick<DecodePool, 'decode' | 'cancel' | 'expectedUs' | 'waiting'>;
   /** Pictures of one request that are decoded, or wait for it, at once: a large batch must not fill the pool's queue. */
   readonly atOnce: number;
@@ -78,9 +79,11 @@ export class Pictures {
     request.block = -1;
     request.held = true;
     try {
+      this.#checkSize(request);
       const pictures = await this.#judged(request);
       if (hasEnded(request)) return;
-      this.#check(request, pictures);
+      this.#checkTime(request, pictures);
+      this.#checkRoom(request, pictures.length);
       this.#placeRows(request, pictures.length);
       await this.#fill(request, pictures);
       request.decodeUs = this.#clock.nowUs() - sinceUs;
@@ -144,26 +147,41 @@ export class Pictures {
     }
   }
 
+  /** A file of a few bytes may become a row of many. @throws {GatewayError} PAYLOAD_TOO_LARGE */
+  #checkSize(request: InferRequest): void {
+    const { pipeline } = request.target.pictures as PictureModel;
+    const { bodyBytes } = this.#parts.limits;
+    const bytes = filesOf(request).elements * pipeline.rowBytes;
+    if (bytes <= bodyBytes) return;
+    const sentence = `the images become a tensor of ${bytes} bytes, more than the limit of ${bodyBytes} for a request`;
+    throw new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'bodyBytes' });
+  }
+
   /**
-   * Behind others, what would be decoded too late is refused at once: else all would wait until none has time left to run. And rows
-   * that wait to be filled take room like those that wait to run: else a flood of small files would have the whole arena.
+   * Behind others, what would be decoded too late is refused at once: else all would wait until none has time left to run.
    * @throws {GatewayError} OVERLOADED
    */
-  #check({ deadlineUs, target }: InferRequest, pictures: readonly Picture[]): void {
+  #checkTime({ deadlineUs, target }: InferRequest, pictures: readonly Picture[]): void {
     const { pool } = this.#parts;
     if (pool.waiting === 0) return;
+    const pixels = pictures.reduce((sum, { header }) => sum + header.width * header.height, 0);
+    const lateUs = pool.expectedUs(pixels) - (deadlineUs - this.#clock.nowUs());
+    if (!(lateUs > 0)) return;
+    const sentence = `model '${target.model}' is busy: too many images wait to be decoded before those of this request`;
+    throw new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 });
+  }
+
+  /**
+   * Rows that wait to be filled take room in the queue like those that wait to run, but for who finds it empty: else a flood of small
+   * files would have the whole arena.
+   * @throws {GatewayError} OVERLOADED
+   */
+  #checkRoom({ target }: InferRequest, count: number): void {
     const { model, queue, fillingBytes } = target;
     const { pipeline } = target.pictures as PictureModel;
-    const pixels = pictures.reduce((sum, { header }) => sum + header.width * header.height, 0);
-    const expectedUs = pool.expectedUs(pixels);
-    const lateUs = expectedUs - (deadlineUs - this.#clock.nowUs());
-    if (lateUs > 0) {
-      const sentence = `model '${model}' is busy: too many images wait to be decoded before those of this request`;
-      throw new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 });
-    }
-    const bytes = queue.bytes + fillingBytes + pictures.length * pipeline.rowBytes;
-    if (bytes <= queue.spec.queueBytes) return;
-    const details = { retryAfterMs: expectedUs / 1000, limit: 'queueBytes' } as const;
+    const waiting = queue.bytes + fillingBytes;
+    if (waiting === 0 || waiting + count * pipeline.rowBytes <= queue.spec.queueBytes) return;
+    const details = { retryAfterMs: this.#parts.pool.expectedUs(0) / 1000, limit: 'queueBytes' } as const;
     throw new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, details);
   }
 

@@ -41,7 +41,7 @@ async function started(
     throw new Error('nobody reads them');
   });
   const scheduler = new PlanScheduler<InferRequest>(lanes.length);
-  const limits = { imagePixels: 1, imageFrames: 1, imageBytes: 1024, imageQueueBytes: 1024 };
+  const limits = { bodyBytes: 1024, imagePixels: 1, imageFrames: 1, imageBytes: 1024, imageQueueBytes: 1024 };
   const pool = new DecodePool({ arena: arena.buffer, clock: systemClock, threads: 1, ...limits });
   const pictures = { limits, pool, atOnce: 1 };
   const onFailedRun = () => undefined;

@@ -158,6 +158,15 @@ describe('preprocess of a model.yaml', () => {
       '{ input: x, image: { std: [1, 1, 0] } }',
       'std.2: expected a number above 0 or a list of one per channel, found 0',
     ],
+    ['{ input: x, image: { std: 1.0e-40 } }', 'std: expected values with which every pixel is a number of float32'],
+    [
+      '{ input: x, image: { preset: yolo-letterbox, resize: { filter: area } } }',
+      'resize.antialias: expected true with filter area: only bilinear and bicubic exist without, found nothing',
+    ],
+    [
+      '{ input: x, image: { resize: { filter: lanczos3, antialias: false } } }',
+      'resize.antialias: expected true with filter lanczos3: only bilinear and bicubic exist without, found false',
+    ],
     ['{ input: x, image: { std: [] } }', 'std: expected a length of at least 1, found []'],
     ['{ input: x, image: { preset: imagenet, color: GRAY } }', 'mean: expected a number or a list of 1 for color GRAY'],
     [

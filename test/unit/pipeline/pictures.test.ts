@@ -207,12 +207,22 @@ describe('a request that ends while its pictures are decoded', () => {
 });
 
 describe('rows that wait to be filled', () => {
-  it('take room in the queue of their model, but for what nobody waits behind', async () => {
+  it('are no more than a request of tensors could bring: a small file must not buy a large place', async () => {
+    const limits = { ...LIMITS, bodyBytes: 2 * ROW_BYTES };
+    pictures = new Pictures(binding, arena, { nowUs: () => 1000 }, intake, { limits, pool, atOnce: 2 });
+    const atRest = arena.allocatedBytes;
+    const refused = arrived([FILE, FILE, FILE]);
+    const tooMuch = { code: 'PAYLOAD_TOO_LARGE', limit: 'bodyBytes' };
+    await expect(pictures.read(refused)).rejects.toMatchObject(tooMuch);
+    intake.release(refused);
+    expect([pool.jobs, arena.allocatedBytes]).toEqual([[], atRest]);
+  });
+
+  it('take room in the queue of their model, but for who finds it empty', async () => {
     const reading = [pictures.read(arrived([FILE, FILE]))];
     await turn();
     reading.push(pictures.read(arrived([FILE, FILE])));
     await turn();
-    pool.waiting = 2;
     (target.queue.spec as { queueBytes: number }).queueBytes = 3 * ROW_BYTES;
     const refused = arrived([FILE]);
     pool.expected = 7000;
@@ -221,8 +231,7 @@ describe('rows that wait to be filled', () => {
     for (const index of [0, 1, 2, 3]) pool.finish(index);
     await Promise.all(reading);
     expect(target.fillingBytes).toBe(0);
-    // Nobody waits any more: whatever it takes is tried.
-    pool.waiting = 0;
+    // Nobody waits any more: it is tried, whatever the bound.
     (target.queue.spec as { queueBytes: number }).queueBytes = 0;
     const taken = pictures.read(arrived([FILE]));
     await turn();
