@@ -68,12 +68,16 @@ export async function answerBytes(url: string, load: Load): Promise<number> {
   return (await untilAnswered(url, load)).body.length;
 }
 
-/** The same, with the whole answer. */
-export async function untilAnswered(url: string, load: Load): Promise<Answer> {
+/** The same, with the whole answer. @param isAnswer of its status; 200 where not stated */
+export async function untilAnswered(
+  url: string,
+  load: Load,
+  isAnswer: (status: number) => boolean = (status) => status === 200,
+): Promise<Answer> {
   const deadlineMs = performance.now() + ANSWER_MS;
   for (;;) {
     const answer = await send(url, load);
-    if (answer.status === 200) return answer;
+    if (isAnswer(answer.status)) return answer;
     if (performance.now() > deadlineMs) throw new Error(`${load.path} answers ${answer.status}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

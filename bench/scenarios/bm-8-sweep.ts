@@ -144,7 +144,7 @@ function gridOf({ rows, sizes }: SweptModel, targetMs: number, { rounds }: Effor
   return rounds >= FULL_ROUNDS ? grid : grid.filter((_, i) => i % 8 === 0);
 }
 
-/** A server of its own with this setting, and slices of it. @throws where a request alone is never answered within the target */
+/** A server of its own with this setting, and slices of it. */
 async function manual(
   bench: OpenBench,
   effort: Effort,
@@ -161,7 +161,6 @@ async function manual(
   return { server, slice: sliceOf(bench, server.url, load, { deadlineMs: targetMs, most }, effort) };
 }
 
-/** What a setting brings at its best; one that answers nobody in time brings nothing. */
 async function passOf(
   bench: OpenBench,
   effort: Effort,
@@ -171,12 +170,7 @@ async function passOf(
   setting: Setting,
   rate: number,
 ): Promise<Swept> {
-  const opened = await manual(bench, effort, folder, model, targetMs, setting, 2 * rate).catch(String);
-  if (typeof opened === 'string') {
-    process.stderr.write(`${setting.rows} rows, ${setting.delayUs} us: ${opened}\n`);
-    return { ...setting, rate, goodput: 0 };
-  }
-  const { server, slice } = opened;
+  const { server, slice } = await manual(bench, effort, folder, model, targetMs, setting, 2 * rate);
   try {
     await slice(rate / 2, PASS_S);
     let best: Swept = { ...setting, rate, goodput: 0 };
