@@ -8,6 +8,7 @@ namespace {
 constexpr char kExifPrefix[] = "Exif\0";  // and a second NUL
 constexpr uint32_t kOrientationTag = 0x0112;
 constexpr uint32_t kShort = 3;
+constexpr uint32_t kLong = 4;
 constexpr size_t kEntryBytes = 12;
 
 // The numbers of a TIFF structure, in its own byte order.
@@ -38,8 +39,9 @@ uint32_t ExifOrientation(ImageBytes exif) {
   const uint32_t count = tiff.Short(directory);
   for (size_t i = 0, at = directory + 2; i < count && exif.Has(at, kEntryBytes); ++i, at += kEntryBytes) {
     if (tiff.Short(at) != kOrientationTag) continue;
-    const uint32_t value = tiff.Short(at + 8);
-    const bool sane = tiff.Short(at + 2) == kShort && tiff.Long(at + 4) == 1 && value >= 1 && value <= 8;
+    const uint32_t type = tiff.Short(at + 2);
+    const uint32_t value = type == kLong ? tiff.Long(at + 8) : tiff.Short(at + 8);
+    const bool sane = (type == kShort || type == kLong) && tiff.Long(at + 4) == 1 && value >= 1 && value <= 8;
     return sane ? value : 1;
   }
   return 1;

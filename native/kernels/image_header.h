@@ -1,5 +1,5 @@
 // What an encoded image says of itself, read before any decoder sees it: bombs are refused by their header. Any bytes
-// may come; one pass over the container's structure at most (and one search for a JPEG's end), nothing is allocated.
+// may come; one pass over the container's structure at most, nothing is allocated.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,15 @@ enum class ImageColour : int32_t {
   kCmyk,  // YCCK too
 };
 
+// What the decoder holds of the whole image besides the rows that come out.
+enum class ImageCoding : int32_t {
+  kRows,        // nothing: JPEG of one scan, PNG
+  kScans,       // the coefficients: JPEG, progressive or with its components in scans of their own
+  kInterlaced,  // the pixels: PNG
+  kLossy,       // the pixels: WebP
+  kLossless,    // the pixels, and a plane of ARGB: WebP, or its alpha
+};
+
 // Why an image is malformed: `ImageFault` in binding.ts has the sentences.
 enum class ImageFault : int32_t {
   kNone,
@@ -42,6 +51,10 @@ enum class ImageFault : int32_t {
   kBadFrameHeader,  // WebP: the header of the VP8 or VP8L stream is damaged
   kSizesDisagree,   // WebP: the stream's size is not the one that the container announces
   kFrameOutside,    // WebP: a frame of an animation lies outside the canvas
+  kScans,           // JPEG: more scans than any encoder writes, each of which costs as much as the whole picture
+  kFiller,          // JPEG: too many fill bytes or segments
+  kCompressed,      // PNG: too much compressed text or profile, which is inflated before the pixels
+  kChunks,          // PNG: too many chunks beside the pixels
 };
 
 struct ImageHeader {
@@ -60,6 +73,7 @@ struct ImageHeader {
   uint32_t frames = 1;
   // EXIF, 1..8; 1 where it is absent or damaged. Where there are two EXIF blocks the first counts.
   uint32_t orientation = 1;
+  ImageCoding coding = ImageCoding::kRows;
   // The container tells that bytes are missing at the end: a JPEG without SOS or EOI, a PNG without IEND, a chunk or
   // RIFF length beyond the file. Bytes behind the end are allowed, as decoders do.
   bool truncated = false;

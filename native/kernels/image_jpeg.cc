@@ -1,5 +1,6 @@
-// JPEG (ITU-T T.81): from segment to segment by their lengths up to the first scan, and the end looked for from behind.
-// Stricter than libjpeg in one thing: bytes between segments are refused, not searched for the next marker.
+// JPEG (ITU-T T.81): from segment to segment by their lengths, and over the coded data of every scan, up to EOI.
+// Stricter than libjpeg: bytes between segments are refused, not searched for the next marker, and scans, segments and
+// fill have bounds.
 
 #include "image_reader.h"
 
@@ -13,6 +14,12 @@ constexpr uint8_t kEoi = 0xD9;
 constexpr uint8_t kSos = 0xDA;
 constexpr uint8_t kApp1 = 0xE1;
 
+// A progressive decoder goes over all blocks for every scan, however short it is. libjpeg writes 10 of them for
+// colours.
+constexpr size_t kMostScans = 32;
+constexpr size_t kMostSegments = 10'000;
+constexpr size_t kMostFill = 64 * 1024;
+
 // SOF0 to SOF15, without DHT, JPG and DAC, which lie among them.
 bool IsFrameHeader(uint8_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
@@ -22,6 +29,8 @@ bool IsFrameHeader(uint8_t marker) {
 bool IsKnownCoding(uint8_t marker) {
   return marker == 0xC0 || marker == 0xC1 || marker == 0xC2 || marker == 0xC9 || marker == 0xCA;
 }
+
+bool IsProgressive(uint8_t marker) { return marker == 0xC2 || marker == 0xCA; }
 
 bool HasNoLength(uint8_t marker) { return marker == kTem || (marker >= kRst0 && marker < kSoi); }
 
@@ -48,18 +57,18 @@ bool ReadFrameHeader(ImageBytes file, uint8_t marker, size_t at, size_t size, Im
   header->height = height;
   header->bits = bits;
   header->channels = components;
+  if (IsProgressive(marker)) header->coding = ImageCoding::kScans;
   header->colour = components == 1 ? ImageColour::kGray : components == 3 ? ImageColour::kRgb : ImageColour::kCmyk;
   return true;
 }
 
-// Whether EOI stands at or behind `start`. The last one: it is nearly always at the end, and what cameras append has
-// one of its own. Coded data cannot hold it.
-bool EndsBehind(ImageBytes file, size_t start) {
-  for (size_t at = file.length; at >= start + 2; --at) {
-    if (file.data[at - 2] == 0xFF && file.data[at - 1] == kEoi) return true;
-  }
-  return false;
-}
+// What was met on the way to EOI.
+struct Met {
+  bool exif = false;
+  size_t scans = 0;
+  size_t segments = 0;
+  size_t fill = 0;
+};
 
 // The file ends in the middle of its segments: too early only where the size is not known yet.
 bool EndsEarly(ImageBytes file, ImageHeader* header) {
@@ -68,15 +77,55 @@ bool EndsEarly(ImageBytes file, ImageHeader* header) {
   return false;
 }
 
-// The segment whose marker is at `*at`, and moves behind it. Returns whether there are more to be read.
-bool ReadSegment(ImageBytes file, size_t* at, bool* exif, ImageHeader* header) {
+// Moves `*at` from the coded data of a scan to the next marker that ends it; FF 00 and RSTn belong to it.
+void SkipCoded(ImageBytes file, size_t* at, Met* met) {
+  while (file.Has(*at, 2)) {
+    const uint8_t* data = file.data + *at;
+    if (*data != 0xFF) {
+      const void* next = std::memchr(data, 0xFF, file.length - *at);
+      *at = next == nullptr ? file.length : static_cast<size_t>(static_cast<const uint8_t*>(next) - file.data);
+    } else if (data[1] == 0 || (data[1] >= kRst0 && data[1] < kSoi)) {
+      *at += 2;
+    } else if (data[1] == 0xFF && ++met->fill <= kMostFill) {
+      ++*at;
+    } else {
+      return;
+    }
+  }
+  *at = file.length;
+}
+
+// A scan whose length field is at `at`. Behind it lies its coded data.
+bool ReadScan(ImageBytes file, size_t at, size_t size, Met* met, ImageHeader* header) {
+  if (header->width == 0) return Refuse(header, ImageFault::kNoImage, at - 2);
+  if (++met->scans > kMostScans) return Refuse(header, ImageFault::kScans, at - 2);
+  // As libjpeg has it: the components of the first scan tell whether others follow.
+  if (met->scans == 1 && size > 2 && file.data[at + 2] < header->channels) header->coding = ImageCoding::kScans;
+  return true;
+}
+
+// The marker at `*at`, behind its fill; `*at` moves behind it. Returns false where there is none.
+bool ReadMarker(ImageBytes file, size_t* at, uint8_t* marker, Met* met, ImageHeader* header) {
   if (file.Has(*at, 1) && file.data[*at] != 0xFF) return Refuse(header, ImageFault::kBadMarker, *at);
-  while (file.Has(*at, 1) && file.data[*at] == 0xFF) ++*at;
+  const size_t start = *at;
+  while (file.Has(*at, 1) && file.data[*at] == 0xFF) {
+    if (met->fill + (*at - start) > kMostFill) return Refuse(header, ImageFault::kFiller, *at);
+    ++*at;
+  }
   if (!file.Has(*at, 1)) return EndsEarly(file, header);
-  const uint8_t marker = file.data[*at];
-  const size_t body = ++*at;
+  met->fill += *at - start - 1;
+  if (++met->segments > kMostSegments) return Refuse(header, ImageFault::kFiller, *at);
+  *marker = file.data[(*at)++];
+  return true;
+}
+
+// The segment whose marker is at `*at`, and moves behind it. Returns whether there are more to be read.
+bool ReadSegment(ImageBytes file, size_t* at, Met* met, ImageHeader* header) {
+  uint8_t marker = 0;
+  if (!ReadMarker(file, at, &marker, met, header)) return false;
+  const size_t body = *at;
   if (HasNoLength(marker)) return true;
-  if (marker == kEoi) return Refuse(header, ImageFault::kNoImage, body - 2);
+  if (marker == kEoi) return met->scans > 0 ? false : Refuse(header, ImageFault::kNoImage, body - 2);
   if (marker == 0 || marker == kSoi) return Refuse(header, ImageFault::kBadMarker, body - 1);
   if (!file.Has(body, 2)) return EndsEarly(file, header);
   const size_t size = file.Big16(body);
@@ -84,22 +133,22 @@ bool ReadSegment(ImageBytes file, size_t* at, bool* exif, ImageHeader* header) {
   if (!file.Has(body, size)) return EndsEarly(file, header);
   *at = body + size;
   if (IsFrameHeader(marker)) return ReadFrameHeader(file, marker, body, size, header);
-  if (marker == kApp1 && !*exif && size >= 8 && file.Is(body + 2, "Exif\0", 6)) {
-    *exif = true;
+  if (marker == kApp1 && !met->exif && size >= 8 && file.Is(body + 2, "Exif\0", 6)) {
+    met->exif = true;
     header->orientation = ExifOrientation(file.Part(body + 2, size - 2));
   }
   if (marker != kSos) return true;
-  if (header->width == 0) return Refuse(header, ImageFault::kNoImage, body - 2);
-  header->truncated = !EndsBehind(file, *at);
-  return false;
+  if (!ReadScan(file, body, size, met, header)) return false;
+  SkipCoded(file, at, met);
+  return true;
 }
 
 }  // namespace
 
 void ReadJpegHeader(ImageBytes file, ImageHeader* header) {
   size_t at = 2;
-  bool exif = false;
-  while (ReadSegment(file, &at, &exif, header)) continue;
+  Met met;
+  while (ReadSegment(file, &at, &met, header)) continue;
 }
 
 }  // namespace penstock

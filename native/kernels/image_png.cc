@@ -8,6 +8,11 @@ namespace {
 constexpr size_t kSignatureBytes = 8;
 constexpr size_t kFrame = 12;  // length, type and checksum of a chunk
 constexpr uint32_t kMost = 0x7FFFFFFF;
+// Deflate makes 1,032 bytes of one at most: 256 MiB of all texts and the profile together.
+constexpr size_t kMostCompressed = 256 * 1024 * 1024 / 1032;
+// Beside those of pixels.
+constexpr size_t kMostChunks = 1000;
+constexpr size_t kMostKeyword = 79;
 
 enum ColourType : uint32_t { kGray = 0, kRgb = 2, kPalette = 3, kGrayAlpha = 4, kRgba = 6 };
 
@@ -17,6 +22,8 @@ struct Seen {
   bool data = false;
   bool exif = false;
   bool alpha = false;
+  size_t compressed = 0;
+  size_t chunks = 0;
 };
 
 bool IsDepthOf(uint32_t type, uint32_t bits) {
@@ -42,6 +49,7 @@ bool ReadIhdr(ImageBytes file, size_t at, uint32_t* type, ImageHeader* header) {
   header->width = width;
   header->height = height;
   header->bits = bits;
+  if (file.data[at + 12] == 1) header->coding = ImageCoding::kInterlaced;
   header->channels = gray ? 1 : 3;
   header->colour = *type == kPalette ? ImageColour::kPalette : gray ? ImageColour::kGray : ImageColour::kRgb;
   return true;
@@ -55,6 +63,31 @@ bool IsName(ImageBytes file, size_t at) {
   return true;
 }
 
+// Whether the decoder inflates the chunk whose name is at `name` besides the pixels.
+bool IsCompressed(ImageBytes file, size_t name, size_t size) {
+  if (file.Is(name, "zTXt", 4) || file.Is(name, "iCCP", 4)) return true;
+  if (!file.Is(name, "iTXt", 4)) return false;
+  const uint8_t* text = file.data + name + 4;
+  const size_t reach = size < kMostKeyword + 1 ? size : kMostKeyword + 1;
+  const void* end = std::memchr(text, 0, reach);
+  if (end == nullptr) return false;
+  // Behind the keyword's NUL: whether the text is compressed.
+  const size_t flag = static_cast<size_t>(static_cast<const uint8_t*>(end) - text) + 1;
+  return flag < size && text[flag] != 0;
+}
+
+bool IsPixels(ImageBytes file, size_t name) {
+  return file.Is(name, "IDAT", 4) || file.Is(name, "fdAT", 4) || file.Is(name, "fcTL", 4);
+}
+
+// Whether what lies beside the pixels stays within its bounds, with the chunk whose length is at `at`.
+bool IsWithinBounds(ImageBytes file, size_t at, size_t size, Seen* seen, ImageHeader* header) {
+  const size_t name = at + 4;
+  if (!IsPixels(file, name) && ++seen->chunks > kMostChunks) return Refuse(header, ImageFault::kChunks, at);
+  if (IsCompressed(file, name, size)) seen->compressed += size;
+  return seen->compressed <= kMostCompressed ? true : Refuse(header, ImageFault::kCompressed, at);
+}
+
 // Whether a tRNS of this size makes an alpha channel; decoders ignore others.
 bool MakesAlpha(uint32_t type, const Seen& seen, size_t size) {
   if (seen.data) return false;
@@ -66,6 +99,7 @@ bool MakesAlpha(uint32_t type, const Seen& seen, size_t size) {
 bool ReadChunk(ImageBytes file, size_t at, size_t size, uint32_t type, Seen* seen, ImageHeader* header) {
   const size_t name = at + 4;
   const size_t body = at + 8;
+  if (!IsWithinBounds(file, at, size, seen, header)) return false;
   if (file.Is(name, "IHDR", 4)) return Refuse(header, ImageFault::kTwoHeaders, at);
   if (file.Is(name, "PLTE", 4)) {
     if (size == 0 || size > 768 || size % 3 != 0) return Refuse(header, ImageFault::kBadChunk, at);

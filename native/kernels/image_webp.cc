@@ -12,6 +12,7 @@ constexpr size_t kAnmfBytes = 16;
 constexpr uint32_t kMostRiff = 0xFFFFFFF6;
 constexpr uint8_t kAnimationFlag = 0x02;
 constexpr uint8_t kAlphaFlag = 0x10;
+constexpr uint8_t kAlphaMethod = 0x03;
 
 struct Size {
   uint32_t width = 0;
@@ -53,6 +54,11 @@ bool IsStream(ImageBytes file, const Chunk& chunk) {
   return file.Is(chunk.at, "VP8 ", 4) || file.Is(chunk.at, "VP8L", 4);
 }
 
+// Whether it is alpha beside a lossy stream, coded without loss.
+bool IsLosslessAlpha(ImageBytes file, const Chunk& chunk) {
+  return file.Is(chunk.at, "ALPH", 4) && chunk.there > 0 && (file.data[chunk.body] & kAlphaMethod) != 0;
+}
+
 // The header that a chunk must have: `count` bytes of it.
 bool HasHeader(const Chunk& chunk, size_t count, ImageHeader* header) {
   if (chunk.size < count) return Refuse(header, ImageFault::kBadChunk, chunk.at);
@@ -81,6 +87,7 @@ bool ReadLossless(ImageBytes file, const Chunk& chunk, Size* size, ImageHeader* 
   if (file.data[chunk.body] != 0x2F || packed >> 29 != 0) {
     return Refuse(header, ImageFault::kBadFrameHeader, chunk.body);
   }
+  header->coding = ImageCoding::kLossless;
   *size = {(packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1, (packed >> 28 & 1) == 1};
   return true;
 }
@@ -110,6 +117,7 @@ bool ReadFrame(ImageBytes file, const Chunk& frame, ImageHeader* header) {
   const size_t end = frame.body + frame.size;
   Chunk chunk;
   for (size_t at = frame.body + kAnmfBytes; FindChunk(file, at, end, &chunk, header); at = Behind(chunk, end)) {
+    if (IsLosslessAlpha(file, chunk)) header->coding = ImageCoding::kLossless;
     if (!IsStream(file, chunk)) continue;
     Size size;
     if (!ReadStream(file, chunk, &size, header)) return false;
@@ -146,6 +154,8 @@ void ReadExtended(ImageBytes file, const Chunk& first, size_t end, ImageHeader* 
     if (animated ? file.Is(chunk.at, "ANMF", 4) : IsStream(file, chunk) && pictures == 0) {
       if (!(animated ? ReadFrame(file, chunk, header) : ReadStill(file, chunk, header))) return;
       ++pictures;
+    } else if (IsLosslessAlpha(file, chunk)) {
+      header->coding = ImageCoding::kLossless;
     } else if (file.Is(chunk.at, "EXIF", 4) && !exif) {
       exif = true;
       header->orientation = ExifOrientation(file.Part(chunk.body, chunk.there));
@@ -164,6 +174,7 @@ void ReadExtended(ImageBytes file, const Chunk& first, size_t end, ImageHeader* 
 void ReadWebpHeader(ImageBytes file, ImageHeader* header) {
   header->bits = 8;
   header->colour = ImageColour::kRgb;
+  header->coding = ImageCoding::kLossy;
   const uint32_t riff = file.Little32(4);
   if (riff < kRiffBytes || riff > kMostRiff) {
     Refuse(header, ImageFault::kBadChunk, 4);

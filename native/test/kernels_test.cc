@@ -302,6 +302,27 @@ void ReadsImageHeaders() {
   CHECK(HeaderOf("GIF89a").status == ImageStatus::kUnknown && HeaderOf("").status == ImageStatus::kUnknown);
 }
 
+void BoundsWhatImagesHaveBesidePixels() {
+  const std::string start = Text("\xFF\xD8\xFF\xC2\0\x0B\x08\0\x04\0\x05\x01\x01\x11\0");
+  const std::string scan = Text("\xFF\xDA\0\x08\x01\x01\0\0\0\0\x01\xFF\0\xFF\xFF\0\xFF\xD7\x02");
+  std::string scans;
+  for (int i = 0; i < 32; ++i) scans += scan;
+  const ImageHeader most = HeaderOf(start + scans + Text("\xFF\xFF\xD9"));
+  CHECK(most.status == ImageStatus::kOk && !most.truncated && most.coding == ImageCoding::kScans);
+  CHECK(HeaderOf(start + scans).truncated && HeaderOf(start + scans + "\xFF").truncated);
+  CHECK(HeaderOf(start + scans + scan).fault == ImageFault::kScans);
+  CHECK(HeaderOf(start + scan + start.substr(2)).fault == ImageFault::kTwoHeaders);
+  CHECK(HeaderOf(start + std::string(100'000, '\xFF')).fault == ImageFault::kFiller);
+  CHECK(HeaderOf(start + scan + std::string(100'000, '\xFF')).fault == ImageFault::kFiller);
+  const std::string png = Text("\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x05\0\0\0\x04\x08\x02\0\0\x01....");
+  CHECK(HeaderOf(png).coding == ImageCoding::kInterlaced);
+  const std::string text = Text("\0\x04\0\0zTXt") + std::string(0x40000 + 4, 'a');
+  CHECK(HeaderOf(png + text).fault == ImageFault::kCompressed);
+  // A keyword without an end, and one whose end is the last byte.
+  CHECK(HeaderOf(png + Text("\0\0\0\x02iTXtab....")).truncated);
+  CHECK(HeaderOf(png + Text("\0\0\0\x02iTXta\0....")).truncated);
+}
+
 void RanksScores() {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> row = {1, nan, 3, -1, 3};
@@ -498,6 +519,7 @@ int main() {
   penstock::SplitsAndJoins();
   penstock::ConvertsEveryHalf();
   penstock::ReadsImageHeaders();
+  penstock::BoundsWhatImagesHaveBesidePixels();
   penstock::RanksScores();
   penstock::DetectsBoxes();
   penstock::BoundsCandidates();

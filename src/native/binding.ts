@@ -9,7 +9,7 @@
  */
 
 /** Raised by one with every change of this file that changes a call. */
-export const CONTRACT_VERSION = 4;
+export const CONTRACT_VERSION = 5;
 
 /** Bytes in, bytes out. */
 export type Memory = Uint8Array | ArrayBuffer;
@@ -106,10 +106,12 @@ export const ImagePlace = {
   /** Index in `ImageFault` of image_header.h, and the byte where it was noticed. */
   FAULT: 10,
   FAULT_OFFSET: 11,
+  /** 0 rows, 1 scans, 2 interlaced, 3 lossy, 4 lossless. */
+  CODING: 12,
 } as const;
 
 /** Numbers that an image's header needs room for. */
-export const IMAGE_RESULT_LENGTH = 12;
+export const IMAGE_RESULT_LENGTH = 13;
 
 /** Places in the Float64Array of options that `detect` takes; `detections.ts` says what they mean. */
 export const DetectPlace = {

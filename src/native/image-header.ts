@@ -11,6 +11,12 @@ export type ImageFormat = 'jpeg' | 'png' | 'webp';
 /** How colours are stored: YCbCr counts as RGB, YCCK as CMYK. */
 export type ImageColour = 'gray' | 'rgb' | 'palette' | 'cmyk';
 
+/**
+ * What the decoder holds of the whole image besides the rows that come out: nothing, a JPEG's coefficients, the pixels of an
+ * interlaced PNG, the pixels of a WebP, or those with a plane of ARGB.
+ */
+export type ImageCoding = 'rows' | 'scans' | 'interlaced' | 'lossy' | 'lossless';
+
 /** What an image says of itself. */
 export interface ImageHeader {
   readonly status: 'ok';
@@ -27,6 +33,7 @@ export interface ImageHeader {
   readonly frames: number;
   /** EXIF, 1..8; 1 where it is absent or damaged. */
   readonly orientation: number;
+  readonly coding: ImageCoding;
   /** Bytes are missing at the end, as far as the container tells. */
   readonly truncated: boolean;
 }
@@ -45,6 +52,7 @@ export type NoImageHeader =
 
 const FORMATS = ['jpeg', 'jpeg', 'png', 'webp'] as const;
 const COLOURS = ['gray', 'rgb', 'palette', 'cmyk'] as const;
+const CODINGS = ['rows', 'scans', 'interlaced', 'lossy', 'lossless'] as const;
 
 /** By the number of the fault (`ImageFault` of image_header.h). */
 const REASONS = [
@@ -66,6 +74,10 @@ const REASONS = [
   'the header of its coded frame is damaged',
   'its coded frame has another size than its container announces',
   'a frame lies outside the canvas',
+  'it has more than 32 scans',
+  'it has more than 10000 segments or 65536 bytes of fill',
+  'it has more than 260111 bytes of compressed text and profile',
+  'it has more than 1000 chunks beside its pixels',
 ] as const;
 
 /**
@@ -97,6 +109,7 @@ export function readImageHeader(
     colour: COLOURS[found[ImagePlace.COLOUR]],
     frames: found[ImagePlace.FRAMES],
     orientation: found[ImagePlace.ORIENTATION],
+    coding: CODINGS[found[ImagePlace.CODING]],
     truncated: found[ImagePlace.TRUNCATED] === 1,
   };
 }

@@ -3,36 +3,33 @@
 import type { ImageHeader } from '../native/image-header.ts';
 import { decodedBytes } from './judge.ts';
 
-/** Where IHDR has its interlace method. */
-const PNG_INTERLACE = 28;
-
-/** Markers of progressive frames, coded by Huffman and arithmetically; and those between C0 and CF that are no frames. */
-const PROGRESSIVE = [0xc2, 0xca];
-const NO_FRAMES = [0xc4, 0xc8, 0xcc];
+/** Of a coefficient, which a JPEG of many scans has for every sample. */
+const COEFFICIENT_BYTES = 2;
+const ARGB_BYTES = 4;
 
 /**
- * Bytes, in whole multiples of its pixels: once for those that come out, once more where all of it must be there before a row can
- * come out (interlaced PNG, any WebP) or be turned, twice for the coefficients of a progressive JPEG, which have two bytes each.
- * @param file well-formed by `judgePicture`, which `header` is of
+ * Bytes: those of the pixels that come out, once more where they are turned, what the decoder keeps of the whole picture, and what
+ * 16-bit gray becomes, which is decoded as colours (`decodePlan`).
  */
-export function memoryToDecode(file: Uint8Array, header: ImageHeader, turned: boolean): number {
-  return decodedBytes(header) * (1 + Number(turned) + kept(file, header));
+export function memoryToDecode(header: ImageHeader, turned: boolean): number {
+  return decodedBytes(header) * (turned ? 2 : 1) + kept(header) + widened(header);
 }
 
-function kept(file: Uint8Array, { format }: ImageHeader): number {
-  if (format === 'jpeg') return isProgressive(file) ? 2 : 0;
-  return format === 'webp' || file[PNG_INTERLACE] !== 0 ? 1 : 0;
-}
-
-/** From segment to segment up to the frame header. */
-function isProgressive(file: Uint8Array): boolean {
-  for (let at = 2; at + 3 < file.length; ) {
-    const marker = file[at + 1];
-    if (marker >= 0xc0 && marker <= 0xcf && !NO_FRAMES.includes(marker)) return PROGRESSIVE.includes(marker);
-    // A byte of fill, or a marker that stands alone.
-    if (marker === 0xff) at += 1;
-    else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) at += 2;
-    else at += 2 + (file[at + 2] << 8) + file[at + 3];
+/** By the decoder, besides the rows that come out. */
+function kept(header: ImageHeader): number {
+  const pixels = header.width * header.height;
+  switch (header.coding) {
+    case 'rows':
+      return 0;
+    case 'scans':
+      return pixels * header.channels * COEFFICIENT_BYTES;
+    case 'lossless':
+      return decodedBytes(header) + pixels * ARGB_BYTES;
+    default:
+      return decodedBytes(header);
   }
-  return false;
+}
+
+function widened({ width, height, colour, channels, bits }: ImageHeader): number {
+  return colour === 'gray' && bits > 8 ? width * height * (channels + 2) : 0;
 }

@@ -123,7 +123,7 @@ export class DecodePool {
       plan,
       fileBytes: job.file.byteLength,
       pixels: job.header.width * job.header.height,
-      bytes: memoryToDecode(job.file, job.header, plan.task.turn.degrees !== 0),
+      bytes: memoryToDecode(job.header, plan.task.turn.degrees !== 0),
       resolve,
       reject,
     };

@@ -5,7 +5,7 @@ import type { ImageHeader } from '../../src/native/image-header.ts';
 import { loadBinding } from '../../src/native/load.ts';
 import { decodedBytes, judgePicture } from '../../src/preprocess/judge.ts';
 import * as made from '../support/image-bytes.ts';
-import { frameHeader, ihdr, jpeg, png, pngChunk, vp8l, vp8x, webp } from '../support/image-bytes.ts';
+import { frameHeader, ihdr, jpeg, png, pngChunk, segment, vp8l, vp8x, webp } from '../support/image-bytes.ts';
 import { LIMITS } from '../support/pictures.ts';
 
 const binding = loadBinding();
@@ -73,6 +73,76 @@ describe('beyond a limit is 413 by the header', () => {
     expect(judge(small, { imagePixels: 100 })).toMatchObject({ height: 10 });
     expect(refusal(small, { imageBytes: 299 })[1]).toBe('imageBytes');
     expect(judge(small, { imageBytes: 300 })).toMatchObject({ height: 10 });
+  });
+});
+
+describe('what costs a decoder much beside its pixels is 400 by the structure', () => {
+  const many = (count: number, unit: Buffer) => Buffer.concat(Array.from({ length: count }, () => unit));
+  const sof = frameHeader(5, 4, 3, 0xc2);
+
+  /** The sentence for a file of `most + 1`; one of `most` is taken. */
+  function beyond(most: number, make: (count: number) => Buffer): string {
+    expect(judge(make(most))).toMatchObject({ width: 5, height: 4 });
+    const [code, limit, sentence] = refusal(make(most + 1));
+    expect([code, limit]).toEqual(['INVALID_ARGUMENT', null]);
+    return sentence.replace(/ \(byte \d+\)$/, '');
+  }
+
+  test('a JPEG of more than 32 scans, with coded data and tables between them', () => {
+    const tables = segment(0xc4, [0]);
+    const coded = Buffer.from([1, 0xff, 0, 2, 0xff, 0xd0, 3, 0xff, 0xff, 0, 4]);
+    const make = (count: number) => jpeg(sof, many(count, Buffer.concat([tables, made.SCAN, coded])), made.END);
+    expect(beyond(32, make)).toBe('the image is no well-formed JPEG: it has more than 32 scans');
+  });
+
+  test('scans behind the end are not counted, nor what looks like them in other segments', () => {
+    const within = segment(0xfe, many(40, made.SCAN));
+    const file = jpeg(sof, within, made.SCAN, within, made.SCAN, made.END, many(40, made.SCAN));
+    expect(judge(file)).toMatchObject({ coding: 'scans', truncated: false });
+  });
+
+  test.each([
+    ['before the frame', (fill: Buffer) => jpeg(fill, sof, made.SCAN, made.END)],
+    ['in a scan', (fill: Buffer) => jpeg(sof, made.SCAN, fill, made.END)],
+  ])('a JPEG of more than 64 KiB of fill, %s', (_, file) => {
+    const sentence = beyond(65_536, (count) => file(Buffer.alloc(count, 0xff)));
+    expect(sentence).toBe('the image is no well-formed JPEG: it has more than 10000 segments or 65536 bytes of fill');
+  });
+
+  test('a JPEG of more than 10,000 segments, three of which are its frame, scan and end', () => {
+    const make = (count: number) => jpeg(many(count, segment(0xe0, [])), sof, made.SCAN, made.END);
+    expect(beyond(10_000 - 3, make)).toContain('more than 10000 segments');
+  });
+
+  const keyword = (rest: number[], size: number) => Buffer.concat([text('Comment'), Buffer.from(rest)], size);
+  const withChunks = (...chunks: Buffer[]) => png(ihdr(5, 4), ...chunks, pngChunk('IDAT', [1]), END);
+
+  test.each([
+    ['zTXt', [0, 0]],
+    ['iCCP', [0, 0]],
+    ['iTXt', [0, 1, 0, 0, 0]],
+  ])('a PNG of more compressed %s than becomes 256 MiB', (name, rest) => {
+    const make = (size: number) =>
+      withChunks(pngChunk('zTXt', keyword([0, 0], 100)), pngChunk(name, keyword(rest, size)));
+    const sentence = beyond(260_111 - 100, make);
+    expect(sentence).toBe(
+      'the image is no well-formed PNG: it has more than 260111 bytes of compressed text and profile',
+    );
+  });
+
+  test('compressed text behind the pixels counts too; text that is stored as it is does not', () => {
+    const stored = pngChunk('iTXt', keyword([0, 0, 0, 0, 0], 1_000_000));
+    expect(judge(withChunks(stored, pngChunk('tEXt', keyword([0], 1_000_000))))).toMatchObject({ width: 5 });
+    const behind = pngChunk('zTXt', keyword([0, 0], 300_000));
+    expect(refusal(png(ihdr(5, 4), pngChunk('IDAT', [1]), behind, END))[2]).toContain('compressed text');
+  });
+
+  test('a PNG of more than 1,000 chunks beside its pixels, the last of which is its end', () => {
+    const pixels = many(2_000, pngChunk('IDAT', [1]));
+    const make = (count: number) => png(ihdr(5, 4), many(count, pngChunk('tEXt')), pixels, END);
+    expect(beyond(1_000 - 1, make)).toBe(
+      'the image is no well-formed PNG: it has more than 1000 chunks beside its pixels',
+    );
   });
 });
 

@@ -18,8 +18,14 @@ export function jpeg(...segments: Buffer[]): Buffer {
   return Buffer.concat([segment(0xd8), ...segments]);
 }
 
-/** A scan with a few bytes of coded data, and the end. */
-export const SCAN = segment(0xda, [1, 1, 0, 0, 63, 0]);
+/** The header of a scan of the first `components` components. */
+export function scan(components: number): Buffer {
+  const each = Array.from({ length: components }, (_, i) => [i + 1, 0]).flat();
+  return segment(0xda, [components, ...each, 0, 63, 0]);
+}
+
+/** Of one component. */
+export const SCAN = scan(1);
 /** EOI. */
 export const END = segment(0xd9);
 
@@ -42,7 +48,8 @@ export function tiff(orientation: number, { big = false, tag = 0x0112, type = 3,
   u16(tag, at + 2);
   u16(type, at + 4);
   u32(count, at + 6);
-  u16(orientation, at + 10);
+  if (type === 4) u32(orientation, at + 10);
+  else u16(orientation, at + 10);
   return bytes;
 }
 

@@ -30,7 +30,7 @@ bool Same(const ImageHeader& a, const ImageHeader& b) {
   return a.status == b.status && a.format == b.format && a.width == b.width && a.height == b.height &&
          a.channels == b.channels && a.bits == b.bits && a.colour == b.colour && a.frames == b.frames &&
          a.orientation == b.orientation && a.truncated == b.truncated && a.fault == b.fault &&
-         a.fault_offset == b.fault_offset;
+         a.fault_offset == b.fault_offset && a.coding == b.coding;
 }
 
 void CheckSizes(const ImageHeader& header) {

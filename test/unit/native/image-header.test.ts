@@ -36,13 +36,13 @@ describe('real files say what they are', () => {
   const cases: [string, Sharp, object][] = [
     ['jpeg, gray', picture(1).toColourspace('b-w').jpeg(), { format: 'jpeg', ...gray }],
     ['jpeg, colour', picture(3).jpeg(), { format: 'jpeg', ...rgb }],
-    ['jpeg, progressive', picture(3).jpeg({ progressive: true }), { format: 'jpeg', ...rgb }],
+    ['jpeg, progressive', picture(3).jpeg({ progressive: true }), { format: 'jpeg', ...rgb, coding: 'scans' }],
     ['jpeg, CMYK', picture(3).toColourspace('cmyk').jpeg(), { format: 'jpeg', colour: 'cmyk', channels: 4 }],
     ['png, gray', picture(1).toColourspace('b-w').png(), { format: 'png', ...gray }],
     ['png, gray and alpha', picture(2).toColourspace('b-w').png(), { format: 'png', colour: 'gray', channels: 2 }],
     ['png, colour', picture(3).png(), { format: 'png', ...rgb }],
     ['png, colour and alpha', picture(4).png(), { format: 'png', colour: 'rgb', channels: 4 }],
-    ['png, interlaced', picture(3).png({ progressive: true }), { format: 'png', ...rgb }],
+    ['png, interlaced', picture(3).png({ progressive: true }), { format: 'png', ...rgb, coding: 'interlaced' }],
     ['png, 16 bits', picture(3).toColourspace('rgb16').png(), { format: 'png', ...rgb, bits: 16 }],
     ['png, palette', picture(3).png({ palette: true }), { format: 'png', colour: 'palette', channels: 3 }],
     [
@@ -51,16 +51,20 @@ describe('real files say what they are', () => {
       { format: 'png', colour: 'palette', channels: 3, bits: 2 },
     ],
     ['png, palette and alpha', picture(4).png({ palette: true }), { format: 'png', colour: 'palette', channels: 4 }],
-    ['webp, lossy', picture(3).webp(), { format: 'webp', ...rgb }],
-    ['webp, lossy and alpha', picture(4).webp(), { format: 'webp', colour: 'rgb', channels: 4 }],
-    ['webp, lossless', picture(3).webp({ lossless: true }), { format: 'webp', ...rgb }],
-    ['webp, lossless and alpha', picture(4).webp({ lossless: true }), { format: 'webp', colour: 'rgb', channels: 4 }],
+    ['webp, lossy', picture(3).webp(), { format: 'webp', ...rgb, coding: 'lossy' }],
+    ['webp, lossy and alpha', picture(4).webp(), { format: 'webp', colour: 'rgb', channels: 4, coding: 'lossless' }],
+    ['webp, lossless', picture(3).webp({ lossless: true }), { format: 'webp', ...rgb, coding: 'lossless' }],
+    [
+      'webp, lossless and alpha',
+      picture(4).webp({ lossless: true }),
+      { format: 'webp', colour: 'rgb', channels: 4, coding: 'lossless' },
+    ],
   ];
 
   test.each(cases)('%s: as libvips has it', async (_, image, expected) => {
     const bytes = await image.toBuffer();
     const header = read(bytes);
-    expect(header).toEqual({ ...OK, ...expected });
+    expect(header).toEqual({ ...OK, coding: 'rows', ...expected });
     const { width, height, channels } = await sharp(bytes).metadata();
     expect(header).toMatchObject({ width, height, channels });
   });
@@ -248,6 +252,10 @@ describe('an orientation is read where it is one, and is 1 everywhere else', () 
     ['little endian', tiff(5), 5],
     ['big endian', tiff(7, { big: true }), 7],
     ['a directory further on', tiff(2, { at: 40 }), 2],
+    ['a LONG', tiff(6, { type: 4 }), 6],
+    ['a LONG, big endian', tiff(8, { type: 4, big: true }), 8],
+    ['a LONG beyond a SHORT', tiff(0x10006, { type: 4 }), 1],
+    ['two LONGs', tiff(6, { type: 4, count: 2 }), 1],
     ['0', tiff(0), 1],
     ['9', tiff(9), 1],
     ['a byte', tiff(3, { type: 1 }), 1],

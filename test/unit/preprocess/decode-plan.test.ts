@@ -5,7 +5,7 @@ import { type DecodePlan, decodePlan } from '../../../src/preprocess/decode-plan
 import { pipelineOf } from '../../support/pictures.ts';
 
 function headerOf(width: number, height: number, more: Partial<ImageHeader> = {}): ImageHeader {
-  const fixed = { status: 'ok', bits: 8, frames: 1, truncated: false } as const;
+  const fixed = { status: 'ok', bits: 8, frames: 1, coding: 'rows', truncated: false } as const;
   return { ...fixed, format: 'jpeg', width, height, channels: 3, colour: 'rgb', orientation: 1, ...more };
 }
 
