@@ -14,7 +14,7 @@ constexpr uint8_t kEoi = 0xD9;
 constexpr uint8_t kSos = 0xDA;
 constexpr uint8_t kApp1 = 0xE1;
 
-// A progressive decoder goes over all blocks for every scan, however short it is. libjpeg writes 10 of them for
+// A progressive decoder goes over all blocks for every scan, though 60 bytes are enough for one. libjpeg writes 10 for
 // colours.
 constexpr size_t kMostScans = 32;
 constexpr size_t kMostSegments = 10'000;

@@ -16,6 +16,8 @@ constexpr std::string_view kBeginnings[] = {
     ""sv,
     // SOI and SOF0 of 5 x 4, one component.
     "\xFF\xD8\xFF\xC0\0\x0B\x08\0\x04\0\x05\x01\x01\x11\0"sv,
+    // The same, and a scan: what comes is coded data.
+    "\xFF\xD8\xFF\xC0\0\x0B\x08\0\x04\0\x05\x01\x01\x11\0\xFF\xDA\0\x08\x01\x01\0\0\x3F\0"sv,
     // An APP1 with an Exif prefix: its 64 bytes are the fuzzer's.
     "\xFF\xD8\xFF\xE1\0\x42"
     "Exif\0\0"sv,
