@@ -3,7 +3,7 @@
  * shapes are known ahead; numbers are printed or copied by the addon straight into the response.
  */
 
-import type { DatatypeInfo } from '../core/datatype.ts';
+import type { NamedOutput } from '../core/tensor.ts';
 import type { Binding } from '../native/binding.ts';
 import { classify } from './classification.ts';
 import type { PlanEntry } from './head.ts';
@@ -16,15 +16,6 @@ export interface OutputData {
   readonly offset: number;
   readonly bytes: number;
   readonly dims: readonly number[];
-  readonly strings: readonly string[] | null;
-}
-
-/** An output of the answer that is none of the model's own: its elements in memory of its own, or its strings. */
-export interface NamedOutput {
-  readonly name: string;
-  readonly datatype: DatatypeInfo;
-  readonly dims: readonly number[];
-  readonly bytes: Uint8Array | null;
   readonly strings: readonly string[] | null;
 }
 

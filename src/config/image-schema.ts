@@ -1,14 +1,13 @@
 /** `preprocess` of a model.yaml: what may stand there, and presets and defaults filled in to one declaration. */
 
 import { z } from 'zod';
-import type { ImageDeclaration } from '../core/image.ts';
+import { type ImageDeclaration, WHITE } from '../core/image.ts';
 import { IMAGE_DEFAULTS, IMAGE_PRESETS, type ImagePreset } from './image-presets.ts';
 
 /** Longest side of a tensor, pixels: a typing error must not ask for all memory. */
 const MOST_SIDE = 16_384;
 
-/** Largest value of a decoded pixel; and what makes 0..1 of them. */
-const WHITE = 255;
+/** A pixel of 0..255 to 0..1. */
 const UNIT_SCALE = 1 / WHITE;
 
 /** Filters that there are with antialias only. */

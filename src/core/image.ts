@@ -3,6 +3,9 @@
 /** Most classes or boxes that are answered to one picture: bounds the work that one request can ask for. */
 export const MOST_ANSWERS = 1000;
 
+/** Largest value of a decoded pixel. */
+export const WHITE = 255;
+
 /** How the picture is brought to the size of the tensor. */
 export type ResizeMode = 'stretch' | 'cover' | 'contain' | 'shortest-side';
 

@@ -17,6 +17,18 @@ export interface Signature {
 }
 
 /**
+ * An output of an answer that is none of the model's own: its little-endian elements in memory of its own, or the strings of a BYTES
+ * one.
+ */
+export interface NamedOutput {
+  readonly name: string;
+  readonly datatype: DatatypeInfo;
+  readonly dims: readonly number[];
+  readonly bytes: Uint8Array | null;
+  readonly strings: readonly string[] | null;
+}
+
+/**
  * Product of the dimensions from `from` on; -1 where one of them is variable or the product is not a safe integer.
  */
 export function elementCount(shape: readonly number[], from = 0): number {

@@ -1,12 +1,17 @@
 /** A declared pipeline bound to the input that it fills: every number that a picture's way into a row needs, frozen. */
 
 import { type DatatypeInfo, datatype } from '../core/datatype.ts';
-import type { ImageColor, ImageDeclaration, ImageLayout, Polarity, ResizeFilter, ResizeMode } from '../core/image.ts';
+import {
+  type ImageColor,
+  type ImageDeclaration,
+  type ImageLayout,
+  type Polarity,
+  type ResizeFilter,
+  type ResizeMode,
+  WHITE,
+} from '../core/image.ts';
 import type { Signature } from '../core/tensor.ts';
 import { inputSize } from './input-form.ts';
-
-/** Largest value of a decoded pixel. */
-const WHITE = 255;
 
 /** What a pixel of 0..255 becomes in channel c of the tensor: `pixel * multiply[c] + add[c]`. Derived in double. */
 export interface PixelMap {

@@ -2,12 +2,13 @@
 
 import { datatype } from '../core/datatype.ts';
 import type { BoxesDeclaration } from '../core/image.ts';
+import type { NamedOutput } from '../core/tensor.ts';
 import { type Binding, DETECTION_WIDTH } from '../native/binding.ts';
 import { type DetectionRules, detect, type Letterbox } from '../native/detections.ts';
 import { widened } from '../native/ranking.ts';
 import { type BoxForm, besideBoxes, boxNumbers } from './box-form.ts';
 import { type Geometry, onPicture } from './geometry.ts';
-import type { ModelOutput, PictureOutput } from './picture-outputs.ts';
+import type { ModelOutput } from './picture-outputs.ts';
 
 const FP32 = datatype('FP32');
 const INT32 = datatype('INT32');
@@ -39,7 +40,7 @@ export function pictureBoxes(
   labels: readonly string[] | null,
   output: ModelOutput,
   geometries: readonly Geometry[],
-): PictureOutput[] {
+): NamedOutput[] {
   const { name } = output;
   const rows = geometries.length;
   const found = geometries.map((geometry, row) =>

@@ -6,7 +6,7 @@
 import { type DatatypeInfo, datatype } from '../core/datatype.ts';
 import { GatewayError } from '../core/error.ts';
 import { type ClassesDeclaration, MOST_ANSWERS, type OutputDeclaration } from '../core/image.ts';
-import { elementCount } from '../core/tensor.ts';
+import { elementCount, type NamedOutput } from '../core/tensor.ts';
 import type { Binding } from '../native/binding.ts';
 import { classText, largestOfRows, scoreTexts, valuesAt, widened } from '../native/ranking.ts';
 import { boxForm, boxFormText } from './box-form.ts';
@@ -27,15 +27,6 @@ export interface ModelOutput {
   readonly bytes: number;
 }
 
-/** An output of the answer: little-endian elements in memory of its own, or the strings of a BYTES one. */
-export interface PictureOutput {
-  readonly name: string;
-  readonly datatype: DatatypeInfo;
-  readonly dims: readonly number[];
-  readonly bytes: Uint8Array | null;
-  readonly strings: readonly string[] | null;
-}
-
 /**
  * The answer to a request of pictures: of each declared output, in the model's order, what is declared of it.
  *
@@ -53,8 +44,8 @@ export function pictureOutputs(
   outputs: readonly ModelOutput[],
   geometries: readonly Geometry[],
   classification: number | null,
-): PictureOutput[] {
-  return outputs.flatMap((output): readonly PictureOutput[] => {
+): NamedOutput[] {
+  return outputs.flatMap((output): readonly NamedOutput[] => {
     const { name, dims } = output;
     if (!Object.hasOwn(declared, name)) return [];
     if (dims[0] !== geometries.length) throw misshapen(output, `${geometries.length} rows`);
@@ -83,7 +74,7 @@ function bestClasses(
   labels: readonly string[] | null,
   output: ModelOutput,
   most: number,
-): PictureOutput {
+): NamedOutput {
   const { name, datatype: type, memory, offset, dims } = output;
   const rows = dims[0];
   const classes = elementCount(dims, 1);
@@ -100,7 +91,7 @@ function bestClasses(
   return { name, datatype: BYTES, dims: [rows, k], bytes: null, strings };
 }
 
-function bestClass(binding: Binding, output: ModelOutput): PictureOutput {
+function bestClass(binding: Binding, output: ModelOutput): NamedOutput {
   const { name, datatype: type, memory, offset, dims } = output;
   const rows = dims[0];
   const classes = elementCount(dims, 1);

@@ -3,10 +3,11 @@ import { classify } from '../../../src/codec/classification.ts';
 import { parseModelPolicy } from '../../../src/config/model-schema.ts';
 import { datatype } from '../../../src/core/datatype.ts';
 import type { GatewayError } from '../../../src/core/error.ts';
+import type { NamedOutput } from '../../../src/core/tensor.ts';
 import { loadBinding } from '../../../src/native/load.ts';
 import { FP16, narrowReference, widenReference } from '../../../src/native/reference/half.ts';
 import { type Geometry, geometry } from '../../../src/preprocess/geometry.ts';
-import { type ModelOutput, type PictureOutput, pictureOutputs } from '../../../src/preprocess/picture-outputs.ts';
+import { type ModelOutput, pictureOutputs } from '../../../src/preprocess/picture-outputs.ts';
 import { Chance } from '../../fuzz/chance.ts';
 
 const binding = loadBinding();
@@ -33,7 +34,7 @@ interface Ask {
 }
 
 /** `postprocess` of a model.yaml applied to outputs. */
-function answer(declared: string, outputs: readonly ModelOutput[], ask: Ask = {}): PictureOutput[] {
+function answer(declared: string, outputs: readonly ModelOutput[], ask: Ask = {}): NamedOutput[] {
   const { postprocess } = parseModelPolicy(
     `preprocess: { input: x, image: {} }\npostprocess: { ${declared} }\n`,
     'model.yaml',
@@ -45,7 +46,7 @@ function answer(declared: string, outputs: readonly ModelOutput[], ask: Ask = {}
 }
 
 /** As text, whatever the datatype. */
-function shown({ name, datatype: { name: type }, dims, bytes, strings }: PictureOutput) {
+function shown({ name, datatype: { name: type }, dims, bytes, strings }: NamedOutput) {
   expect(strings === null).not.toBe(bytes === null);
   if (bytes === null) return [name, type, dims, strings];
   const { buffer, byteOffset, byteLength } = bytes;
