@@ -1,7 +1,13 @@
 /** `postprocess` of a model.yaml: per output, what of it is answered to an image. */
 
 import { z } from 'zod';
-import { type BoxesDeclaration, type ClassesDeclaration, MOST_ANSWERS, type OutputDeclaration } from '../core/image.ts';
+import {
+  BEST_CLASSES,
+  type BoxesDeclaration,
+  type ClassesDeclaration,
+  MOST_ANSWERS,
+  type OutputDeclaration,
+} from '../core/image.ts';
 
 /** What YOLOv5 and YOLOv8 themselves drop at. */
 const IOU_THRESHOLDS: Readonly<Record<BoxesDeclaration['layout'], number>> = { yolov5: 0.45, yolov8: 0.7 };
@@ -46,14 +52,15 @@ export function postprocessKeys(path: readonly PropertyKey[]): readonly string[]
 }
 
 function classesOf(stated: Stated, issues: z.RefinementCtx): ClassesDeclaration {
-  const { activation = 'none', topK = 5, argmax = false, threshold = null } = stated;
+  const { kind, activation: none, topK: most } = BEST_CLASSES;
+  const { activation = none, topK = most, argmax = false, threshold = null } = stated;
   for (const key of argmax ? (['topK', 'threshold'] as const) : []) {
     if (stated[key] !== undefined) told(issues, key, 'no such key beside argmax, which answers one class');
   }
   if (activation !== 'none' && threshold !== null && (threshold < 0 || threshold > 1)) {
     told(issues, 'threshold', `at least 0 and at most 1 behind ${activation}`);
   }
-  return { kind: 'classes', activation, topK, argmax, threshold };
+  return { kind, activation, topK, argmax, threshold };
 }
 
 function boxesOf(stated: Stated, declared: z.output<typeof boxes>, issues: z.RefinementCtx): BoxesDeclaration {

@@ -71,6 +71,15 @@ export interface ClassesDeclaration {
   readonly threshold: number | null;
 }
 
+/** The best classes as they are: what is answered of classes about which nothing is said. */
+export const BEST_CLASSES: ClassesDeclaration = Object.freeze({
+  kind: 'classes',
+  activation: 'none',
+  topK: 5,
+  argmax: false,
+  threshold: null,
+});
+
 /** Boxes of one output, decoded and freed of those that overlap a better one. */
 export interface BoxesDeclaration {
   readonly kind: 'boxes';

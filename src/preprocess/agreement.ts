@@ -116,8 +116,15 @@ function outputMistakes(
   return [[`labels.${name}`, `a file of ${classes} labels, one a class`, `${count}; the output is ${shown(spec)}`]];
 }
 
+/** Whether an output is rows of classes with a label for each, which `postprocess` could be said of. */
+export function holdsClasses({ datatype, shape }: TensorSpec, labels: readonly string[] | undefined): boolean {
+  if (labels === undefined || !FLOAT_DATATYPES.has(datatype.name) || !isBatch(shape[0])) return false;
+  const classes = rowClasses({ shape });
+  return typeof classes === 'number' && (isOpen(classes) || classes === labels.length);
+}
+
 /** How many classes an output has, -1 where that is open; or what it should be where it is none. */
-function rowClasses({ shape }: TensorSpec): number | string {
+function rowClasses({ shape }: Pick<TensorSpec, 'shape'>): number | string {
   return shape.length < 2 ? 'an output of rows of classes' : elementCount(shape, 1);
 }
 
