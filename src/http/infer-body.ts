@@ -1,9 +1,10 @@
 /**
  * The body of one inference request, chunk by chunk: whole bodies go straight to the road, large binary ones follow their
- * head piece by piece, and only what can be neither is gathered.
+ * head piece by piece to a place that is theirs before they came, and what can be neither is gathered.
  */
 
 import { asGatewayError, GatewayError } from '../core/error.ts';
+import type { Memory } from '../native/binding.ts';
 import type { InferRoad } from '../pipeline/infer.ts';
 import { APART_BYTES } from '../pipeline/intake.ts';
 import type { InferRequest } from '../pipeline/request.ts';
@@ -26,6 +27,8 @@ export class InferBody implements Upload {
   #done = false;
   #chunks = 0;
   #tailing = false;
+  /** Bytes that have a place and did not come yet. */
+  #lent = 0;
   #buffer: BodyBuffer | null = null;
 
   constructor(
@@ -73,24 +76,25 @@ export class InferBody implements Upload {
       return;
     }
     if (this.#tailing) {
-      this.#road.takeTail(this.#request, chunk, 0, chunk.byteLength, last);
-      return;
-    }
-    if (this.#coding !== null) {
-      this.#gather(chunk, last);
+      this.#repay(chunk.byteLength);
+      if (!this.#road.takeTail(this.#request, chunk, 0, chunk.byteLength, last)) this.#free();
       return;
     }
     // JSON that is lifted on another thread must outlive this callback.
     const apart = (this.#headBytes < 0 ? chunk.byteLength : this.#headBytes) > APART_BYTES;
-    if (first && last && !apart) {
-      this.#road.take(this.#request, chunk, this.#headBytes);
-      return;
-    }
-    if (first && !apart && this.#headBytes >= 0 && this.#totalBytes >= 0 && chunk.byteLength >= this.#headBytes) {
-      this.#startTail(chunk);
-      return;
-    }
-    this.#gather(chunk, last);
+    if (first && last && !apart && this.#coding === null) this.#road.take(this.#request, chunk, this.#headBytes);
+    else if (first && !last && this.#mayTail()) this.#startTail(chunk);
+    else this.#gather(chunk, last);
+  }
+
+  /** Whether the head is in, and what follows it may have its place now. */
+  #mayTail(): boolean {
+    const head = this.#headBytes;
+    if (this.#coding !== null || head < 0 || head > APART_BYTES || this.received < head) return false;
+    const missing = this.#totalBytes - this.received;
+    if (missing <= 0 || !this.#ledger.lend(missing)) return false;
+    this.#lent = missing;
+    return true;
   }
 
   /** The caller has gone. */
@@ -108,9 +112,14 @@ export class InferBody implements Upload {
       this.refuse(asGatewayError(error));
       return;
     }
-    if (!last) return;
+    if (!last && !this.#mayTail()) return;
     const buffer = this.#buffer;
     this.#buffer = null;
+    if (!last) {
+      this.#startTail(buffer.whole());
+      buffer.free();
+      return;
+    }
     if (this.#coding !== null) {
       this.#inflate(buffer, this.#coding);
       return;
@@ -132,11 +141,20 @@ export class InferBody implements Upload {
       .finally(() => buffer.free());
   }
 
-  #startTail(chunk: ArrayBuffer): void {
+  /** @param came the head, and what came behind it */
+  #startTail(came: Memory): void {
     const head = this.#headBytes;
     this.#tailing = true;
-    if (!this.#road.takeHead(this.#request, chunk, head, this.#totalBytes - head)) return;
-    this.#road.takeTail(this.#request, chunk, head, chunk.byteLength - head, false);
+    const taken =
+      this.#road.takeHead(this.#request, came, head, this.#totalBytes - head) &&
+      this.#road.takeTail(this.#request, came, head, came.byteLength - head, false);
+    if (!taken) this.#free();
+  }
+
+  #repay(bytes: number): void {
+    const paid = Math.min(bytes, this.#lent);
+    this.#ledger.repay(paid);
+    this.#lent -= paid;
   }
 
   /** What is left of the body is not worth reading: the connection closes with the answer. */
@@ -150,5 +168,6 @@ export class InferBody implements Upload {
   #free(): void {
     this.#buffer?.free();
     this.#buffer = null;
+    this.#repay(this.#lent);
   }
 }

@@ -200,6 +200,32 @@ describe('every limit holds', () => {
     await few.stop();
   });
 
+  test('gatherBytes: bodies that are only announced take no memory from those that come', async () => {
+    const flags = ['--limits-arena-bytes', String(KIB * KIB), '--limits-gather-bytes', String(KIB * KIB)];
+    const narrow = await startGateway(['id_fp32', 'pixels_mnist'], flags, { placement: 'worker' });
+    const bytes = 200 * KIB;
+    const text = JSON.stringify({ inputs: [B('INPUT0', 'FP32', [1, bytes / 4], bytes)] });
+    const lengths = `Inference-Header-Content-Length: ${text.length}\r\nContent-Length: ${text.length + bytes}\r\n`;
+    const tensor = `POST /v2/models/id_fp32/infer HTTP/1.1\r\nHost: 127.0.0.1\r\n${lengths}\r\n${text}1234`;
+    const type = `Content-Type: image/png\r\nContent-Length: ${bytes}\r\n`;
+    const picture = `POST /v2/models/pixels_mnist/infer HTTP/1.1\r\nHost: 127.0.0.1\r\n${type}\r\n1234`;
+    const held = await Promise.all(Array.from({ length: 8 }, () => opened(narrow.inferenceUrl)));
+    const answers = held.map((socket, i) => ask(socket, i % 2 === 0 ? tensor : picture));
+    await eventually(async () => (await metricValue(narrow.adminUrl, 'penstock_requests_in_flight')) === 8);
+    expect(await metricValue(narrow.adminUrl, 'penstock_arena_bytes')).toBeLessThan(2 * bytes);
+    const whole = await post(`${narrow.v2}/models/id_fp32/infer`, text, new Uint8Array(bytes));
+    expect(whole.status).toBe(200);
+    // What was announced comes after all, and is taken as ever.
+    for (const [i, socket] of held.entries()) {
+      socket.write(Buffer.alloc(bytes - 4));
+      expect((await answers[i])?.slice(9, 12)).toBe(i % 2 === 0 ? '200' : '415');
+    }
+    for (const socket of held) socket.destroy();
+    await eventually(async () => (await metricValue(narrow.adminUrl, 'penstock_gathered_bytes')) === 0);
+    expect(await metricValue(narrow.adminUrl, 'penstock_arena_bytes')).toBe(0);
+    await narrow.stop();
+  });
+
   limit('jsonDepth', 'JSON nested deeper is refused, and just as deep is not', async () => {
     const nested = (depth: number) => `{"x":${'['.repeat(depth)}${']'.repeat(depth)},"inputs":[]}`;
     const deep = await post(url(), nested(5));
