@@ -33,13 +33,19 @@ export class Manifest {
     this.#arena = arena;
   }
 
-  /** @throws {RunError} OUT_OF_MEMORY where the arena has no room for what must be gathered */
+  /**
+   * Pictures are ready in another order than their rows lie in: the requests of the batch are put in that of the rows, by which whose
+   * row is whose follows too.
+   * @throws {RunError} OUT_OF_MEMORY where the arena has no room for what must be gathered
+   */
   board(batch: Batch<InferRequest>): Boarded {
-    const first = batch.requests[0];
+    const { requests } = batch;
+    const view = sideBySide(requests) || sideBySide(requests.sort(byRow));
+    const first = requests[0];
     const { target } = first;
     const { plan } = first.entry as PlanEntry;
     const dims = plan.inputs.map((input) => (target.batched ? [batch.rows, ...input.dims.slice(1)] : input.dims));
-    if (sideBySide(batch.requests)) {
+    if (view) {
       const inputs = dims.map((d, i): RunInput => ({ offset: first.offsets[i], dims: d, strings: null }));
       const ring = target.ring as NonNullable<Target['ring']>;
       const base = inputs.length;
@@ -116,6 +122,10 @@ export class Manifest {
     });
     this.#binding.gather(this.#arena.bytes, spans, requests.length, this.#arena.bytes, Math.max(0, offset));
   }
+}
+
+function byRow(a: InferRequest, b: InferRequest): number {
+  return a.ringRow - b.ringRow;
 }
 
 function sideBySide(requests: readonly InferRequest[]): boolean {

@@ -63,7 +63,11 @@ function arrive(value: number): InferRequest {
 }
 
 function board(...requests: InferRequest[]): Float32Array {
-  const batch = { requests, rows: requests.length } as unknown as Batch<InferRequest>;
+  return boarded({ requests, rows: requests.length } as unknown as Batch<InferRequest>);
+}
+
+function boarded(batch: Batch<InferRequest>): Float32Array {
+  const { requests } = batch;
   const { run } = manifest.board(batch);
   return new Float32Array(arena.buffer, run.inputs[0]?.offset, (requests.length * ROW_BYTES) / 4);
 }
@@ -79,6 +83,15 @@ describe('the bytes of a large body', () => {
     const numbers = board(arrive(1), arrive(2), arrive(3));
     expect([numbers[0], numbers[ROW_BYTES / 4], numbers.at(-1)]).toEqual([1, 2, 3]);
     expect([copied, gathered]).toEqual([3 * ROW_BYTES, 0]);
+  });
+
+  it('are copied no more where they travel in another order than they lie in, and each has the row of its own', () => {
+    const [first, second, third] = [arrive(1), arrive(2), arrive(3)] as const;
+    const batch = { requests: [third, first, second], rows: 3 } as unknown as Batch<InferRequest>;
+    const numbers = boarded(batch);
+    expect([copied, gathered]).toEqual([3 * ROW_BYTES, 0]);
+    expect(batch.requests).toEqual([first, second, third]);
+    expect([numbers[0], numbers[ROW_BYTES / 4], numbers.at(-1)]).toEqual([1, 2, 3]);
   });
 
   it('are gathered once more where a neighbour between them has gone', () => {
