@@ -55,14 +55,14 @@ export function splitElements(
 
 /** Elements in binary form: u32 little-endian length and UTF-8, one behind the other. */
 export function writeStrings(strings: readonly string[]): Uint8Array {
-  const parts: Buffer[] = [];
+  const size = strings.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 0);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let at = 0;
   for (const text of strings) {
-    const bytes = Buffer.from(text, 'utf8');
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(bytes.length);
-    parts.push(length, bytes);
+    const length = bytes.write(text, at + 4, 'utf8');
+    at = bytes.writeUInt32LE(length, at) + length;
   }
-  return Buffer.concat(parts);
+  return bytes;
 }
 
 function fromBase64(binding: Binding, text: string, name: string, element: number): string {

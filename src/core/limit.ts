@@ -27,6 +27,8 @@ export const LIMITS = [
   'inputs',
   'batchRows',
   'imagesWaiting',
+  'images',
+  'answers',
 ] as const;
 
 /** Name of a limit. */

@@ -14,6 +14,7 @@ import { Driver, type Passage } from '../batching/driver.ts';
 import type { Batch, Refusal, Scheduler } from '../batching/travel.ts';
 import type { Answer, OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
+import type { PlannedPictures } from '../codec/picture-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError, instanceLost } from '../core/error.ts';
 import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts';
@@ -22,7 +23,7 @@ import type { Binding, Memory } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
 import { arenaUsedUp, displacedError, refusalError } from './admission.ts';
 import { Intake } from './intake.ts';
-import { Manifest } from './manifest.ts';
+import { type Boarded, Manifest } from './manifest.ts';
 import { type PictureParts, Pictures } from './pictures.ts';
 import { PoisonTable } from './poison.ts';
 import { InferRequest, type Reply } from './request.ts';
@@ -57,7 +58,7 @@ export class InferRoad implements Passage<InferRequest> {
   readonly #pictures: Pictures;
   readonly #manifests: Manifest;
   readonly #poison: PoisonTable;
-  readonly #boarded = new Map<Batch<InferRequest>, ReturnType<Manifest['board']>>();
+  readonly #boarded = new Map<Batch<InferRequest>, Boarded>();
   #draining = false;
   /** Requests announced and not answered yet, those whose body is still coming included. */
   #open = 0;
@@ -130,6 +131,7 @@ export class InferRoad implements Passage<InferRequest> {
     try {
       this.#intake.head(request, memory, headBytes, true, tailBytes);
       readPlan(request);
+      this.#pictures.check(request);
       return true;
     } catch (error) {
       this.refuse(request, error);
@@ -237,21 +239,27 @@ export class InferRoad implements Passage<InferRequest> {
 
   /** Step 8: each request's rows back to its caller. */
   arrived(batch: Batch<InferRequest>, result: RunResult): void {
-    const { metrics } = (batch.requests[0] as InferRequest).target;
     const nowUs = this.#clock.nowUs();
-    const boarded = this.#boarded.get(batch) as ReturnType<Manifest['board']>;
+    const boarded = this.#boarded.get(batch) as Boarded;
+    let answering: Promise<unknown> | null = null;
     let row = 0;
     for (const request of batch.requests) {
       request.runUs = result.runUs;
       if (request.state === 'RUNNING') {
         if (request.deadlineUs < nowUs) this.#tooLate(request);
-        else this.#answer(request, batch, boarded, result, row, nowUs);
+        else answering = both(answering, this.#answer(request, batch, boarded, result, row, nowUs));
       }
       row += request.rows;
     }
+    if (answering === null) this.#handedOut(batch, boarded, result, nowUs);
+    else boarded.answering = answering.then(() => this.#handedOut(batch, boarded, result, nowUs));
+  }
+
+  /** Nobody reads the outputs any more. */
+  #handedOut({ requests, rows }: Batch<InferRequest>, { inputUs }: Boarded, result: RunResult, sinceUs: number): void {
     for (const output of result.outputs) giveBack(output?.bytes);
     const endUs = this.#clock.nowUs();
-    metrics.batch(batch.requests.length, batch.rows, boarded.inputUs, result.runUs, endUs - nowUs, endUs);
+    requests[0].target.metrics.batch(requests.length, rows, inputUs, result.runUs, endUs - sinceUs, endUs);
   }
 
   /** The run failed, and so did the second try; or there is nothing to run it on. */
@@ -282,12 +290,18 @@ export class InferRoad implements Passage<InferRequest> {
     this.#release(request);
   }
 
-  /** The lane has let go of the batch's memory. */
+  /** The lane has let go of the batch's memory; whoever is still being answered has not. */
   left(batch: Batch<InferRequest>): void {
     this.#countUse(batch);
     const boarded = this.#boarded.get(batch);
-    if (boarded !== undefined) this.#manifests.release(boarded);
     this.#boarded.delete(batch);
+    const answering = boarded?.answering ?? null;
+    if (answering === null) this.#letGo(batch, boarded);
+    else void answering.then(() => this.#letGo(batch, boarded));
+  }
+
+  #letGo(batch: Batch<InferRequest>, boarded: Boarded | undefined): void {
+    if (boarded !== undefined) this.#manifests.release(boarded);
     for (const request of batch.requests) {
       request.boarded = null;
       if (request.state === 'ENDED') this.#intake.release(request);
@@ -307,35 +321,51 @@ export class InferRoad implements Passage<InferRequest> {
     this.expired(request);
   }
 
+  /** @returns null where it is answered, or a promise of that: then the outputs are still being read */
   #answer(
     request: InferRequest,
     batch: Batch<InferRequest>,
-    boarded: ReturnType<Manifest['board']>,
+    boarded: Boarded,
     result: RunResult,
     row: number,
     nowUs: number,
-  ): void {
-    const { target } = request;
+  ): Promise<void> | null {
+    const { target, id } = request;
     request.state = 'ENDED';
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
-      const answer = this.#written(request, outputs);
-      request.totalUs = nowUs - request.arrivalUs;
-      target.metrics.ok(request.totalUs, request.rows);
-      request.reply.answer(answer.body, answer.jsonBytes);
-      giveBack(answer.body);
-      this.#closed();
+      const entry = request.entry as PlanEntry;
+      const { pictures } = entry.plan;
+      if (pictures?.declared === true) return this.#answerPictures(request, pictures, outputs);
+      this.#send(request, target.answers.write(entry, id, outputs, target.placed), nowUs);
+    } catch (error) {
+      this.#fail(request, asGatewayError(error));
+    }
+    return null;
+  }
+
+  /** Step by step: others are read and answered meanwhile, and the deadline may pass. */
+  async #answerPictures(
+    request: InferRequest,
+    pictures: PlannedPictures,
+    outputs: readonly OutputData[],
+  ): Promise<void> {
+    try {
+      const named = await this.#pictures.outputs(request, pictures, outputs);
+      const nowUs = this.#clock.nowUs();
+      if (request.deadlineUs < nowUs) this.expired(request);
+      else this.#send(request, request.target.answers.writeNamed(request.id, named, pictures.binary), nowUs);
     } catch (error) {
       this.#fail(request, asGatewayError(error));
     }
   }
 
-  #written(request: InferRequest, outputs: readonly OutputData[]): Answer {
-    const { target, id } = request;
-    const entry = request.entry as PlanEntry;
-    const { pictures } = entry.plan;
-    if (pictures?.declared === true) return this.#pictures.answer(request, pictures, outputs);
-    return target.answers.write(entry, id, outputs, target.placed);
+  #send(request: InferRequest, { body, jsonBytes }: Answer, nowUs: number): void {
+    request.totalUs = nowUs - request.arrivalUs;
+    request.target.metrics.ok(request.totalUs, request.rows);
+    request.reply.answer(body, jsonBytes);
+    giveBack(body);
+    this.#closed();
   }
 
   /** Ends a request that is not in a queue yet. */
@@ -370,6 +400,10 @@ function readPlan(request: InferRequest): void {
   const { priority, timeoutUs } = (request.entry as PlanEntry).plan;
   request.priority = priority;
   if (timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + timeoutUs);
+}
+
+function both(one: Promise<unknown> | null, other: Promise<unknown> | null): Promise<unknown> | null {
+  return one === null || other === null ? (one ?? other) : Promise.all([one, other]);
 }
 
 /** The shorter of two times of which 0 is none: Infinity where both are. */

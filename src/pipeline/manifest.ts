@@ -21,6 +21,8 @@ export interface Boarded {
   readonly block: number;
   /** Time it took to put it together; whoever asked for it writes it down. */
   inputUs: number;
+  /** While requests of it are answered step by step and still read its outputs; never rejects. */
+  answering: Promise<void> | null;
 }
 
 /** Makes runs of batches, and callers' outputs of results. */
@@ -53,7 +55,7 @@ export class Manifest {
         offset: ring.offset(base + o, first.ringRow),
         dims: outputDims(target, o, batch.rows),
       }));
-      return { run: { session: target.session, inputs, outputs }, block: -1, inputUs: 0 };
+      return { run: { session: target.session, inputs, outputs }, block: -1, inputUs: 0, answering: null };
     }
     return this.#boardApart(batch, target, dims);
   }
@@ -111,7 +113,7 @@ export class Manifest {
       at += bytes > 0 ? aligned(bytes) : 0;
       return { offset, dims: outputDims(target, o, rows) };
     });
-    return { run: { session: target.session, inputs, outputs: places }, block, inputUs: 0 };
+    return { run: { session: target.session, inputs, outputs: places }, block, inputUs: 0, answering: null };
   }
 
   #gather(requests: readonly InferRequest[], input: number, offset: number): void {

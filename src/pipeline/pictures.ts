@@ -4,29 +4,25 @@
  * travels like any other.
  */
 
-import { setImmediate as turn } from 'node:timers/promises';
-import type { Answer, OutputData } from '../codec/answer.ts';
-import { decodeBase64 } from '../codec/base64.ts';
+import type { OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import type { PlannedPictures } from '../codec/picture-plan.ts';
-import type { PlannedInput } from '../codec/plan.ts';
-import { splitElements } from '../codec/strings.ts';
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError, GatewayError, invalid } from '../core/error.ts';
+import { asGatewayError, GatewayError } from '../core/error.ts';
+import { Pace } from '../core/pace.ts';
+import type { NamedOutput } from '../core/tensor.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
-import type { ImageHeader } from '../native/image-header.ts';
 import type { DecodeJob, DecodePool } from '../preprocess/decode-pool.ts';
 import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
-import { judgePicture, type PictureLimits } from '../preprocess/judge.ts';
+import type { PictureLimits } from '../preprocess/judge.ts';
 import { pictureOutputs } from '../preprocess/picture-outputs.ts';
 import type { Intake } from './intake.ts';
+import { checkPictures } from './picture-bounds.ts';
+import { filesOf, ofElement, type Picture, PictureFiles } from './picture-files.ts';
 import type { PictureModel } from './picture-model.ts';
 import type { InferRequest } from './request.ts';
-
-/** Bytes of files that are judged in one turn of the event loop: others are read and answered between two of them. */
-const TURN_BYTES = 1024 * 1024;
 
 /** What turns files into rows. */
 export interface PictureParts {
@@ -35,12 +31,6 @@ export interface PictureParts {
   readonly pool: Pick<DecodePool, 'decode' | 'cancel' | 'expectedUs' | 'waiting'>;
   /** Pictures of one request that are decoded, or wait for it, at once: a large batch must not fill the pool's queue. */
   readonly atOnce: number;
-}
-
-/** One file. */
-interface Picture {
-  readonly file: Uint8Array;
-  readonly header: ImageHeader;
 }
 
 /** The pictures of one request. */
@@ -58,6 +48,8 @@ export class Pictures {
   readonly #clock: Clock;
   readonly #intake: Intake;
   readonly #parts: PictureParts;
+  readonly #pace: Pace;
+  readonly #files: PictureFiles;
 
   constructor(binding: Binding, arena: Arena, clock: Clock, intake: Intake, parts: PictureParts) {
     this.#binding = binding;
@@ -65,6 +57,13 @@ export class Pictures {
     this.#clock = clock;
     this.#intake = intake;
     this.#parts = parts;
+    this.#pace = new Pace(clock);
+    this.#files = new PictureFiles(binding, arena, parts.limits, this.#pace);
+  }
+
+  /** What is planned, before anything is done for it. @throws {GatewayError} PAYLOAD_TOO_LARGE, INVALID_ARGUMENT */
+  check(request: InferRequest): void {
+    checkPictures(request, this.#parts.limits.bodyBytes);
   }
 
   /**
@@ -79,8 +78,8 @@ export class Pictures {
     request.block = -1;
     request.held = true;
     try {
-      this.#checkSize(request);
-      const pictures = await this.#judged(request);
+      this.check(request);
+      const pictures = await this.#files.judged(request);
       if (hasEnded(request)) return;
       this.#checkTime(request, pictures);
       this.#checkRoom(request, pictures.length);
@@ -99,62 +98,19 @@ export class Pictures {
     for (const job of pictures?.jobs ?? []) this.#parts.pool.cancel(job);
   }
 
-  /** What model.yaml says is answered. @param outputs of this request, per output of the signature */
-  answer(request: InferRequest, wanted: PlannedPictures, outputs: readonly OutputData[]): Answer {
-    const { answers, facts, pictures: model } = request.target;
-    const { declared, labels } = model as PictureModel;
-    const { geometries } = request.pictures as PictureWork;
-    const named = outputs.map((output, i) => ({ ...output, ...facts.signature.outputs[i] }));
-    const found = pictureOutputs(this.#binding, declared, labels, named, geometries, wanted.classification);
-    return answers.writeNamed(request.id, found, wanted.binary);
-  }
-
-  /** Every file with its header, in order. */
-  async #judged(request: InferRequest): Promise<Picture[]> {
-    const input = filesOf(request);
-    const spans = this.#spans(request, input);
-    const pictures: Picture[] = [];
-    let bytes = 0;
-    for (let i = 0; i < input.elements; i++) {
-      const offset = spans[2 * i];
-      const length = spans[2 * i + 1];
-      pictures.push(this.#judge(request, input, i, offset, length));
-      bytes += length;
-      if (bytes < TURN_BYTES || i + 1 === input.elements) continue;
-      bytes = 0;
-      await turn();
-      if (hasEnded(request)) break;
-    }
-    return pictures;
-  }
-
-  /** Start and length of every file in the arena. */
-  #spans({ raw, offsets, sizes, entry }: InferRequest, { elements, spec }: PlannedInput): Uint32Array {
-    const { input } = (entry as PlanEntry).plan.pictures as PlannedPictures;
-    if (raw) return Uint32Array.of(offsets[input], sizes[input]);
-    return splitElements(this.#binding, this.#arena.bytes, offsets[input], sizes[input], elements, spec.name, false);
-  }
-
-  #judge({ raw }: InferRequest, input: PlannedInput, i: number, offset: number, length: number): Picture {
-    const { bytes } = this.#arena;
-    try {
-      const size = input.base64 ? decodeBase64(bytes, offset, length) : length;
-      if (size < 0) throw invalid('expected base64');
-      const header = judgePicture(this.#binding, this.#parts.limits, bytes, offset, size);
-      return { file: bytes.subarray(offset, offset + size), header };
-    } catch (error) {
-      throw raw ? error : ofElement(input, i, asGatewayError(error));
-    }
-  }
-
-  /** A file of a few bytes may become a row of many. @throws {GatewayError} PAYLOAD_TOO_LARGE */
-  #checkSize(request: InferRequest): void {
-    const { pipeline } = request.target.pictures as PictureModel;
-    const { bodyBytes } = this.#parts.limits;
-    const bytes = filesOf(request).elements * pipeline.rowBytes;
-    if (bytes <= bodyBytes) return;
-    const sentence = `the images become a tensor of ${bytes} bytes, more than the limit of ${bodyBytes} for a request`;
-    throw new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'bodyBytes' });
+  /**
+   * What model.yaml says is answered, made step by step.
+   * @param outputs of this request, per output of the signature; they must stay until it is made
+   */
+  outputs(
+    { target, pictures }: InferRequest,
+    { classification }: PlannedPictures,
+    outputs: readonly OutputData[],
+  ): Promise<NamedOutput[]> {
+    const { declared, labels } = target.pictures as PictureModel;
+    const { geometries } = pictures as PictureWork;
+    const named = outputs.map((output, i) => ({ ...output, ...target.facts.signature.outputs[i] }));
+    return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, this.#pace);
   }
 
   /**
@@ -245,24 +201,6 @@ export class Pictures {
       work.jobs.delete(job);
     }
   }
-}
-
-/** The input that was sent as files. */
-function filesOf({ entry }: InferRequest): PlannedInput {
-  const { inputs, pictures } = (entry as PlanEntry).plan;
-  return inputs[(pictures as PlannedPictures).input];
-}
-
-/**
- * The refusal of one of several pictures: which one it is. That it is of no format that is taken is said by the media type of a body;
- * an element of a tensor has none.
- */
-function ofElement({ spec }: PlannedInput, element: number, error: GatewayError): GatewayError {
-  const { cause, limit, retryAfterMs } = error;
-  const code = error.code === 'UNSUPPORTED_MEDIA_TYPE' ? 'INVALID_ARGUMENT' : error.code;
-  if (code !== 'INVALID_ARGUMENT' && code !== 'PAYLOAD_TOO_LARGE') return error;
-  const sentence = `input '${spec.name}', element ${element}: ${error.message}`;
-  return new GatewayError(code, sentence, { cause, retryAfterMs, ...(limit === null ? {} : { limit }) });
 }
 
 function hasEnded(request: InferRequest): boolean {

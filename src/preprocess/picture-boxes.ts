@@ -2,6 +2,7 @@
 
 import { datatype } from '../core/datatype.ts';
 import type { BoxesDeclaration } from '../core/image.ts';
+import type { Pace } from '../core/pace.ts';
 import type { NamedOutput } from '../core/tensor.ts';
 import { type Binding, DETECTION_WIDTH } from '../native/binding.ts';
 import { type DetectionRules, detect, type Letterbox } from '../native/detections.ts';
@@ -31,21 +32,24 @@ interface Floats {
  * - NAME_labels, where there are labels: BYTES [rows, n].
  *
  * What lies outside the canvas was not seen by the model, and is cut off: `cover` and `shortest-side` leave pictures' edges out.
- * @param form of the output. @param geometries one a row
+ * @param form of the output. @param geometries one a row.
  */
-export function pictureBoxes(
+export async function pictureBoxes(
   binding: Binding,
   declared: BoxesDeclaration,
   form: BoxForm,
   labels: readonly string[] | null,
   output: ModelOutput,
   geometries: readonly Geometry[],
-): NamedOutput[] {
+  pace: Pace,
+): Promise<NamedOutput[]> {
   const { name } = output;
   const rows = geometries.length;
-  const found = geometries.map((geometry, row) =>
-    boxesOf(binding, declared, form, rowOf(binding, declared, form, output, row), geometry),
-  );
+  const found: Float32Array[] = [];
+  for (const [row, geometry] of geometries.entries()) {
+    while (pace.over()) await pace.turn();
+    found.push(boxesOf(binding, declared, form, rowOf(binding, declared, form, output, row), geometry));
+  }
   const n = Math.max(0, ...found.map(countOf));
   const beside = besideBoxes(name);
   const boxes = { name, datatype: FP32, dims: [rows, n, DETECTION_WIDTH], bytes: padded(found, n), strings: null };

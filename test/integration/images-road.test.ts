@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { APART_BYTES } from '../../src/pipeline/intake.ts';
+import { MOST_PICTURES } from '../../src/pipeline/picture-bounds.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { B, I, post, type Reply, type RunningGateway, send, startGateway, startGatewayOn } from '../support/gateway.ts';
 import { seededBytes } from '../support/image-golden.ts';
@@ -37,6 +40,19 @@ function slowPng(): Promise<Buffer> {
   return sharp({ create: { width: 6000, height: 4000, channels: 3, background: 'teal' } })
     .png({ compressionLevel: 1 })
     .toBuffer();
+}
+
+/** What is answered to a head that announces so many pictures, of which none comes. */
+async function announced(inferenceUrl: string, model: string, count: number): Promise<string> {
+  const { hostname, port } = new URL(inferenceUrl);
+  const socket = connect(Number(port), hostname);
+  const bytes = 100 * count;
+  const text = JSON.stringify({ inputs: [B('image', 'BYTES', [count], bytes)] });
+  const lengths = `Inference-Header-Content-Length: ${text.length}\r\nContent-Length: ${text.length + bytes}\r\n`;
+  socket.write(`POST /v2/models/${model}/infer HTTP/1.1\r\nHost: ${hostname}\r\n${lengths}\r\n${text}1234`);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return answer.toString();
 }
 
 /** Nothing is held when nothing is asked: what is in the arena is what the rings take. */
@@ -311,10 +327,12 @@ describe('a model that never batches', () => {
     const rows = [];
     for (const file of files) rows.push(floats(await asBinary(url('pixels_mnist'), 'image', [file], AS_TENSORS)));
     const all = await asBinary(`${own.v2}/models/pixels_mnist/infer`, 'image', files, AS_TENSORS);
+    const surplus = await announced(own.inferenceUrl, 'pixels_mnist', MOST_PICTURES + 1);
     await own.stop();
     rmSync(folder, { recursive: true });
     expect(all.json.outputs[0].shape).toEqual([3, 1, 28, 28]);
     expect(floats(all)).toEqual(Float32Array.from(rows.flatMap((row) => [...row])));
+    expect(surplus).toMatch(/^HTTP\/1\.1 413 [\s\S]*the request has 4097 images, more than the limit of 4096/);
   });
 });
 

@@ -1,6 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Queue } from '../../../src/batching/travel.ts';
+import { BASE64_STEP_BYTES } from '../../../src/codec/base64.ts';
+import type { PlanEntry } from '../../../src/codec/head.ts';
+import type { PlannedPictures } from '../../../src/codec/picture-plan.ts';
+import type { PlannedInput } from '../../../src/codec/plan.ts';
 import { parseModelPolicy } from '../../../src/config/model-schema.ts';
 import { datatype } from '../../../src/core/datatype.ts';
 import { GatewayError } from '../../../src/core/error.ts';
@@ -10,6 +14,7 @@ import { TargetMetrics } from '../../../src/metrics/target.ts';
 import { Arena, aligned } from '../../../src/native/arena.ts';
 import { loadBinding } from '../../../src/native/load.ts';
 import { Intake } from '../../../src/pipeline/intake.ts';
+import { MOST_PICTURES } from '../../../src/pipeline/picture-bounds.ts';
 import { pictureModel } from '../../../src/pipeline/picture-model.ts';
 import { Pictures } from '../../../src/pipeline/pictures.ts';
 import { InferRequest } from '../../../src/pipeline/request.ts';
@@ -76,13 +81,13 @@ beforeEach(() => {
 });
 
 /** A model for pictures of 8 by 8, and one more input that takes numbers. */
-function serve(shape: readonly number[]): void {
+function serve(shape: readonly number[], declarations = '', classes = 2): void {
   const inputs = [OTHER, { name: 'image', datatype: datatype('UINT8'), shape }];
-  const signature = { inputs, outputs: [{ name: 'y', datatype: datatype('FP32'), shape: [-1, 2] }] };
+  const signature = { inputs, outputs: [{ name: 'y', datatype: datatype('FP32'), shape: [-1, classes] }] };
   const facts = { signature, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;
   const text =
     'preprocess: { input: image, image: { datatype: UINT8, layout: NHWC, resize: { width: 8, height: 8 } } }';
-  const policy = parseModelPolicy(text, 'model.yaml');
+  const policy = parseModelPolicy(`${text}\n${declarations}`, 'model.yaml');
   expect((policy.preprocess as ImageDeclaration).input).toBe('image');
   const queue = { bytes: 0, spec: { queueBytes: 1024 * 1024 } } as Queue;
   const model = { model: 'm', version: '1', session: 1, facts, queue };
@@ -176,6 +181,47 @@ describe('the pictures of a request', () => {
   });
 });
 
+describe('the files of a request', () => {
+  /** With a clock by which every look takes longer than such work may take of a turn. */
+  const slowly = () => {
+    let nowUs = 0;
+    const clock = { nowUs: () => (nowUs += 3_000) };
+    pictures = new Pictures(binding, arena, clock, intake, { limits: LIMITS, pool, atOnce: 2 });
+  };
+
+  it('are judged a few in a turn of the event loop, however small', async () => {
+    slowly();
+    const reading = pictures.read(arrived(Array(6).fill(FILE)));
+    for (let turns = 0; turns < 4; turns++) await turn();
+    expect(pool.jobs).toEqual([]);
+    while (pool.jobs.length < 2) await turn();
+    for (let i = 0; i < 6; i++) {
+      while (pool.jobs.length <= i) await turn();
+      pool.finish(i);
+    }
+    await reading;
+  });
+
+  it('are decoded of base64 in several turns where one is large', async () => {
+    slowly();
+    const data = Uint8Array.from({ length: 3 * BASE64_STEP_BYTES }, (_, i) => i % 251);
+    const large = png(ihdr(16, 16), pngChunk('IDAT', data), pngChunk('IEND'));
+    const request = arrived([FILE], true);
+    const place = arena.allocate(2 * large.length);
+    const text = Buffer.from(large).toString('base64');
+    arena.bytes.set(new Uint8Array(Uint32Array.of(text.length).buffer), place);
+    arena.bytes.set(Buffer.from(text), place + 4);
+    [request.offsets[1], request.sizes[1]] = [place, text.length + 4];
+    const reading = pictures.read(request);
+    for (let turns = 0; turns < 4; turns++) await turn();
+    expect(pool.jobs).toEqual([]);
+    while (pool.jobs.length < 1) await turn();
+    expect(Buffer.from(pool.jobs[0]?.file ?? []).equals(large)).toBe(true);
+    pool.finish(0);
+    await reading;
+  });
+});
+
 describe('a request that ends while its pictures are decoded', () => {
   it('keeps its memory until no thread writes there, and nothing new is begun for it', async () => {
     const request = arrived([FILE, FILE, FILE]);
@@ -203,6 +249,37 @@ describe('a request that ends while its pictures are decoded', () => {
     expect(pool.jobs).toEqual([]);
     intake.release(request);
     expect(arena.allocatedBytes).toBe(atRest);
+  });
+});
+
+describe('what is planned', () => {
+  const planned = (count: number, declared = false, classification: number | null = null) => {
+    const request = arrived([FILE]);
+    const { plan } = request.entry as PlanEntry;
+    const inputs = plan.inputs.with(1, { ...(plan.inputs[1] as PlannedInput), elements: count });
+    const wanted = { ...(plan.pictures as PlannedPictures), declared, classification };
+    request.entry = { plan: { ...plan, inputs, pictures: wanted }, form: null };
+    return () => pictures.check(request);
+  };
+
+  it('are no more pictures than one request may have', () => {
+    expect(planned(MOST_PICTURES)).not.toThrow();
+    const sentence = 'the request has 4097 images, more than the limit of 4096';
+    const error = { code: 'PAYLOAD_TOO_LARGE', limit: 'images', message: sentence };
+    expect(planned(MOST_PICTURES + 1)).toThrow(expect.objectContaining(error));
+  });
+
+  it('is no more text than is answered to one request, where classes are declared', () => {
+    serve([-1, 8, 8, 3], 'postprocess: { y: { topK: 20 } }', 1000);
+    expect(planned(819, true)).not.toThrow();
+    const sentence =
+      'up to 16400 classes or boxes would be answered to 820 images, more than the limit of 16384: ' +
+      'send fewer images, or ask for fewer classes';
+    const error = { code: 'INVALID_ARGUMENT', limit: 'answers', message: sentence };
+    expect(planned(820, true)).toThrow(expect.objectContaining(error));
+    expect(planned(820, true, 19)).not.toThrow();
+    expect(planned(820)).not.toThrow();
+    expect(planned(17, true, 1e9)).toThrow(expect.objectContaining({ limit: 'answers' }));
   });
 });
 
