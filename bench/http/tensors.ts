@@ -96,6 +96,7 @@ export class OurTensors {
     file.set(jpeg);
     const header = judgePicture(this.#binding, LIMITS, file, 0, file.length);
     const job: DecodeJob = {
+      flow: '',
       file,
       header,
       pipeline,

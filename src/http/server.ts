@@ -254,8 +254,8 @@ export class HttpServer {
     const headBytes = picture === null ? given : 0;
     const timeoutUs = headerTimeoutUs(headers.timeoutMs, headers.envoyTimeoutMs, headers.grpcTimeout);
     const tensorBytes = headBytes > 0 && totalBytes > 0 ? totalBytes - headBytes : 0;
-    const request = road.open(target, exchange, exchange.startedUs, timeoutUs, this.#principal.tenant, tensorBytes);
-    request.picture = picture;
+    const { tenant } = this.#principal;
+    const request = road.open(target, exchange, exchange.startedUs, timeoutUs, tenant, tensorBytes, picture);
     exchange.infer = request;
     const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered);
     res.onAborted(() => body.abort());

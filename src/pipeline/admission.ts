@@ -4,14 +4,22 @@ import type { Refusal } from '../batching/travel.ts';
 import { GatewayError, instanceLost } from '../core/error.ts';
 import type { Target } from './target.ts';
 
-/**
- * A refusal as the caller sees it: OVERLOADED and when to come again, DEADLINE_EXCEEDED, or INSTANCE_LOST. Under overload
- * there are many of them: where in the code it was made is known, and costs more to find out than all the rest.
- */
+/** A refusal as the caller sees it: OVERLOADED and when to come again, DEADLINE_EXCEEDED, or INSTANCE_LOST. */
 export function refusalError(target: Target, refusal: Refusal): GatewayError {
+  return withoutStack(() => inWords(target, refusal));
+}
+
+/** The refusal of pictures before which so many wait that they would be decoded that much too late. */
+export function decodedTooLate({ model }: Target, lateUs: number): GatewayError {
+  const sentence = `model '${model}' is busy: too many images wait to be decoded before those of this request`;
+  return withoutStack(() => new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 }));
+}
+
+/** Under overload there are many of them: where in the code one was made is known, and costs more to find out than all the rest. */
+function withoutStack(make: () => GatewayError): GatewayError {
   const frames = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
-  const error = inWords(target, refusal);
+  const error = make();
   Error.stackTraceLimit = frames;
   return error;
 }

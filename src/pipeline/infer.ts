@@ -11,10 +11,10 @@
  */
 
 import { Driver, type Passage } from '../batching/driver.ts';
-import type { Batch, Refusal, Scheduler } from '../batching/travel.ts';
+import type { Batch, Scheduler } from '../batching/travel.ts';
 import type { Answer, OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
-import type { PlannedPictures } from '../codec/picture-plan.ts';
+import type { PictureWishes, PlannedPictures } from '../codec/picture-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError, instanceLost } from '../core/error.ts';
 import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts';
@@ -82,6 +82,7 @@ export class InferRoad implements Passage<InferRequest> {
    * @param timeoutUs the time its headers give it; 0 where they give none.
    * @param tenant of the caller; empty where it has no name.
    * @param tensorBytes of tensors that will follow its head; 0 where that is not known.
+   * @param picture what is said of the one picture that its body is; null where it is none.
    * @throws {GatewayError} SHUTTING_DOWN, OVERLOADED, INSTANCE_LOST; DEADLINE_EXCEEDED where no server could make it
    */
   open(
@@ -91,22 +92,20 @@ export class InferRoad implements Passage<InferRequest> {
     timeoutUs: number,
     tenant: string,
     tensorBytes: number,
+    picture: PictureWishes | null,
   ): InferRequest {
     if (this.#draining) throw new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
     const deadlineUs = arrivalUs + earliest(timeoutUs, target.queue.spec.sloUs);
     const refusal = this.driver.foresee(target.queue, tenant, target.leastRows(tensorBytes), 0, deadlineUs, arrivalUs);
-    if (refusal !== null) throw this.#refused(target, refusal);
+    if (refusal !== null) throw counted(target, refusalError(target, refusal));
+    const late = picture === null ? null : this.#pictures.foresee(target, tenant, deadlineUs);
+    if (late !== null) throw counted(target, late);
     this.#open++;
     const request = new InferRequest(target, reply, arrivalUs);
     request.tenant = tenant;
     request.deadlineUs = deadlineUs;
+    request.picture = picture;
     return request;
-  }
-
-  #refused(target: Target, refusal: Refusal): GatewayError {
-    const error = refusalError(target, refusal);
-    target.metrics.error(error.code);
-    return error;
   }
 
   /** Step 5, for a body in one piece. @returns null where it has been read, else a promise of that */
@@ -393,6 +392,12 @@ export class InferRoad implements Passage<InferRequest> {
   #release(request: InferRequest): void {
     if (request.boarded === null) this.#intake.release(request);
   }
+}
+
+/** A refusal at the door. */
+function counted({ metrics }: Target, error: GatewayError): GatewayError {
+  metrics.error(error.code);
+  return error;
 }
 
 /** What its head says of when it is to be served. */

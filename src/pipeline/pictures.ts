@@ -18,17 +18,19 @@ import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
 import type { PictureLimits } from '../preprocess/judge.ts';
 import { pictureOutputs } from '../preprocess/picture-outputs.ts';
+import { decodedTooLate } from './admission.ts';
 import type { Intake } from './intake.ts';
 import { checkPictures } from './picture-bounds.ts';
 import { filesOf, ofElement, type Picture, PictureFiles } from './picture-files.ts';
 import type { PictureModel } from './picture-model.ts';
 import type { InferRequest } from './request.ts';
+import type { Target } from './target.ts';
 
 /** What turns files into rows. */
 export interface PictureParts {
   /** Of a picture, and of a request: the rows of one are no more bytes than a body of tensors may be. */
   readonly limits: PictureLimits & { readonly bodyBytes: number };
-  readonly pool: Pick<DecodePool, 'decode' | 'cancel' | 'expectedUs' | 'waiting'>;
+  readonly pool: Pick<DecodePool, 'cost' | 'decode' | 'cancel' | 'announce' | 'expectedUs' | 'waiting'>;
   /** Pictures of one request that are decoded, or wait for it, at once: a large batch must not fill the pool's queue. */
   readonly atOnce: number;
 }
@@ -70,7 +72,7 @@ export class Pictures {
    * Resolves when every picture of the request is in its row, and its files are given back; before that where the request ends
    * meanwhile, as soon as no thread uses its memory.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first picture that
-   * cannot be taken; OVERLOADED where there is no room for rows or in the pool
+   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time
    */
   async read(request: InferRequest): Promise<void> {
     const sinceUs = this.#clock.nowUs();
@@ -81,10 +83,11 @@ export class Pictures {
       this.check(request);
       const pictures = await this.#files.judged(request);
       if (hasEnded(request)) return;
-      this.#checkTime(request, pictures);
+      const works = this.#works(request, pictures);
+      this.#checkTime(request, works);
       this.#checkRoom(request, pictures.length);
       this.#placeRows(request, pictures.length);
-      await this.#fill(request, pictures);
+      await this.#fill(request, pictures, works);
       request.decodeUs = this.#clock.nowUs() - sinceUs;
       request.target.metrics.decodeUs?.record(request.decodeUs);
     } finally {
@@ -93,9 +96,17 @@ export class Pictures {
     }
   }
 
+  /**
+   * The door, for a body that is one picture: null = there may be time for it. Behind others, what would be decoded too late is refused at
+   * once: else all would wait until none has time left to run.
+   */
+  foresee(target: Target, tenant: string, deadlineUs: number): GatewayError | null {
+    return this.#late(target, tenant, deadlineUs, []);
+  }
+
   /** The request has ended: what of it waits for a thread is not decoded any more. */
   drop({ pictures }: InferRequest): void {
-    for (const job of pictures?.jobs ?? []) this.#parts.pool.cancel(job);
+    if (pictures !== null) this.#parts.pool.cancel(pictures.jobs);
   }
 
   /**
@@ -113,18 +124,32 @@ export class Pictures {
     return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, this.#pace);
   }
 
-  /**
-   * Behind others, what would be decoded too late is refused at once: else all would wait until none has time left to run.
-   * @throws {GatewayError} OVERLOADED
-   */
-  #checkTime({ deadlineUs, target }: InferRequest, pictures: readonly Picture[]): void {
+  /** Of each, to be decoded (DecodeCost). @throws {GatewayError} where one takes more memory than there is, or cannot be scaled */
+  #works(request: InferRequest, pictures: readonly Picture[]): number[] {
+    const { pipeline } = request.target.pictures as PictureModel;
+    return pictures.map(({ file, header }, i) => {
+      try {
+        return this.#parts.pool.cost({ file, header, pipeline }).work;
+      } catch (error) {
+        throw request.raw ? error : ofElement(filesOf(request), i, asGatewayError(error));
+      }
+    });
+  }
+
+  /** What was not known at the door is known now. @throws {GatewayError} OVERLOADED */
+  #checkTime({ target, tenant, deadlineUs }: InferRequest, works: readonly number[]): void {
+    const late = this.#late(target, tenant, deadlineUs, works);
+    if (late !== null) throw late;
+  }
+
+  /** The refusal; null where there is time, or nobody waits: then it is tried, since what was learned may be wrong. */
+  #late(target: Target, tenant: string, deadlineUs: number, works: readonly number[]): GatewayError | null {
     const { pool } = this.#parts;
-    if (pool.waiting === 0) return;
-    const pixels = pictures.reduce((sum, { header }) => sum + header.width * header.height, 0);
-    const lateUs = pool.expectedUs(pixels) - (deadlineUs - this.#clock.nowUs());
-    if (!(lateUs > 0)) return;
-    const sentence = `model '${target.model}' is busy: too many images wait to be decoded before those of this request`;
-    throw new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 });
+    if (pool.waiting === 0) return null;
+    const { pipeline } = target.pictures as PictureModel;
+    const expectedUs = pool.expectedUs(flowOf(target, tenant), pipeline, works);
+    const lateUs = expectedUs - (deadlineUs - this.#clock.nowUs());
+    return lateUs > 0 ? decodedTooLate(target, lateUs) : null;
   }
 
   /**
@@ -132,20 +157,23 @@ export class Pictures {
    * files would have the whole arena.
    * @throws {GatewayError} OVERLOADED
    */
-  #checkRoom({ target }: InferRequest, count: number): void {
+  #checkRoom({ target, tenant }: InferRequest, count: number): void {
     const { model, queue, fillingBytes } = target;
     const { pipeline } = target.pictures as PictureModel;
     const waiting = queue.bytes + fillingBytes;
     if (waiting === 0 || waiting + count * pipeline.rowBytes <= queue.spec.queueBytes) return;
-    const details = { retryAfterMs: this.#parts.pool.expectedUs(0) / 1000, limit: 'queueBytes' } as const;
-    throw new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, details);
+    const retryAfterMs = this.#parts.pool.expectedUs(flowOf(target, tenant), pipeline) / 1000;
+    throw new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, {
+      retryAfterMs,
+      limit: 'queueBytes',
+    });
   }
 
-  async #fill(request: InferRequest, pictures: readonly Picture[]): Promise<void> {
+  async #fill(request: InferRequest, pictures: readonly Picture[], works: readonly number[]): Promise<void> {
     const { target, bytes } = request;
     target.fillingBytes += bytes;
     try {
-      await this.#decode(request, pictures);
+      await this.#decode(request, pictures, works);
     } finally {
       target.fillingBytes -= bytes;
     }
@@ -166,17 +194,22 @@ export class Pictures {
   }
 
   /** A few at once, in order, until one cannot be decoded or nobody waits for them any more. */
-  async #decode(request: InferRequest, pictures: readonly Picture[]): Promise<void> {
-    const { atOnce } = this.#parts;
-    const work: PictureWork = { geometries: new Array(pictures.length), jobs: new Set() };
-    request.pictures = work;
+  async #decode(request: InferRequest, pictures: readonly Picture[], works: readonly number[]): Promise<void> {
+    const { atOnce, pool } = this.#parts;
+    const flow = flowOf(request.target, request.tenant);
+    request.pictures = { geometries: new Array(pictures.length), jobs: new Set() };
+    // The pool knows of what it has not been given yet.
+    let later = works.reduce((sum, work) => sum + work, 0);
+    pool.announce(flow, later);
     // The first one: those behind it fail because they are dropped.
     let fault: unknown = null;
     const order = pictures.entries();
     const inOrder = async (): Promise<void> => {
       for (const [i, picture] of order) {
+        pool.announce(flow, -works[i]);
+        later -= works[i];
         try {
-          await this.#decodeOne(request, work, i, picture);
+          await this.#decodeOne(request, flow, i, picture);
         } catch (error) {
           fault ??= request.raw ? error : ofElement(filesOf(request), i, asGatewayError(error));
           this.drop(request);
@@ -185,24 +218,31 @@ export class Pictures {
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, pictures.length) }, inOrder));
+    pool.announce(flow, -later);
     if (fault !== null) throw fault;
   }
 
-  async #decodeOne(request: InferRequest, work: PictureWork, i: number, { file, header }: Picture): Promise<void> {
+  async #decodeOne(request: InferRequest, flow: string, i: number, { file, header }: Picture): Promise<void> {
+    const { geometries, jobs } = request.pictures as PictureWork;
     const { pipeline } = request.target.pictures as PictureModel;
     const { polarity } = (request.entry as PlanEntry).plan.pictures as PlannedPictures;
     const target = request.offsets[pipeline.input] + i * pipeline.rowBytes;
     const map = pixelMap(pipeline, polarity);
-    const job: DecodeJob = { file, header, pipeline, map, target, deadlineUs: request.deadlineUs };
-    work.jobs.add(job);
+    const job: DecodeJob = { flow, file, header, pipeline, map, target, deadlineUs: request.deadlineUs };
+    jobs.add(job);
     try {
-      work.geometries[i] = await this.#parts.pool.decode(job);
+      geometries[i] = await this.#parts.pool.decode(job);
     } finally {
-      work.jobs.delete(job);
+      jobs.delete(job);
     }
   }
 }
 
 function hasEnded(request: InferRequest): boolean {
   return request.state === 'ENDED';
+}
+
+/** Whose turn it takes to decode a picture: a tenant's with a version. */
+function flowOf({ session }: Target, tenant: string): string {
+  return `${session} ${tenant}`;
 }

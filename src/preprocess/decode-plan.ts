@@ -35,29 +35,42 @@ const LEAST_SHRINK = 3;
 /** Longest side that `imageToTensor` resamples to. */
 const LONGEST_SCALED = 2 ** 24;
 
+/** How a picture comes onto the canvas, and what the decoder does of that. */
+export interface Placement {
+  readonly turn: Turn;
+  readonly geometry: Geometry;
+  /** Size to which the decoder brings the stored picture; null = its own. */
+  readonly shrunk: Size | null;
+}
+
 /**
- * The plan for a picture of that header.
+ * Where a picture of that header goes.
  * @throws {GatewayError} INVALID_ARGUMENT where it is such a sliver that it cannot be scaled
  */
-export function decodePlan(header: ImageHeader, pipeline: ImagePipeline, map: PixelMap): DecodePlan {
-  const stored: Size = { width: header.width, height: header.height };
+export function placement(header: ImageHeader, pipeline: ImagePipeline): Placement {
   const turn = TURNS[pipeline.exif ? header.orientation : 1];
-  const picture = turned(stored, turn);
+  const picture = turned(header, turn);
   const placed = geometry(pipeline, picture);
   const { scaled } = placed;
   if (Math.max(scaled.width, scaled.height) > LONGEST_SCALED) {
     throw invalid(`the image is too narrow: ${picture.width} x ${picture.height} pixels cannot be scaled to cover`);
   }
-  const shrinks = mayShrink(header, pipeline, turned(scaled, turn));
+  const asStored = turned(scaled, turn);
+  return { turn, geometry: placed, shrunk: mayShrink(header, pipeline, asStored) ? asStored : null };
+}
+
+/** The plan for a picture of that header. @throws {GatewayError} of `placement` */
+export function decodePlan(header: ImageHeader, pipeline: ImagePipeline, map: PixelMap): DecodePlan {
+  const { turn, geometry: placed, shrunk } = placement(header, pipeline);
   const { gray, channels } = coloursOf(header);
-  const work = workOf(pipeline, map, placed, shrinks ? scaled : picture, channels);
+  const work = workOf(pipeline, map, placed, shrunk === null ? placed.picture : placed.scaled, channels);
   return {
     task: {
-      stored,
+      stored: { width: header.width, height: header.height },
       gray,
       channels,
       turn,
-      shrunk: shrinks ? turned(scaled, turn) : null,
+      shrunk,
       kernel: pipeline.filter === 'nearest' ? 'linear' : KERNELS[pipeline.filter],
       ints: imageInts(work),
       floats: imageFloats(work),

@@ -1,6 +1,6 @@
 /**
  * Decodes pictures on threads of its own, so that a bad one takes no place where models run. Bounded in threads, in memory of
- * pictures being decoded, and in what waits. Knows nothing of requests: a caller who has gone cancels.
+ * pictures being decoded, and in what waits; whose turn it is the queue knows. Knows nothing of requests: a caller who has gone cancels.
  */
 
 import { isMarkedAsUntransferable } from 'node:worker_threads';
@@ -8,11 +8,12 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Limit } from '../core/limit.ts';
 import type { ImageHeader } from '../native/image-header.ts';
-import { memoryToDecode } from './decode-memory.ts';
+import { type DecodeCost, decodeCost } from './decode-cost.ts';
 import type { DecodeTask } from './decode-messages.ts';
 import { type DecodePlan, decodePlan } from './decode-plan.ts';
+import { DecodeQueue, type Waiter } from './decode-queue.ts';
 import { DecodeSlot } from './decode-slot.ts';
-import { DecodeSpeed } from './decode-speed.ts';
+import { beginsUs, DecodeSpeed } from './decode-speed.ts';
 import type { Geometry } from './geometry.ts';
 import type { ImagePipeline, PixelMap } from './image-pipeline.ts';
 
@@ -24,6 +25,8 @@ export const MOST_DECODE_THREADS = 8;
 
 /** What becomes of a picture. */
 export interface DecodeJob {
+  /** Whose it is: flows take turns, and none waits for all that another has sent. */
+  readonly flow: string;
   /**
    * The encoded picture. In shared memory it is read where it lies, and must stay until `decode` has settled. All of an ArrayBuffer
    * changes hands (the view is empty when decoding has begun); a part of one is copied, once.
@@ -55,25 +58,18 @@ export interface DecodePoolParts {
   readonly entry?: URL;
 }
 
-interface Entry {
+interface Entry extends Waiter<Entry> {
   readonly job: DecodeJob;
   readonly plan: DecodePlan;
-  readonly fileBytes: number;
-  readonly pixels: number;
-  /** Memory while it is decoded. */
-  readonly bytes: number;
+  startedUs: number;
   readonly resolve: (geometry: Geometry) => void;
   readonly reject: (error: GatewayError) => void;
 }
 
 /** The pool. No thread is there before the first picture, or `start`. */
 export class DecodePool {
-  /** Pictures being decoded. */
-  running = 0;
-  /** Memory for them, bytes. */
+  /** Memory for pictures being decoded, bytes. */
   runningBytes = 0;
-  /** Encoded bytes that wait. */
-  waitingBytes = 0;
   readonly #clock: Clock;
   readonly #imageBytes: number;
   readonly #imageQueueBytes: number;
@@ -81,9 +77,12 @@ export class DecodePool {
   readonly #slots: readonly DecodeSlot[];
   /** Those without work; the last one is taken first, so that few are busy where few are enough. */
   readonly #idle: DecodeSlot[];
+  readonly #queue = new DecodeQueue<Entry>();
+  /** What is in the queue. */
   readonly #waiting = new Map<DecodeJob, Entry>();
+  readonly #running = new Set<Entry>();
   readonly #runs = new Set<Promise<void>>();
-  readonly #speed: DecodeSpeed;
+  readonly #speed = new DecodeSpeed();
   #closed = false;
 
   constructor({ arena, clock, threads, imageBytes, imageQueueBytes, onFault, entry }: DecodePoolParts) {
@@ -93,14 +92,23 @@ export class DecodePool {
     this.#imageBytes = imageBytes;
     this.#imageQueueBytes = imageQueueBytes;
     this.#onFault = onFault ?? (() => undefined);
-    this.#speed = new DecodeSpeed(count);
     this.#slots = Array.from({ length: count }, () => new DecodeSlot({ arena, gate }, entry));
     this.#idle = [...this.#slots];
   }
 
+  /** Pictures being decoded. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Pictures that wait for a thread. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#queue.pictures;
+  }
+
+  /** Encoded bytes that wait. */
+  get waitingBytes(): number {
+    return this.#queue.fileBytes;
   }
 
   /** Has the threads start, so that the first picture need not wait for them. */
@@ -109,10 +117,18 @@ export class DecodePool {
   }
 
   /**
-   * Decodes a picture into its row of the arena; nothing is written there where it fails. First come, first served.
+   * What a picture takes.
+   * @throws {GatewayError} PAYLOAD_TOO_LARGE where it alone takes more memory than there is for all; INVALID_ARGUMENT
+   */
+  cost({ file, header, pipeline }: Pick<DecodeJob, 'file' | 'header' | 'pipeline'>): DecodeCost {
+    return decodeCost(header, pipeline, file.byteLength, this.#imageBytes);
+  }
+
+  /**
+   * Decodes a picture into its row of the arena; nothing is written there where it fails.
    * @returns where its pixels went
-   * @throws {GatewayError} INVALID_ARGUMENT where it cannot be decoded whole; OVERLOADED where too much waits; DEADLINE_EXCEEDED
-   * where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended
+   * @throws {GatewayError} INVALID_ARGUMENT where it cannot be decoded whole; OVERLOADED where too much waits, and it or its flow is the
+   * one to give way; DEADLINE_EXCEEDED where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended; of `cost`
    */
   async decode(job: DecodeJob): Promise<Geometry> {
     if (this.#closed) throw shuttingDown();
@@ -121,31 +137,50 @@ export class DecodePool {
     const entry: Entry = {
       job,
       plan,
+      flow: job.flow,
       fileBytes: job.file.byteLength,
-      pixels: job.header.width * job.header.height,
-      bytes: memoryToDecode(job.header, plan.task.turn.degrees !== 0),
+      ...this.cost(job),
+      previous: null,
+      next: null,
+      startedUs: 0,
       resolve,
       reject,
     };
-    this.#enter(entry);
+    this.#waiting.set(job, entry);
+    this.#queue.push(entry);
     this.#fill();
-    if (this.#waiting.has(job)) this.#refuseSurplus(entry);
+    this.#refuseSurplus(entry, 'imagesWaiting', 'pictures', MOST_WAITING);
+    this.#refuseSurplus(entry, 'imageQueueBytes', 'fileBytes', this.#imageQueueBytes);
     return promise;
   }
 
-  /** Ends a job that waits, with CANCELLED. One that runs goes on to its end, and one that has settled is not touched. */
-  cancel(job: DecodeJob): void {
-    const entry = this.#waiting.get(job);
-    if (entry === undefined) return;
-    this.#leave(entry);
-    entry.reject(new GatewayError('CANCELLED', 'the request was cancelled before its image was decoded'));
-    // It may have been the one whose size the others waited for.
+  /** Ends those of the jobs that wait, with CANCELLED. One that runs goes on to its end, and one that has settled is not touched. */
+  cancel(jobs: Iterable<DecodeJob>): void {
+    for (const job of jobs) {
+      const entry = this.#waiting.get(job);
+      if (entry === undefined) continue;
+      this.#leave(entry);
+      entry.reject(new GatewayError('CANCELLED', 'the request was cancelled before its image was decoded'));
+    }
+    // One of them may have been the one whose size the others waited for.
     this.#fill();
   }
 
-  /** When a picture of so many pixels would be decoded, were it given now, microseconds from now: a guess before the first one. */
-  expectedUs(pixels: number): number {
-    return this.#speed.expectedUs(pixels, this.#idle.length > 0);
+  /** So much more work of a flow will be given, or less than was said: it counts for those who ask when they would be decoded. */
+  announce(flow: string, work: number): void {
+    this.#queue.announce(flow, work);
+  }
+
+  /**
+   * Time until pictures of that flow are decoded, were they given now: microseconds, a guess before the first ones. They run side by side,
+   * and others have their turns until the last of them has its own. None = until one would be begun.
+   */
+  expectedUs(flow: string, pipeline: ImagePipeline, works: readonly number[] = []): number {
+    const total = works.reduce((sum, work) => sum + work, 0);
+    const aheadUs = this.#speed.us(this.#queue.ahead(flow, total - (works.at(-1) ?? 0)));
+    const longest = works.reduce((most, work) => Math.max(most, work), 0);
+    const own = Math.max(longest, total / Math.max(1, Math.min(works.length, this.#slots.length)));
+    return Math.round(beginsUs(this.#freeUs(), aheadUs)) + this.#speed.us(own, pipeline);
   }
 
   /** Refuses what waits, waits for what runs, then ends the threads. */
@@ -159,45 +194,39 @@ export class DecodePool {
     await Promise.all(this.#slots.map((slot) => slot.close()));
   }
 
-  #enter(entry: Entry): void {
-    this.#waiting.set(entry.job, entry);
-    this.waitingBytes += entry.fileBytes;
-    this.#speed.enter(entry.pixels);
-  }
-
-  /** Out of the queue for good; `#run` does the same in two steps. */
   #leave(entry: Entry): void {
     this.#waiting.delete(entry.job);
-    this.waitingBytes -= entry.fileBytes;
-    this.#speed.leave(entry.pixels);
+    this.#queue.remove(entry);
+  }
+
+  /** Of each thread, microseconds from now. */
+  #freeUs(): number[] {
+    const nowUs = this.#clock.nowUs();
+    const left = ({ work, job, startedUs }: Entry) =>
+      Math.max(0, this.#speed.us(work, job.pipeline) - (nowUs - startedUs));
+    return [...this.#idle.map(() => 0), ...[...this.#running].map(left)];
   }
 
   /** What need not wait is never refused, however large. */
-  #refuseSurplus(entry: Entry): void {
-    const limit = this.#exceeded();
-    if (limit === null) return;
-    const retryAfterMs = this.#speed.backlogUs() / 1000;
-    this.#leave(entry);
-    entry.reject(new GatewayError('OVERLOADED', 'too many images wait to be decoded', { retryAfterMs, limit }));
+  #refuseSurplus(newcomer: Entry, limit: Limit, of: 'pictures' | 'fileBytes', most: number): void {
+    if (!this.#waiting.has(newcomer.job)) return;
+    for (const entry of this.#queue.surplus(newcomer, of, most)) {
+      const retryAfterMs = this.expectedUs(entry.flow, entry.job.pipeline) / 1000;
+      this.#leave(entry);
+      entry.reject(new GatewayError('OVERLOADED', 'too many images wait to be decoded', { retryAfterMs, limit }));
+    }
   }
 
-  #exceeded(): Limit | null {
-    if (this.#waiting.size > MOST_WAITING) return 'imagesWaiting';
-    return this.waitingBytes > this.#imageQueueBytes ? 'imageQueueBytes' : null;
-  }
-
-  /** Gives the idle threads work, in order: what is too large for the memory that is left is not overtaken. */
+  /** Gives the idle threads work. */
   #fill(): void {
-    for (const entry of this.#waiting.values()) {
+    while (this.#idle.length > 0) {
+      const entry = this.#queue.next(this.#imageBytes - this.runningBytes);
+      if (entry === null) return;
+      this.#waiting.delete(entry.job);
       if (entry.job.deadlineUs < this.#clock.nowUs()) {
-        this.#leave(entry);
         entry.reject(new GatewayError('DEADLINE_EXCEEDED', 'the deadline passed before the image was decoded'));
         continue;
       }
-      if (this.#idle.length === 0) return;
-      if (this.running > 0 && this.runningBytes + entry.bytes > this.#imageBytes) return;
-      this.#waiting.delete(entry.job);
-      this.waitingBytes -= entry.fileBytes;
       const run = this.#run(this.#idle.pop() as DecodeSlot, entry);
       this.#runs.add(run);
       void run.then(() => this.#runs.delete(run));
@@ -205,12 +234,13 @@ export class DecodePool {
   }
 
   async #run(slot: DecodeSlot, entry: Entry): Promise<void> {
-    this.running++;
+    entry.startedUs = this.#clock.nowUs();
+    this.#running.add(entry);
     this.runningBytes += entry.bytes;
     try {
       const reply = await slot.run(taskOf(entry));
       if (reply.fault === null) {
-        this.#speed.learn(entry.pixels, reply.tookUs);
+        this.#speed.learn(entry.job.pipeline, entry.work, reply.tookUs);
         entry.resolve(entry.plan.geometry);
       } else {
         entry.reject(undecodable(reply.fault));
@@ -221,9 +251,8 @@ export class DecodePool {
         new GatewayError('INTERNAL', 'the image could not be decoded: its decoder failed', { cause: error }),
       );
     }
-    this.running--;
+    this.#running.delete(entry);
     this.runningBytes -= entry.bytes;
-    this.#speed.leave(entry.pixels);
     this.#idle.push(slot);
     this.#fill();
   }

@@ -1,53 +1,66 @@
-/** How quickly pictures are decoded, learned from those that were, and how much is before the next one. */
+/** How quickly this machine decodes, learned from what pictures took, and when what comes now will be begun. */
 
-/** What a picture costs besides its pixels, as pixels: the way to a thread and back. */
-const PIXELS_AHEAD = 20_000;
+/** Pictures that are remembered. The middle one is believed: a thread that was held up moves nothing, nor does a picture like no other. */
+const REMEMBERED = 15;
 
-/** Before the first picture: a hundred million pixels a second, as JPEGs on one core. */
-const FIRST_US_PER_PIXEL = 0.01;
+/** What those took last against what was expected. */
+class Ratios {
+  readonly #last: number[];
+  #next = 0;
+  /** The middle one; of an even number the lesser. */
+  middle: number;
 
-/** What each new picture leaves of the ones before it: the last twenty or so count. */
-const KEPT = 0.95;
+  /** @param before what is believed until there are more of its own than two */
+  constructor(before: number) {
+    this.#last = [before, before];
+    this.middle = before;
+  }
 
-/** A ratio of decayed sums, and the pixels that are under way. */
+  add(ratio: number): void {
+    if (this.#last.length < REMEMBERED) this.#last.push(ratio);
+    else this.#last[this.#next++ % REMEMBERED] = ratio;
+    const sorted = this.#last.toSorted((a, b) => a - b);
+    this.middle = sorted[(sorted.length - 1) >> 1];
+  }
+}
+
+/** One factor for all that is decoded, and one for each kind: pictures of one model are much alike. */
 export class DecodeSpeed {
-  readonly #threads: number;
-  #us = 0;
-  #pixels = 0;
-  #backlog = 0;
+  readonly #all = new Ratios(1);
+  readonly #kinds = new WeakMap<object, Ratios>();
 
-  constructor(threads: number) {
-    this.#threads = threads;
+  /** A picture of that kind took so long on its thread. What no clock can have said is not heard. */
+  learn(kind: object, work: number, tookUs: number): void {
+    const ratio = tookUs / work;
+    if (!(ratio > 0 && ratio < Number.POSITIVE_INFINITY)) return;
+    let own = this.#kinds.get(kind);
+    if (own === undefined) {
+      own = new Ratios(this.#all.middle);
+      this.#kinds.set(kind, own);
+    }
+    own.add(ratio);
+    this.#all.add(ratio);
   }
 
-  /** A picture has come. */
-  enter(pixels: number): void {
-    this.#backlog += pixels + PIXELS_AHEAD;
+  /** Time for so much work, microseconds. @param kind none = all sorts of it */
+  us(work: number, kind: object | null = null): number {
+    return Math.round(work * ((kind === null ? null : this.#kinds.get(kind)) ?? this.#all).middle);
   }
+}
 
-  /** And has gone, decoded or not. */
-  leave(pixels: number): void {
-    this.#backlog -= pixels + PIXELS_AHEAD;
+/**
+ * When a thread is free for who comes behind so much work: as water fills a vessel whose ground is when each thread is free.
+ * @param freeUs of each thread, from now
+ */
+export function beginsUs(freeUs: readonly number[], aheadUs: number): number {
+  const ground = freeUs.toSorted((a, b) => a - b);
+  let filled = 0;
+  let left = aheadUs;
+  while (filled + 1 < ground.length) {
+    const room = (ground[filled + 1] - ground[filled]) * (filled + 1);
+    if (left <= room) break;
+    left -= room;
+    filled++;
   }
-
-  /** One took so long on its thread. */
-  learn(pixels: number, tookUs: number): void {
-    this.#us = KEPT * this.#us + tookUs;
-    this.#pixels = KEPT * this.#pixels + pixels + PIXELS_AHEAD;
-  }
-
-  /** Time until what is under way now is decoded, microseconds. */
-  backlogUs(): number {
-    return Math.round((this.#backlog / this.#threads) * this.#usPerPixel());
-  }
-
-  /** Time until a picture that comes now is decoded, microseconds. @param idle whether a thread is free for it */
-  expectedUs(pixels: number, idle: boolean): number {
-    const own = (pixels + PIXELS_AHEAD) * this.#usPerPixel();
-    return Math.round(own) + (idle ? 0 : this.backlogUs());
-  }
-
-  #usPerPixel(): number {
-    return this.#pixels === 0 ? FIRST_US_PER_PIXEL : this.#us / this.#pixels;
-  }
+  return ground[filled] + left / (filled + 1);
 }

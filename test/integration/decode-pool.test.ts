@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../src/core/error.ts';
 import { type DecodeJob, MOST_WAITING } from '../../src/preprocess/decode-pool.ts';
 import { PADS } from '../support/decoder-pads.ts';
-import { Pictures, rawPipeline, UNTOUCHED } from '../support/pictures.ts';
+import { Pictures, pipelineOf, rawPipeline, UNTOUCHED } from '../support/pictures.ts';
 
 const ENTRY = new URL('../support/dying-decoder.ts', import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), 'penstock-decode-'));
@@ -36,6 +36,8 @@ const code = (promise: Promise<unknown>) =>
     () => 'decoded',
     (error: GatewayError) => error.code,
   );
+/** But for what was rounded. */
+const near = (us: number) => expect.closeTo(us, -1);
 const valuesOf = (job: DecodeJob) => [...new Set(pictures.row(job))];
 
 /** Everybody whose thread waits goes on, from now on. */
@@ -144,19 +146,71 @@ describe('what is bounded:', () => {
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['SHUTTING_DOWN']));
   });
 
-  test('imageBytes, of what is decoded at once: more wait although a thread is free, and are not overtaken', async () => {
-    held({ threads: 2, imageBytes: 100 * 100 * 3 + 10 });
+  test('imageBytes, of what is decoded at once: more wait although a thread is free, and a small one goes before them', async () => {
+    held({ threads: 2, imageBytes: 100 * 100 * 3 + 1_000 });
     const large = rawPipeline(100, 100);
     const jobs = [
       pictures.job(await plain(1, 100), large, padded(PADS.waits)),
       pictures.job(await plain(2, 100), large),
-      pictures.job(await plain(3, 10), rawPipeline(10, 10)),
+      pictures.job(await plain(3, 10), rawPipeline(10, 10), padded(PADS.waits)),
     ];
     const decoded = jobs.map((job) => pictures.pool.decode(job));
-    expect([pictures.pool.running, pictures.pool.runningBytes]).toEqual([1, 30_000]);
+    expect([pictures.pool.running, pictures.pool.runningBytes, pictures.pool.waiting]).toEqual([2, 30_300, 1]);
     release();
     await Promise.all(decoded);
     expect(jobs.map(valuesOf)).toEqual([[1], [2], [3]]);
+  });
+
+  test('imageBytes, of one picture by all that its decoder keeps: nothing is decoded beyond it', async () => {
+    const turned = new Uint8Array(
+      await sharp(await plain(5, 100))
+        .withMetadata({ orientation: 6 })
+        .jpeg()
+        .toBuffer(),
+    );
+    held({ threads: 1, imageBytes: 2 * 100 * 100 * 3 - 1 });
+    const sentence =
+      'the image has 100 x 100 pixels, turned by its orientation: decoding takes 60000 bytes, more than the limit of 59999';
+    await expect(pictures.decode(turned, rawPipeline(100, 100))).rejects.toMatchObject({
+      ...{ code: 'PAYLOAD_TOO_LARGE', limit: 'imageBytes', message: sentence },
+    });
+    expect([pictures.pool.running, pictures.pool.waiting]).toEqual([0, 0]);
+    const upright = { header: { ...pictures.job(turned, rawPipeline(100, 100)).header, orientation: 1 } };
+    await pictures.pool.decode(pictures.job(turned, rawPipeline(100, 100, 3, false), upright));
+  });
+});
+
+describe('who shares the pool:', () => {
+  const flood = (flow: string, file: Uint8Array, count: number): DecodeJob[] =>
+    Array.from({ length: count }, () => pictures.job(file.slice(), RAW, { flow }));
+
+  test('a picture of somebody else waits for what runs and not for a flood', async () => {
+    held({ threads: 1 });
+    const file = await plain(9);
+    const order: string[] = [];
+    const first = pictures.pool.decode(pictures.job(file.slice(), RAW, { flow: 'flood', ...padded(PADS.waits) }));
+    const all = [...flood('flood', file, 50), pictures.job(file.slice(), RAW, { flow: 'other' })].map(async (job) => {
+      await pictures.pool.decode(job);
+      order.push(job.flow);
+    });
+    release();
+    await Promise.all([first, ...all]);
+    expect(order.indexOf('other')).toBeLessThan(2);
+  });
+
+  test('a flood that fills the queue gives way to who has less in it', async () => {
+    const file = await plain(9);
+    const { pool } = held({ threads: 1, imageQueueBytes: 8 * file.length });
+    const first = pool.decode(pictures.job(file.slice(), RAW, padded(PADS.waits)));
+    const begin = (jobs: DecodeJob[]) => jobs.map((job) => code(pool.decode(job)));
+    const flooded = begin(flood('flood', file, 8));
+    const others = begin(flood('other', file, 3));
+    expect(await Promise.all(flooded.slice(5))).toEqual(Array(3).fill('OVERLOADED'));
+    expect(pool.waitingBytes).toBe(8 * file.length);
+    expect(await begin(flood('flood', file, 1))[0]).toBe('OVERLOADED');
+    release();
+    await first;
+    expect(await Promise.all([...flooded.slice(0, 5), ...others])).toEqual(Array(8).fill('decoded'));
   });
 });
 
@@ -167,19 +221,38 @@ describe('a job that is no longer wanted', () => {
       [1, 2, 3].map(async (value) => pictures.job(await plain(value), RAW, value === 1 ? padded(PADS.waits) : {})),
     );
     const codes = jobs.map((job) => code(pictures.pool.decode(job)));
-    pictures.pool.cancel(jobs[1]);
+    pictures.pool.cancel([jobs[1]]);
     expect(await codes[1]).toBe('CANCELLED');
     release();
     expect(await Promise.all(codes)).toEqual(['decoded', 'CANCELLED', 'decoded']);
     expect(jobs.map(valuesOf)).toEqual([[1], [UNTOUCHED], [3]]);
-    for (const job of jobs) pictures.pool.cancel(job);
+    pictures.pool.cancel(jobs);
+  });
+
+  test('is not begun because another one goes with it', async () => {
+    held({ threads: 3, imageBytes: 31_000 });
+    const large = await plain(1, 100);
+    const small = await plain(2, 10);
+    // The second large one was passed by more work than it is itself: the last small one waits for it beside an idle thread.
+    const jobs = [
+      pictures.job(large, rawPipeline(100, 100), padded(PADS.waits)),
+      pictures.job(large.slice(), rawPipeline(100, 100)),
+      pictures.job(small, pipelineOf('datatype: UINT8', [-1, 3, 640, 640], 'UINT8'), padded(PADS.waits)),
+      pictures.job(small.slice(), rawPipeline(10, 10)),
+    ];
+    const codes = jobs.map((job) => code(pictures.pool.decode(job)));
+    expect([pictures.pool.running, pictures.pool.waiting]).toEqual([2, 2]);
+    pictures.pool.cancel([jobs[1], jobs[3]]);
+    expect([pictures.pool.running, pictures.pool.waiting]).toEqual([2, 0]);
+    release();
+    expect(await Promise.all(codes)).toEqual(['decoded', 'CANCELLED', 'decoded', 'CANCELLED']);
   });
 
   test('goes on where it runs: its row is written until then', async () => {
     held({ threads: 1 });
     const job = pictures.job(await plain(8), RAW, padded(PADS.waits));
     const decoded = pictures.pool.decode(job);
-    pictures.pool.cancel(job);
+    pictures.pool.cancel([job]);
     release();
     await decoded;
     expect(valuesOf(job)).toEqual([8]);
@@ -270,17 +343,35 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
-test('how long a picture will take is learned from those before it, and what is before it counts', async () => {
-  held({ threads: 1 });
+test('how long pictures will take is learned from those before them, and what is before them counts', async () => {
+  let nowUs = 0;
+  held({ threads: 2, clock: { nowUs: () => nowUs } });
   const { pool } = pictures;
-  expect(pool.expectedUs(1_000_000)).toBe(10_200);
-  await pictures.decode(await plain(1, 600), rawPipeline(600, 600));
-  const own = pool.expectedUs(600 * 600);
+  const pipeline = rawPipeline(600, 600);
+  const file = await plain(1, 600);
+  // It calls itself what would take several times as long.
+  const header = { ...pictures.job(file, pipeline).header, format: 'webp', coding: 'lossless' } as const;
+  const job = (more: Partial<DecodeJob> = {}) => pictures.job(file.slice(), pipeline, { header, flow: 'a', ...more });
+  const { work } = pool.cost(job());
+  expect([pool.expectedUs('a', pipeline), pool.expectedUs('a', pipeline, [work])]).toEqual([0, work]);
+  expect(pool.expectedUs('a', pipeline, [work, work, work])).toBe(Math.round(1.5 * work));
+  for (let i = 0; i < 15; i++) await pool.decode(job());
+  const own = pool.expectedUs('a', pipeline, [work]);
   expect(own).toBeGreaterThan(0);
-  expect(own).not.toBe(3_800);
-  const job = pictures.job(await plain(1, 600), rawPipeline(600, 600), padded(PADS.waits));
-  const decoded = pool.decode(job);
-  expect(pool.expectedUs(600 * 600)).toBeGreaterThanOrEqual(2 * own - 1);
+  expect(own).not.toBe(work);
+
+  const decoded = Array.from({ length: 4 }, () => pool.decode(job(padded(PADS.waits))));
+  expect([pool.expectedUs('b', pipeline), pool.expectedUs('b', pipeline, [work])]).toEqual([own, 2 * own].map(near));
+  // While its first one has its turn, the flood has one.
+  expect(pool.expectedUs('b', pipeline, [work, work])).toEqual(near(2.5 * own));
+  expect(pool.expectedUs('a', pipeline)).toEqual(near(2 * own));
+  pool.announce('a', 2 * work);
+  expect(pool.expectedUs('a', pipeline)).toEqual(near(3 * own));
+  pool.announce('a', -2 * work);
+  nowUs += 0.6 * own;
+  expect(pool.expectedUs('b', pipeline)).toEqual(near(0.4 * own));
+  nowUs += 10 * own;
+  expect(pool.expectedUs('b', pipeline)).toBe(0);
   release();
-  await decoded;
+  await Promise.all(decoded);
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -337,6 +338,21 @@ describe('a model that never batches', () => {
 });
 
 describe('a deadline', () => {
+  test('that what waits to be decoded leaves no time for is told before the body has come', async () => {
+    const file = await slowPng();
+    const asked = Array.from({ length: 8 }, () => asBody(url('pixels_imagenet'), file));
+    const waiting = () => metricValue(server.adminUrl, 'penstock_decodes{state="waiting"}');
+    await expect.poll(waiting).toBeGreaterThan(3);
+    const headers = { 'Content-Type': 'image/png', 'Content-Length': '1000000', 'X-Request-Timeout-Ms': '50' };
+    const late = request(url('pixels_imagenet'), { method: 'POST', headers });
+    late.flushHeaders();
+    const [answer] = (await once(late, 'response')) as [IncomingMessage];
+    expect([answer.statusCode, answer.headers['x-error-code']]).toEqual([503, 'OVERLOADED']);
+    expect(Number(answer.headers['retry-after-ms'])).toBeGreaterThan(0);
+    late.on('error', () => undefined).destroy();
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+  });
+
   test('that passes while pictures are decoded is told then, and nothing is held afterwards', async () => {
     const before = await atRest();
     const file = await slowPng();
@@ -393,6 +409,26 @@ test('a flood of pictures is answered or told when to come again, and leaves not
   expect((await ask()).status).toBe(200);
   await own.stop();
 }, 60_000);
+
+test('a tenant’s flood of large pictures delays another one’s small one by what runs, and not by all of it', async () => {
+  const principal = (header: (name: string) => string) => ({ tenant: header('x-tenant') });
+  const own = await startGateway(['pixels_imagenet'], ['--workers', '1'], { ...STILL, principal });
+  const large = await slowPng();
+  const { file } = await seededPng(64, 64, 3);
+  const ask = (tenant: string, body: Uint8Array) =>
+    asBody(`${own.v2}/models/pixels_imagenet/infer`, body, '', { 'X-Tenant': tenant });
+  let answered = 0;
+  const flood = Array.from({ length: 12 }, async () => {
+    const { status } = await ask('flood', large);
+    answered++;
+    return status;
+  });
+  await expect.poll(() => metricValue(own.adminUrl, 'penstock_decodes{state="waiting"}')).toBeGreaterThan(6);
+  expect((await ask('other', file)).status).toBe(200);
+  expect(answered).toBeLessThan(9);
+  expect(await Promise.all(flood)).toEqual(Array(12).fill(200));
+  await own.stop();
+}, 30_000);
 
 test('the end of a server waits for pictures that were accepted', async () => {
   const own = await startGateway(['pixels_imagenet']);

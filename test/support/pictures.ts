@@ -80,7 +80,16 @@ export class Pictures {
     if (this.#end + pipeline.rowBytes > this.arena.length) this.#end = 0;
     const target = this.#end;
     this.#end += pipeline.rowBytes;
-    return { file, header, pipeline, map: pipeline.straight, target, deadlineUs: Number.POSITIVE_INFINITY, ...more };
+    return {
+      flow: '',
+      file,
+      header,
+      pipeline,
+      map: pipeline.straight,
+      target,
+      deadlineUs: Number.POSITIVE_INFINITY,
+      ...more,
+    };
   }
 
   /** The job's row. */

@@ -62,6 +62,8 @@ beforeEach(() => {
   arena = new Arena(binding, 32 * 1024 * 1024);
   const pool = {
     waiting: 0,
+    cost: () => ({ bytes: 1, work: 1 }),
+    announce: () => undefined,
     decode: async ({ pipeline }: DecodeJob) => geometry(pipeline, { width: 8, height: 8 }),
     cancel: () => undefined,
     expectedUs: () => 0,
@@ -92,7 +94,7 @@ function ask(count: number, timeout = 0): Promise<number[]> {
       },
       fail: (error: GatewayError) => reject(error),
     };
-    const request = road.open(target, reply, clock.nowUs(), 0, '', 0);
+    const request = road.open(target, reply, clock.nowUs(), 0, '', 0, null);
     const data = Array.from({ length: count }, () => Buffer.from(FILE).toString('base64'));
     const inputs = [{ name: 'image', datatype: 'BYTES', shape: [count], data }];
     road.take(request, Buffer.from(JSON.stringify({ parameters: { timeout }, inputs })), -1);

@@ -19,7 +19,8 @@ import { pictureModel } from '../../../src/pipeline/picture-model.ts';
 import { Pictures } from '../../../src/pipeline/pictures.ts';
 import { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
-import type { DecodeJob } from '../../../src/preprocess/decode-pool.ts';
+import { type DecodeCost, decodeCost } from '../../../src/preprocess/decode-cost.ts';
+import type { DecodeJob, DecodePool } from '../../../src/preprocess/decode-pool.ts';
 import { geometry } from '../../../src/preprocess/geometry.ts';
 import { ihdr, png, pngChunk } from '../../support/image-bytes.ts';
 import { LIMITS } from '../../support/pictures.ts';
@@ -34,6 +35,9 @@ const OTHER = { name: 'offset', datatype: datatype('FP32'), shape: [-1, 2] };
 class ScriptedPool {
   waiting = 0;
   expected = 0;
+  /** Work that was announced, by flow. */
+  readonly announced: Record<string, number> = {};
+  readonly asked: Parameters<DecodePool['expectedUs']>[] = [];
   readonly jobs: DecodeJob[] = [];
   readonly cancelled: DecodeJob[] = [];
   readonly #open = new Map<DecodeJob, PromiseWithResolvers<ReturnType<typeof geometry>>>();
@@ -45,12 +49,23 @@ class ScriptedPool {
     return promised.promise;
   }
 
-  cancel(job: DecodeJob): void {
-    this.cancelled.push(job);
-    this.#open.get(job)?.reject(new GatewayError('CANCELLED', 'cancelled'));
+  cancel(jobs: Iterable<DecodeJob>): void {
+    for (const job of jobs) {
+      this.cancelled.push(job);
+      this.#open.get(job)?.reject(new GatewayError('CANCELLED', 'cancelled'));
+    }
   }
 
-  expectedUs(): number {
+  cost({ file, header, pipeline }: Pick<DecodeJob, 'file' | 'header' | 'pipeline'>): DecodeCost {
+    return decodeCost(header, pipeline, file.byteLength, LIMITS.imageBytes);
+  }
+
+  announce(flow: string, work: number): void {
+    this.announced[flow] = (this.announced[flow] ?? 0) + work;
+  }
+
+  expectedUs(...asked: Parameters<DecodePool['expectedUs']>): number {
+    this.asked.push(asked);
     return this.expected;
   }
 
@@ -169,6 +184,37 @@ describe('the pictures of a request', () => {
     expect(arena.allocatedBytes).toBe(atRest);
   });
 
+  it('are of one flow with all of their tenant for their version, and announced before they are given', async () => {
+    const request = arrived([FILE, FILE, FILE, FILE, FILE]);
+    request.tenant = 't';
+    const reading = pictures.read(request);
+    await turn();
+    const { work } = pool.cost(pool.jobs[0] as DecodeJob);
+    expect(pool.jobs.map(({ flow }) => flow)).toEqual(['1 t', '1 t']);
+    expect(pool.announced).toEqual({ '1 t': 3 * work });
+    pool.finish(0);
+    await turn();
+    expect(pool.announced).toEqual({ '1 t': 2 * work });
+    pool.fail(1);
+    await expect(reading).rejects.toThrow();
+    expect(pool.announced).toEqual({ '1 t': 0 });
+    intake.release(request);
+  });
+
+  it('are refused by the memory that one takes, too, before the first is decoded', async () => {
+    const large = png(ihdr(8000, 7000, 8, 2, [0, 0, 1]), pngChunk('IDAT', [1]), pngChunk('IEND'));
+    const request = arrived([FILE, large]);
+    const message =
+      "input 'image', element 1: the image has 8000 x 7000 pixels, interlaced: decoding takes 336000000 bytes, more than the limit of 268435456";
+    await expect(pictures.read(request)).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      limit: 'imageBytes',
+      message,
+    });
+    expect(pool.jobs).toEqual([]);
+    intake.release(request);
+  });
+
   it('go on to the first that cannot be decoded, and what waits behind it is dropped', async () => {
     const request = arrived([FILE, FILE, FILE, FILE]);
     const reading = pictures.read(request);
@@ -226,7 +272,7 @@ describe('a request that ends while its pictures are decoded', () => {
   it('keeps its memory until no thread writes there, and nothing new is begun for it', async () => {
     const request = arrived([FILE, FILE, FILE]);
     const keeping = new ScriptedPool();
-    keeping.cancel = (job) => void keeping.cancelled.push(job);
+    keeping.cancel = (jobs) => void keeping.cancelled.push(...jobs);
     pictures = new Pictures(binding, arena, { nowUs: () => 0 }, intake, { limits: LIMITS, pool: keeping, atOnce: 2 });
     const reading = pictures.read(request);
     await turn();
@@ -344,5 +390,17 @@ describe('a deadline that decoding would not keep', () => {
     await turn();
     pool.finish(0);
     await reading;
+  });
+
+  it('is refused at the door by what waits before anything of that tenant and version', () => {
+    pool.waiting = 1;
+    pool.expected = 50_000;
+    const refusal = pictures.foresee(target, 't', 1000 + 30_000);
+    expect(refusal).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 20 });
+    expect(pool.asked).toEqual([['1 t', target.pictures?.pipeline, []]]);
+    expect(pictures.foresee(target, 't', 1000 + 50_000)).toBeNull();
+    expect(pictures.foresee(target, 't', Number.POSITIVE_INFINITY)).toBeNull();
+    pool.waiting = 0;
+    expect(pictures.foresee(target, 't', 1001)).toBeNull();
   });
 });
