@@ -80,7 +80,7 @@ export function decodeCost(
 
 function tooLarge({ width, height, coding }: ImageHeader, turned: boolean, bytes: number, most: number): GatewayError {
   const form = `${KEPT[coding]}${turned ? ', turned by its orientation' : ''}`;
-  const sentence = `the image has ${width} x ${height} pixels${form}: decoding takes ${bytes} bytes, more than the limit of ${most}`;
+  const sentence = `the image has ${width} x ${height} pixels${form}: decoding may take ${bytes} bytes, more than the limit of ${most}`;
   return new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'imageBytes' });
 }
 
