@@ -84,6 +84,7 @@ export class Gateway {
       imageBytes,
       imageQueueBytes,
       onFault: (error) => this.#events.decoderFailed(error),
+      ...(options.decoderEntry === undefined ? {} : { entry: options.decoderEntry }),
     });
     const scheduler =
       options.scheduler?.(lanes.length, () => this.#road.driver.wake()) ??
@@ -215,7 +216,7 @@ export class Gateway {
       ...limits,
       placement: options.placement ?? null,
       curve: options.curve ?? null,
-      onPictures: () => this.#decoders.start(),
+      decoders: this.#decoders,
       onLost: (target, lost) => this.#registry.setLost(target, lost),
     });
   }

@@ -13,6 +13,7 @@ import { Pace } from '../core/pace.ts';
 import type { NamedOutput } from '../core/tensor.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
+import { StuckError } from '../preprocess/decode-faults.ts';
 import type { DecodeJob, DecodePool } from '../preprocess/decode-pool.ts';
 import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
@@ -39,6 +40,8 @@ export interface PictureWork {
   readonly geometries: Geometry[];
   /** What the pool has not finished. */
   readonly jobs: Set<DecodeJob>;
+  /** What was given up: a decoder reads the files until these have settled. */
+  readonly stuck: Promise<void>[];
 }
 
 /** Brings the pictures of requests into their rows. */
@@ -68,9 +71,9 @@ export class Pictures {
 
   /**
    * Resolves when every picture of the request is in its row, and its files are given back; before that where the request ends
-   * meanwhile, as soon as no thread uses its memory.
+   * meanwhile, as soon as no thread writes to its memory. Files that a thread does not let go of are given back when it does.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first picture that
-   * cannot be taken; OVERLOADED where there is no room for rows or in the pool
+   * cannot be taken; OVERLOADED where there is no room for rows or in the pool; INSTANCE_LOST, INTERNAL
    */
   async read(request: InferRequest): Promise<void> {
     const sinceUs = this.#clock.nowUs();
@@ -89,7 +92,9 @@ export class Pictures {
       request.target.metrics.decodeUs?.record(request.decodeUs);
     } finally {
       request.held = false;
-      this.#arena.free(files);
+      const stuck = request.pictures?.stuck ?? [];
+      if (stuck.length === 0) this.#arena.free(files);
+      else void Promise.all(stuck).then(() => this.#arena.free(files));
     }
   }
 
@@ -168,7 +173,7 @@ export class Pictures {
   /** A few at once, in order, until one cannot be decoded or nobody waits for them any more. */
   async #decode(request: InferRequest, pictures: readonly Picture[]): Promise<void> {
     const { atOnce } = this.#parts;
-    const work: PictureWork = { geometries: new Array(pictures.length), jobs: new Set() };
+    const work: PictureWork = { geometries: new Array(pictures.length), jobs: new Set(), stuck: [] };
     request.pictures = work;
     // The first one: those behind it fail because they are dropped.
     let fault: unknown = null;
@@ -197,6 +202,9 @@ export class Pictures {
     work.jobs.add(job);
     try {
       work.geometries[i] = await this.#parts.pool.decode(job);
+    } catch (error) {
+      if (error instanceof StuckError) work.stuck.push(error.ended);
+      throw error;
     } finally {
       work.jobs.delete(job);
     }

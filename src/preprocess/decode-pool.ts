@@ -8,10 +8,11 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Limit } from '../core/limit.ts';
 import type { ImageHeader } from '../native/image-header.ts';
+import { decoderFailed, decodersLost, StartError, StuckError, undecodable } from './decode-faults.ts';
 import { memoryToDecode } from './decode-memory.ts';
 import type { DecodeTask } from './decode-messages.ts';
 import { type DecodePlan, decodePlan } from './decode-plan.ts';
-import { DecodeSlot } from './decode-slot.ts';
+import { DecodeSlots } from './decode-slots.ts';
 import { DecodeSpeed } from './decode-speed.ts';
 import type { Geometry } from './geometry.ts';
 import type { ImagePipeline, PixelMap } from './image-pipeline.ts';
@@ -49,7 +50,7 @@ export interface DecodePoolParts {
   /** The configuration's limits of the same names. */
   readonly imageBytes: number;
   readonly imageQueueBytes: number;
-  /** Told of what is no picture's fault: a thread that ended, or that failed. For the log. */
+  /** Told of what is no picture's fault: a thread that cannot start, ended, failed, or does not come to an end. For the log. */
   readonly onFault?: (error: unknown) => void;
   /** Module of the threads; tests give one that wraps the real one and dies on request. */
   readonly entry?: URL;
@@ -66,11 +67,9 @@ interface Entry {
   readonly reject: (error: GatewayError) => void;
 }
 
-/** The pool. No thread is there before the first picture, or `start`. */
+/** The pool. No thread is there before the first picture, `prove` or `start`. */
 export class DecodePool {
-  /** Pictures being decoded. */
-  running = 0;
-  /** Memory for them, bytes. */
+  /** Memory for pictures being decoded, bytes. */
   runningBytes = 0;
   /** Encoded bytes that wait. */
   waitingBytes = 0;
@@ -78,24 +77,26 @@ export class DecodePool {
   readonly #imageBytes: number;
   readonly #imageQueueBytes: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #slots: readonly DecodeSlot[];
-  /** Those without work; the last one is taken first, so that few are busy where few are enough. */
-  readonly #idle: DecodeSlot[];
+  readonly #slots: DecodeSlots;
   readonly #waiting = new Map<DecodeJob, Entry>();
+  readonly #running = new Set<Entry>();
   readonly #runs = new Set<Promise<void>>();
   readonly #speed: DecodeSpeed;
   #closed = false;
 
   constructor({ arena, clock, threads, imageBytes, imageQueueBytes, onFault, entry }: DecodePoolParts) {
     const count = Math.min(threads, MOST_DECODE_THREADS);
-    const gate = new Int32Array(new SharedArrayBuffer(4));
     this.#clock = clock;
     this.#imageBytes = imageBytes;
     this.#imageQueueBytes = imageQueueBytes;
     this.#onFault = onFault ?? (() => undefined);
     this.#speed = new DecodeSpeed(count);
-    this.#slots = Array.from({ length: count }, () => new DecodeSlot({ arena, gate }, entry));
-    this.#idle = [...this.#slots];
+    this.#slots = new DecodeSlots({ arena, clock, count, onFault: this.#onFault, entry });
+  }
+
+  /** Pictures being decoded. */
+  get running(): number {
+    return this.#running.size;
   }
 
   /** Pictures that wait for a thread. */
@@ -103,19 +104,31 @@ export class DecodePool {
     return this.#waiting.size;
   }
 
+  /** Pictures that were given up and still keep a thread. */
+  get stuck(): number {
+    return this.#slots.stuck;
+  }
+
+  /** Resolves when a thread has shown that it can decode. @throws why it cannot */
+  prove(): Promise<void> {
+    return this.#slots.prove();
+  }
+
   /** Has the threads start, so that the first picture need not wait for them. */
   start(): void {
-    for (const slot of this.#slots) slot.start();
+    this.#slots.start();
   }
 
   /**
    * Decodes a picture into its row of the arena; nothing is written there where it fails. First come, first served.
    * @returns where its pixels went
    * @throws {GatewayError} INVALID_ARGUMENT where it cannot be decoded whole; OVERLOADED where too much waits; DEADLINE_EXCEEDED
-   * where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended
+   * where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended, or does not end (`StuckError`, and
+   * the file is read until `ended`); INSTANCE_LOST where no thread can decode
    */
   async decode(job: DecodeJob): Promise<Geometry> {
     if (this.#closed) throw shuttingDown();
+    if (this.#slots.lost) throw decodersLost(this.#slots.backInMs);
     const plan = decodePlan(job.header, job.pipeline, job.map);
     const { promise, resolve, reject } = Promise.withResolvers<Geometry>();
     const entry: Entry = {
@@ -145,18 +158,15 @@ export class DecodePool {
 
   /** When a picture of so many pixels would be decoded, were it given now, microseconds from now: a guess before the first one. */
   expectedUs(pixels: number): number {
-    return this.#speed.expectedUs(pixels, this.#idle.length > 0);
+    return this.#speed.expectedUs(pixels, this.#slots.free);
   }
 
   /** Refuses what waits, waits for what runs, then ends the threads. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const entry of [...this.#waiting.values()]) {
-      this.#leave(entry);
-      entry.reject(shuttingDown());
-    }
+    this.#refuseAll(shuttingDown);
     await Promise.all(this.#runs);
-    await Promise.all(this.#slots.map((slot) => slot.close()));
+    await this.#slots.close();
   }
 
   #enter(entry: Entry): void {
@@ -181,6 +191,13 @@ export class DecodePool {
     entry.reject(new GatewayError('OVERLOADED', 'too many images wait to be decoded', { retryAfterMs, limit }));
   }
 
+  #refuseAll(error: () => GatewayError): void {
+    for (const entry of [...this.#waiting.values()]) {
+      this.#leave(entry);
+      entry.reject(error());
+    }
+  }
+
   #exceeded(): Limit | null {
     if (this.#waiting.size > MOST_WAITING) return 'imagesWaiting';
     return this.waitingBytes > this.#imageQueueBytes ? 'imageQueueBytes' : null;
@@ -188,27 +205,29 @@ export class DecodePool {
 
   /** Gives the idle threads work, in order: what is too large for the memory that is left is not overtaken. */
   #fill(): void {
+    if (this.#slots.lost) this.#refuseAll(() => decodersLost(this.#slots.backInMs));
     for (const entry of this.#waiting.values()) {
       if (entry.job.deadlineUs < this.#clock.nowUs()) {
         this.#leave(entry);
         entry.reject(new GatewayError('DEADLINE_EXCEEDED', 'the deadline passed before the image was decoded'));
         continue;
       }
-      if (this.#idle.length === 0) return;
       if (this.running > 0 && this.runningBytes + entry.bytes > this.#imageBytes) return;
+      if (!this.#slots.free) return;
       this.#waiting.delete(entry.job);
       this.waitingBytes -= entry.fileBytes;
-      const run = this.#run(this.#idle.pop() as DecodeSlot, entry);
+      const run: Promise<void> = this.#run(entry, () => this.#giveUp(entry, run));
       this.#runs.add(run);
       void run.then(() => this.#runs.delete(run));
     }
   }
 
-  async #run(slot: DecodeSlot, entry: Entry): Promise<void> {
-    this.running++;
+  async #run(entry: Entry, onStuck: () => void): Promise<void> {
+    this.#running.add(entry);
     this.runningBytes += entry.bytes;
     try {
-      const reply = await slot.run(taskOf(entry));
+      const expectedUs = this.#speed.expectedUs(entry.pixels, true);
+      const reply = await this.#slots.run(taskOf(entry), expectedUs, onStuck);
       if (reply.fault === null) {
         this.#speed.learn(entry.pixels, reply.tookUs);
         entry.resolve(entry.plan.geometry);
@@ -216,16 +235,37 @@ export class DecodePool {
         entry.reject(undecodable(reply.fault));
       }
     } catch (error) {
-      this.#onFault(error);
-      entry.reject(
-        new GatewayError('INTERNAL', 'the image could not be decoded: its decoder failed', { cause: error }),
-      );
+      entry.reject(this.#failed(error));
     }
-    this.running--;
-    this.runningBytes -= entry.bytes;
-    this.#speed.leave(entry.pixels);
-    this.#idle.push(slot);
+    this.#ran(entry);
+  }
+
+  /** A picture is decoded, or will never be. */
+  #ran(entry: Entry): void {
+    if (this.#running.delete(entry)) {
+      this.runningBytes -= entry.bytes;
+      this.#speed.leave(entry.pixels);
+    }
     this.#fill();
+  }
+
+  /** What the caller is told of a thread that failed. */
+  #failed(error: unknown): GatewayError {
+    // The log has it already, once for all who wait for that thread.
+    if (error instanceof StartError) return decodersLost(this.#slots.backInMs);
+    this.#onFault(error);
+    return decoderFailed(error);
+  }
+
+  /**
+   * Its memory counts no more: it is not free, but nobody can say when it will be.
+   * @param ended when its decoder comes to an end after all
+   */
+  #giveUp(entry: Entry, ended: Promise<void>): void {
+    const error = new StuckError(ended);
+    this.#onFault(error);
+    entry.reject(error);
+    this.#ran(entry);
   }
 }
 
@@ -239,11 +279,6 @@ function movable(file: Uint8Array): Uint8Array {
   if (buffer instanceof SharedArrayBuffer) return file;
   const whole = buffer.byteLength === file.byteLength && !isMarkedAsUntransferable(buffer);
   return whole ? file : new Uint8Array(file);
-}
-
-function undecodable(fault: string): GatewayError {
-  const sentence = 'the image cannot be decoded: it is damaged, or is not what its header says';
-  return new GatewayError('INVALID_ARGUMENT', sentence, { cause: new Error(fault) });
 }
 
 function shuttingDown(): GatewayError {
