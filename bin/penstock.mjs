@@ -33,7 +33,7 @@ const COMMANDS = {
 
 /**
  * libuv's threads: the four that it has by itself, and one for each thread that decodes pictures (src/preprocess/decode-pool.ts).
- * It reads this once, before any code of ours runs.
+ * It reads this once, when it is first used, which may be before any code of ours runs.
  */
 const UV_THREADS = 4 + Math.min(8, cpus().length);
 

@@ -30,7 +30,8 @@ import { type LoaderParts, ModelLoader } from './pipeline/loader.ts';
 import { Places } from './pipeline/places.ts';
 import { ProfileStore } from './pipeline/profile-store.ts';
 import type { InferRequest } from './pipeline/request.ts';
-import { DecodePool, MOST_DECODE_THREADS } from './preprocess/decode-pool.ts';
+import { DecodePool } from './preprocess/decode-pool.ts';
+import { decodeThreads } from './preprocess/decode-threads.ts';
 import { Registry } from './registry/registry.ts';
 import type { WorkerPool } from './workers/pool.ts';
 import { ONNX_RUNTIME_VERSION } from './workers/session.ts';
@@ -74,7 +75,7 @@ export class Gateway {
       this.#laneChanged(lane, up, reason),
     );
     this.#pool = pool;
-    const threads = Math.min(availableParallelism(), MOST_DECODE_THREADS);
+    const threads = decodeThreads(availableParallelism(), process.env);
     const { imageBytes, imageQueueBytes } = config.limits;
     this.#decoders = new DecodePool({
       arena: arena.buffer,
@@ -83,6 +84,7 @@ export class Gateway {
       imageBytes,
       imageQueueBytes,
       onFault: (error) => this.#events.decoderFailed(error),
+      ...(options.decoderEntry === undefined ? {} : { entry: options.decoderEntry }),
     });
     const scheduler =
       options.scheduler?.(lanes.length, () => this.#road.driver.wake()) ??
@@ -214,7 +216,7 @@ export class Gateway {
       ...limits,
       placement: options.placement ?? null,
       curve: options.curve ?? null,
-      onPictures: () => this.#decoders.start(),
+      decoders: this.#decoders,
       onLost: (target, lost) => this.#registry.setLost(target, lost),
     });
   }

@@ -34,4 +34,6 @@ export interface GatewayOptions {
   readonly timeline?: Timeline;
   /** Module of the worker threads. */
   readonly workerEntry?: URL;
+  /** Module of the threads that decode pictures. */
+  readonly decoderEntry?: URL;
 }

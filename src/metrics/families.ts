@@ -25,8 +25,8 @@ export interface Readings {
   /** Connections closed because there were too many, so far. */
   readonly surplusConnections: number;
   readonly requestsInFlight: number;
-  /** Pictures that wait for a decode thread, and that are on one. */
-  readonly decodes: { readonly waiting: number; readonly running: number };
+  /** Pictures that wait for a decode thread, that are on one, and that were given up because theirs does not come to an end. */
+  readonly decodes: { readonly waiting: number; readonly running: number; readonly stuck: number };
   readonly lanes: readonly { readonly placement: Placement; readonly up: boolean; readonly busy: boolean }[];
   readonly models: readonly { readonly model: string; readonly version: string; readonly ready: boolean }[];
   /** Pictures of the schedulers of versions in service. */
@@ -124,8 +124,11 @@ export const FAMILIES: readonly Family[] = [
     'Inference requests begun and not answered',
     (s) => s.now.requestsInFlight,
   ),
-  family('gauge', 'penstock_decodes', 'Pictures that wait for a decode thread, and that are on one', ({ now }) =>
-    counts('state', now.decodes),
+  family(
+    'gauge',
+    'penstock_decodes',
+    'Pictures that wait for a decode thread, that are on one, and that were given up and still keep one',
+    ({ now }) => counts('state', now.decodes),
   ),
   family(
     'counter',

@@ -16,6 +16,7 @@ import { TargetMetrics } from '../metrics/target.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import type { CrashMarks } from '../native/crash-marks.ts';
+import type { DecodePool } from '../preprocess/decode-pool.ts';
 import type { Loader } from '../registry/registry.ts';
 import { type FoundVersion, UnloadableError } from '../registry/repository.ts';
 import { type Appraisal, type AppraisalParts, appraise, type Profiled, rowUs } from './appraisal.ts';
@@ -45,8 +46,8 @@ export interface LoaderParts extends AppraisalParts {
   /** What is known of a model's batches, where tests know better than what was measured. */
   readonly curve: ((model: string) => Curve) | null;
   readonly marks: CrashMarks;
-  /** Told of a model that takes pictures. */
-  readonly onPictures: () => void;
+  /** Of models that take pictures: one has to be proven before, and all start when such a model serves. */
+  readonly decoders: Pick<DecodePool, 'prove' | 'start'>;
   /** Told when a target has had no lane for too long, and has one again. */
   readonly onLost: (target: number, lost: boolean) => void;
   /** Versions that ended the process too often. */
@@ -105,9 +106,14 @@ export class ModelLoader implements Loader {
     this.#checkInstances(policy);
     const lanes = this.#workerLanes(policy.instances.min, spec.session);
     this.#parts.marks.name({ session: spec.session, model, version, files });
+    // Side by side: the first decode thread takes as long to start as the first worker.
+    const decodable = this.#checkDecoders(policy);
+    // Where both fail the session is told of.
+    decodable.catch(() => undefined);
     const info = await explained(() => this.#parts.places.load(lanes[0] as number, spec));
     this.#parts.timeline.markModel(model, version, 'loaded');
     try {
+      await decodable;
       return await this.#serve({ model, version, found, spec, lanes, info });
     } catch (error) {
       for (const lane of lanes) await this.#lane(lane).unload(spec.session);
@@ -129,6 +135,16 @@ export class ModelLoader implements Loader {
     const workers = this.#parts.lanes.length - 1;
     if (instances.min <= workers) return;
     throw new UnloadableError(`instances is at least ${instances.min}, but workers is ${workers}`);
+  }
+
+  /** @throws {UnloadableError} where it takes pictures and none can be decoded */
+  async #checkDecoders({ preprocess }: ModelPolicy): Promise<void> {
+    if (preprocess === null) return;
+    try {
+      await this.#parts.decoders.prove();
+    } catch (error) {
+      throw new UnloadableError('images cannot be decoded here: the decoder (sharp) does not work; see the log', error);
+    }
   }
 
   async #serve(loaded: Loaded): Promise<{ target: number; facts: ServedFacts }> {
@@ -161,8 +177,7 @@ export class ModelLoader implements Loader {
   /** A version whose session is warm on `homes` serves from now on. */
   #open(loaded: Loaded, appraisal: Appraisal, settled: Loadable, homes: readonly number[]): ServedFacts {
     const { model, version, found, info } = loaded;
-    const { binding, arena, driver, places, metrics, jsonDepth, queueRows, queueBytes, onLost, onPictures } =
-      this.#parts;
+    const { binding, arena, driver, places, metrics, jsonDepth, queueRows, queueBytes, onLost, decoders } = this.#parts;
     const { policy } = found;
     const { session } = settled.spec;
     const { profiled, maxBatchSize, hopUs } = appraisal;
@@ -174,7 +189,7 @@ export class ModelLoader implements Loader {
     const wanted = { maxBatchRows: facts.batchRows, lanes: homes, ...room, sloUs, curve };
     const queue = driver.open(wanted, (lost) => onLost(session, lost));
     const pictures = pictureModel(policy, info.signature, found.labels);
-    if (pictures !== null) onPictures();
+    if (pictures !== null) decoders.start();
     const figures = new TargetMetrics(pictures !== null);
     const parts = { binding, arena, model, version, session, facts, queue, metrics: figures, jsonDepth, pictures };
     const target = new Target(parts);

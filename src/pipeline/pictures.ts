@@ -13,6 +13,7 @@ import { Pace } from '../core/pace.ts';
 import type { NamedOutput } from '../core/tensor.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
+import { StuckError } from '../preprocess/decode-faults.ts';
 import type { DecodeJob, DecodePool } from '../preprocess/decode-pool.ts';
 import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
@@ -41,6 +42,8 @@ export interface PictureWork {
   readonly geometries: Geometry[];
   /** What the pool has not finished. */
   readonly jobs: Set<DecodeJob>;
+  /** What was given up: a decoder reads the files until these have settled. */
+  readonly stuck: Promise<void>[];
 }
 
 /** Brings the pictures of requests into their rows. */
@@ -70,9 +73,9 @@ export class Pictures {
 
   /**
    * Resolves when every picture of the request is in its row, and its files are given back; before that where the request ends
-   * meanwhile, as soon as no thread uses its memory.
+   * meanwhile, as soon as no thread writes to its memory. Files that a thread does not let go of are given back when it does.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first picture that
-   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time
+   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time; INSTANCE_LOST, INTERNAL
    */
   async read(request: InferRequest): Promise<void> {
     const sinceUs = this.#clock.nowUs();
@@ -92,7 +95,9 @@ export class Pictures {
       request.target.metrics.decodeUs?.record(request.decodeUs);
     } finally {
       request.held = false;
-      this.#arena.free(files);
+      const stuck = request.pictures?.stuck ?? [];
+      if (stuck.length === 0) this.#arena.free(files);
+      else void Promise.all(stuck).then(() => this.#arena.free(files));
     }
   }
 
@@ -197,7 +202,7 @@ export class Pictures {
   async #decode(request: InferRequest, pictures: readonly Picture[], works: readonly number[]): Promise<void> {
     const { atOnce, pool } = this.#parts;
     const flow = flowOf(request.target, request.tenant);
-    request.pictures = { geometries: new Array(pictures.length), jobs: new Set() };
+    request.pictures = { geometries: new Array(pictures.length), jobs: new Set(), stuck: [] };
     // The pool knows of what it has not been given yet.
     let later = works.reduce((sum, work) => sum + work, 0);
     pool.announce(flow, later);
@@ -223,7 +228,7 @@ export class Pictures {
   }
 
   async #decodeOne(request: InferRequest, flow: string, i: number, { file, header }: Picture): Promise<void> {
-    const { geometries, jobs } = request.pictures as PictureWork;
+    const { geometries, jobs, stuck } = request.pictures as PictureWork;
     const { pipeline } = request.target.pictures as PictureModel;
     const { polarity } = (request.entry as PlanEntry).plan.pictures as PlannedPictures;
     const target = request.offsets[pipeline.input] + i * pipeline.rowBytes;
@@ -232,6 +237,9 @@ export class Pictures {
     jobs.add(job);
     try {
       geometries[i] = await this.#parts.pool.decode(job);
+    } catch (error) {
+      if (error instanceof StuckError) stuck.push(error.ended);
+      throw error;
     } finally {
       jobs.delete(job);
     }

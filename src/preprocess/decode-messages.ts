@@ -38,4 +38,9 @@ export interface DecodeThreadData {
   readonly arena: SharedArrayBuffer;
   /** 0 = loaders are as libvips has them, 1 = being blocked, 2 = blocked; shared by all threads of the pool. */
   readonly gate: Int32Array;
+  /** One of `ROW`, of the picture that runs: the thread takes the row before it writes there, or whoever gives up closes it. */
+  readonly row: Int32Array;
 }
+
+/** Whose a row is: nobody's yet, the thread's, or not the thread's any more. */
+export const ROW = { open: 0, taken: 1, closed: 2 } as const;

@@ -9,10 +9,11 @@ import { GatewayError } from '../core/error.ts';
 import type { Limit } from '../core/limit.ts';
 import type { ImageHeader } from '../native/image-header.ts';
 import { type DecodeCost, decodeCost } from './decode-cost.ts';
+import { decoderFailed, decodersLost, StartError, StuckError, undecodable } from './decode-faults.ts';
 import type { DecodeTask } from './decode-messages.ts';
 import { type DecodePlan, decodePlan } from './decode-plan.ts';
 import { DecodeQueue, type Waiter } from './decode-queue.ts';
-import { DecodeSlot } from './decode-slot.ts';
+import { DecodeSlots } from './decode-slots.ts';
 import { beginsUs, DecodeSpeed } from './decode-speed.ts';
 import type { Geometry } from './geometry.ts';
 import type { ImagePipeline, PixelMap } from './image-pipeline.ts';
@@ -52,7 +53,7 @@ export interface DecodePoolParts {
   /** The configuration's limits of the same names. */
   readonly imageBytes: number;
   readonly imageQueueBytes: number;
-  /** Told of what is no picture's fault: a thread that ended, or that failed. For the log. */
+  /** Told of what is no picture's fault: a thread that cannot start, ended, failed, or does not come to an end. For the log. */
   readonly onFault?: (error: unknown) => void;
   /** Module of the threads; tests give one that wraps the real one and dies on request. */
   readonly entry?: URL;
@@ -66,7 +67,7 @@ interface Entry extends Waiter<Entry> {
   readonly reject: (error: GatewayError) => void;
 }
 
-/** The pool. No thread is there before the first picture, or `start`. */
+/** The pool. No thread is there before the first picture, `prove` or `start`. */
 export class DecodePool {
   /** Memory for pictures being decoded, bytes. */
   runningBytes = 0;
@@ -74,9 +75,8 @@ export class DecodePool {
   readonly #imageBytes: number;
   readonly #imageQueueBytes: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #slots: readonly DecodeSlot[];
-  /** Those without work; the last one is taken first, so that few are busy where few are enough. */
-  readonly #idle: DecodeSlot[];
+  readonly #count: number;
+  readonly #slots: DecodeSlots;
   readonly #queue = new DecodeQueue<Entry>();
   /** What is in the queue. */
   readonly #waiting = new Map<DecodeJob, Entry>();
@@ -87,13 +87,12 @@ export class DecodePool {
 
   constructor({ arena, clock, threads, imageBytes, imageQueueBytes, onFault, entry }: DecodePoolParts) {
     const count = Math.min(threads, MOST_DECODE_THREADS);
-    const gate = new Int32Array(new SharedArrayBuffer(4));
     this.#clock = clock;
     this.#imageBytes = imageBytes;
     this.#imageQueueBytes = imageQueueBytes;
     this.#onFault = onFault ?? (() => undefined);
-    this.#slots = Array.from({ length: count }, () => new DecodeSlot({ arena, gate }, entry));
-    this.#idle = [...this.#slots];
+    this.#count = count;
+    this.#slots = new DecodeSlots({ arena, clock, count, onFault: this.#onFault, entry });
   }
 
   /** Pictures being decoded. */
@@ -111,9 +110,19 @@ export class DecodePool {
     return this.#queue.fileBytes;
   }
 
+  /** Pictures that were given up and still keep a thread. */
+  get stuck(): number {
+    return this.#slots.stuck;
+  }
+
+  /** Resolves when a thread has shown that it can decode. @throws why it cannot */
+  prove(): Promise<void> {
+    return this.#slots.prove();
+  }
+
   /** Has the threads start, so that the first picture need not wait for them. */
   start(): void {
-    for (const slot of this.#slots) slot.start();
+    this.#slots.start();
   }
 
   /**
@@ -128,10 +137,12 @@ export class DecodePool {
    * Decodes a picture into its row of the arena; nothing is written there where it fails.
    * @returns where its pixels went
    * @throws {GatewayError} INVALID_ARGUMENT where it cannot be decoded whole; OVERLOADED where too much waits, and it or its flow is the
-   * one to give way; DEADLINE_EXCEEDED where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended; of `cost`
+   * one to give way; DEADLINE_EXCEEDED where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended, or
+   * does not end (`StuckError`, and the file is read until `ended`); INSTANCE_LOST where no thread can decode; of `cost`
    */
   async decode(job: DecodeJob): Promise<Geometry> {
     if (this.#closed) throw shuttingDown();
+    if (this.#slots.lost) throw decodersLost(this.#slots.backInMs);
     const plan = decodePlan(job.header, job.pipeline, job.map);
     const { promise, resolve, reject } = Promise.withResolvers<Geometry>();
     const entry: Entry = {
@@ -179,19 +190,16 @@ export class DecodePool {
     const total = works.reduce((sum, work) => sum + work, 0);
     const aheadUs = this.#speed.us(this.#queue.ahead(flow, total - (works.at(-1) ?? 0)));
     const longest = works.reduce((most, work) => Math.max(most, work), 0);
-    const own = Math.max(longest, total / Math.max(1, Math.min(works.length, this.#slots.length)));
+    const own = Math.max(longest, total / Math.max(1, Math.min(works.length, this.#count)));
     return Math.round(beginsUs(this.#freeUs(), aheadUs)) + this.#speed.us(own, pipeline);
   }
 
   /** Refuses what waits, waits for what runs, then ends the threads. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const entry of [...this.#waiting.values()]) {
-      this.#leave(entry);
-      entry.reject(shuttingDown());
-    }
+    this.#refuseAll(shuttingDown);
     await Promise.all(this.#runs);
-    await Promise.all(this.#slots.map((slot) => slot.close()));
+    await this.#slots.close();
   }
 
   #leave(entry: Entry): void {
@@ -204,7 +212,8 @@ export class DecodePool {
     const nowUs = this.#clock.nowUs();
     const left = ({ work, job, startedUs }: Entry) =>
       Math.max(0, this.#speed.us(work, job.pipeline) - (nowUs - startedUs));
-    return [...this.#idle.map(() => 0), ...[...this.#running].map(left)];
+    const idle = this.#count - this.#slots.stuck - this.#running.size;
+    return [...new Array<number>(idle).fill(0), ...[...this.#running].map(left)];
   }
 
   /** What need not wait is never refused, however large. */
@@ -217,9 +226,17 @@ export class DecodePool {
     }
   }
 
+  #refuseAll(error: () => GatewayError): void {
+    for (const entry of [...this.#waiting.values()]) {
+      this.#leave(entry);
+      entry.reject(error());
+    }
+  }
+
   /** Gives the idle threads work. */
   #fill(): void {
-    while (this.#idle.length > 0) {
+    if (this.#slots.lost) this.#refuseAll(() => decodersLost(this.#slots.backInMs));
+    while (this.#slots.free) {
       const entry = this.#queue.next(this.#imageBytes - this.runningBytes);
       if (entry === null) return;
       this.#waiting.delete(entry.job);
@@ -227,18 +244,19 @@ export class DecodePool {
         entry.reject(new GatewayError('DEADLINE_EXCEEDED', 'the deadline passed before the image was decoded'));
         continue;
       }
-      const run = this.#run(this.#idle.pop() as DecodeSlot, entry);
+      const run: Promise<void> = this.#run(entry, () => this.#giveUp(entry, run));
       this.#runs.add(run);
       void run.then(() => this.#runs.delete(run));
     }
   }
 
-  async #run(slot: DecodeSlot, entry: Entry): Promise<void> {
+  async #run(entry: Entry, onStuck: () => void): Promise<void> {
     entry.startedUs = this.#clock.nowUs();
     this.#running.add(entry);
     this.runningBytes += entry.bytes;
     try {
-      const reply = await slot.run(taskOf(entry));
+      const expectedUs = this.#speed.us(entry.work, entry.job.pipeline);
+      const reply = await this.#slots.run(taskOf(entry), expectedUs, onStuck);
       if (reply.fault === null) {
         this.#speed.learn(entry.job.pipeline, entry.work, reply.tookUs);
         entry.resolve(entry.plan.geometry);
@@ -246,15 +264,34 @@ export class DecodePool {
         entry.reject(undecodable(reply.fault));
       }
     } catch (error) {
-      this.#onFault(error);
-      entry.reject(
-        new GatewayError('INTERNAL', 'the image could not be decoded: its decoder failed', { cause: error }),
-      );
+      entry.reject(this.#failed(error));
     }
-    this.#running.delete(entry);
-    this.runningBytes -= entry.bytes;
-    this.#idle.push(slot);
+    this.#ran(entry);
+  }
+
+  /** A picture is decoded, or will never be. */
+  #ran(entry: Entry): void {
+    if (this.#running.delete(entry)) this.runningBytes -= entry.bytes;
     this.#fill();
+  }
+
+  /** What the caller is told of a thread that failed. */
+  #failed(error: unknown): GatewayError {
+    // The log has it already, once for all who wait for that thread.
+    if (error instanceof StartError) return decodersLost(this.#slots.backInMs);
+    this.#onFault(error);
+    return decoderFailed(error);
+  }
+
+  /**
+   * Its memory counts no more: it is not free, but nobody can say when it will be.
+   * @param ended when its decoder comes to an end after all
+   */
+  #giveUp(entry: Entry, ended: Promise<void>): void {
+    const error = new StuckError(ended);
+    this.#onFault(error);
+    entry.reject(error);
+    this.#ran(entry);
   }
 }
 
@@ -268,11 +305,6 @@ function movable(file: Uint8Array): Uint8Array {
   if (buffer instanceof SharedArrayBuffer) return file;
   const whole = buffer.byteLength === file.byteLength && !isMarkedAsUntransferable(buffer);
   return whole ? file : new Uint8Array(file);
-}
-
-function undecodable(fault: string): GatewayError {
-  const sentence = 'the image cannot be decoded: it is damaged, or is not what its header says';
-  return new GatewayError('INVALID_ARGUMENT', sentence, { cause: new Error(fault) });
 }
 
 function shuttingDown(): GatewayError {

@@ -1,56 +1,113 @@
 /**
- * One decode thread, one picture at a time: a piscina of one thread. A thread that ends takes its piscina with it, and the
- * next picture makes both anew; nothing is made before the first one. A thread is ended only where nothing runs on it.
+ * One decode thread, one picture at a time: a piscina of one thread. A thread shows that it can decode before it is given a
+ * picture. One that ends takes its piscina with it, and the next picture makes both anew; nothing is made before the first
+ * one. A thread is ended only where nothing runs on it: to end one waits for what sharp does for it on a thread of libuv's.
  */
 
 import { Piscina } from 'piscina';
-import type { DecodeReply, DecodeTask, DecodeThreadData } from './decode-messages.ts';
+import { StartError } from './decode-faults.ts';
+import { type DecodeReply, type DecodeTask, type DecodeThreadData, ROW } from './decode-messages.ts';
 
 const ENTRY = new URL(`./decode-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** Of its JavaScript, megabytes: pixels and files lie outside, bounded by the pool. */
 const HEAP_MB = 128;
 
+/** What a slot is made from. */
+export interface DecodeSlotParts {
+  readonly arena: SharedArrayBuffer;
+  /** Of `DecodeThreadData`: one for all slots. */
+  readonly gate: Int32Array;
+  /** Told of every thread that was started: null where it can decode, else why it cannot. */
+  readonly onStart: (error: unknown) => void;
+  /** Told of what happened to a thread that had nothing to do. */
+  readonly onFault: (error: unknown) => void;
+  /** Module of the thread: tests give one that wraps the real one and dies on request. */
+  readonly entry?: URL | undefined;
+}
+
 /** A place for one thread. */
 export class DecodeSlot {
-  readonly #threadData: DecodeThreadData;
-  readonly #entry: URL;
+  readonly #parts: DecodeSlotParts;
+  readonly #row = new Int32Array(new SharedArrayBuffer(4));
   #pool: Piscina | null = null;
-  /** Fails the task that runs. */
-  #abandon: ((error: Error) => void) | null = null;
+  #starting: Promise<void> | null = null;
+  /** Fails what runs. */
+  #abandon: ((error: unknown) => void) | null = null;
 
-  /** @param entry module of the thread: tests give one that wraps the real one and dies on request */
-  constructor(threadData: DecodeThreadData, entry: URL = ENTRY) {
-    this.#threadData = threadData;
-    this.#entry = entry;
+  constructor(parts: DecodeSlotParts) {
+    this.#parts = parts;
   }
 
-  /** Has the thread start, where there is none. */
-  start(): void {
-    this.#pool ??= this.#makePool();
+  /** Whether it has a thread, or is about to have one. */
+  get up(): boolean {
+    return this.#pool !== null;
   }
 
-  /** Rejects where the thread ended, or failed in a way that is not the picture's. Only when the one before has settled. */
-  run(task: DecodeTask): Promise<DecodeReply> {
-    this.start();
-    const { promise, resolve, reject } = Promise.withResolvers<DecodeReply>();
-    this.#abandon = reject;
+  /** Has the thread start, where there is none. Rejects with a `StartError` where it cannot decode; it is gone then. */
+  start(): Promise<void> {
+    if (this.#starting !== null) return this.#starting;
+    if (this.#pool !== null) return Promise.resolve();
+    this.#starting = this.#begin().finally(() => {
+      this.#starting = null;
+    });
+    return this.#starting;
+  }
+
+  /**
+   * Rejects with a `StartError` where there is no thread, and else where it ended or failed in a way that is not the picture's. Only
+   * when the one before has settled.
+   */
+  async run(task: DecodeTask): Promise<DecodeReply> {
+    Atomics.store(this.#row, 0, ROW.open);
+    await this.start();
+    if (Atomics.load(this.#row, 0) === ROW.closed) throw new Error('the decode thread has started too late');
     const { buffer } = task.file;
-    const transferList = buffer instanceof ArrayBuffer ? [buffer] : [];
-    (this.#pool as Piscina).run(task, { transferList }).then(resolve, reject);
-    return promise;
+    return this.#call<DecodeReply>('default', task, buffer instanceof ArrayBuffer ? [buffer] : []);
   }
 
-  /** Ends the thread; nothing may run. */
+  /** From now on what runs never writes its row. False where it writes it already, and will have ended in a moment. */
+  giveUp(): boolean {
+    return Atomics.compareExchange(this.#row, 0, ROW.open, ROW.closed) === ROW.open;
+  }
+
+  /** Ends the thread; no picture may be on it. */
   async close(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
     const pool = this.#pool;
     this.#pool = null;
     await pool?.destroy();
   }
 
+  async #begin(): Promise<void> {
+    try {
+      this.#pool = this.#makePool();
+      await this.#call('prove', null, []);
+    } catch (error) {
+      const pool = this.#pool;
+      this.#pool = null;
+      // Does not settle for a thread that has ended already: nobody waits for it.
+      void pool?.destroy();
+      this.#parts.onStart(error);
+      throw new StartError(error);
+    }
+    this.#parts.onStart(null);
+  }
+
+  #call<R>(name: string, task: DecodeTask | null, transferList: ArrayBuffer[]): Promise<R> {
+    const { promise, resolve, reject } = Promise.withResolvers<R>();
+    this.#abandon = reject;
+    (this.#pool as Piscina).run(task, { name, transferList }).then(resolve, reject);
+    return promise.finally(() => {
+      this.#abandon = null;
+    });
+  }
+
   #makePool(): Piscina {
+    const { arena, gate, entry = ENTRY } = this.#parts;
+    const threadData: DecodeThreadData = { arena, gate, row: this.#row };
     const pool = new Piscina({
-      filename: this.#entry.href,
+      filename: entry.href,
       minThreads: 1,
       maxThreads: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
@@ -59,20 +116,24 @@ export class DecodeSlot {
       atomics: 'disabled',
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-      workerData: this.#threadData,
+      workerData: threadData,
     });
-    pool.on('error', () => this.#lost(pool));
-    pool.on('workerDestroy', () => this.#lost(pool));
+    let fault: unknown = new Error('the decode thread ended');
+    pool.on('error', (error) => {
+      fault = error;
+      if (pool === this.#pool) this.#parts.onFault(error);
+    });
+    pool.on('workerDestroy', () => this.#lost(pool, () => fault));
     return pool;
   }
 
   /** piscina itself would not replace a thread that ended while it started, and would let the task wait for ever. */
-  #lost(pool: Piscina): void {
+  #lost(pool: Piscina, faultOf: () => unknown): void {
     if (pool !== this.#pool) return;
     this.#pool = null;
-    const abandon = this.#abandon;
-    // The task is told the cause right behind this event, where piscina still knows the task.
-    setImmediate(() => abandon?.(new Error('the decode thread ended before it had answered')));
+    const told = this.#abandon ?? this.#parts.onFault;
+    // What runs is told the cause right behind this event, where piscina still knows it; and we are, where nothing runs.
+    setImmediate(() => told(faultOf()));
     // Does not settle for a thread that has ended already: nobody waits for it.
     void pool.destroy();
   }

@@ -13,7 +13,7 @@ import sharp, { type OutputInfo, type Sharp } from 'sharp';
 import { Image } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
 import { loadBinding } from '../native/load.ts';
-import type { DecodeReply, DecodeTask, DecodeThreadData } from './decode-messages.ts';
+import { type DecodeReply, type DecodeTask, type DecodeThreadData, ROW } from './decode-messages.ts';
 
 /** How much nicer than the process decoding is, as running models is on workers (nice(2); Linux counts it per thread). */
 const NICER = 5;
@@ -30,7 +30,13 @@ const LOADERS = ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsF
  */
 const HEAP_BYTES = 4 * 1024 * 1024;
 
-const { arena, gate } = workerData as DecodeThreadData;
+/** The formats that have to be decoded, as sharp calls them. */
+const FORMATS = ['jpeg', 'png', 'webp'] as const;
+
+/** Of the pictures that show whether they are: their side, the gray that they are full of, and how far a codec may be off. */
+const PROOF = { side: 8, gray: 128, within: 3 };
+
+const { arena, gate, row } = workerData as DecodeThreadData;
 const rows = new Uint8Array(arena);
 const binding = loadBinding();
 
@@ -40,6 +46,9 @@ binding.boundHeap(HEAP_BYTES);
 sharp.cache(false);
 sharp.concurrency(1);
 blockLoaders();
+
+/** What sharp needs of a task. */
+type PixelTask = Pick<DecodeTask, 'file' | 'stored' | 'gray' | 'turn' | 'shrunk' | 'kernel'>;
 
 /** Decodes one picture into its row; what is wrong with it is answered, what is thrown is a fault of this thread. */
 export default async function decode(task: DecodeTask): Promise<DecodeReply> {
@@ -53,7 +62,7 @@ export default async function decode(task: DecodeTask): Promise<DecodeReply> {
     giveBack(task.file);
   }
   const { data, info } = picture;
-  const fault = lieOf(task, info, data.byteLength);
+  const fault = lieOf(task, info, data.byteLength) ?? takeRow();
   if (fault === null) {
     task.ints[Image.CHANNELS] = info.channels;
     binding.imageToTensor(data, task.ints, task.floats, rows, task.target);
@@ -62,8 +71,27 @@ export default async function decode(task: DecodeTask): Promise<DecodeReply> {
   return fault === null ? { fault, tookUs: Math.round((performance.now() - startedMs) * 1000) } : { fault };
 }
 
+/** Shows that this thread can decode every format, on tiny pictures of its own. @throws where it cannot */
+export async function prove(): Promise<void> {
+  const { side, gray, within } = PROOF;
+  const create = { width: side, height: side, channels: 3, background: { r: gray, g: gray, b: gray } } as const;
+  const how = {
+    stored: create,
+    gray: false,
+    turn: { mirrored: false, degrees: 0 },
+    shrunk: null,
+    kernel: 'linear',
+  } as const;
+  for (const format of FORMATS) {
+    const file = await sharp({ create }).toFormat(format).toBuffer();
+    const samples = await pixelsOf({ ...how, file }).toBuffer();
+    const right = samples.every((sample) => Math.abs(sample - gray) <= within);
+    if (!right || samples.length !== side * side * 3) throw new Error(`${format} is not decoded to what was encoded`);
+  }
+}
+
 /** The picture upright as 8-bit samples, gray as one channel. */
-function pixelsOf({ file, stored, gray, turn, shrunk, kernel }: DecodeTask): Sharp {
+function pixelsOf({ file, stored, gray, turn, shrunk, kernel }: PixelTask): Sharp {
   const image = sharp(file, {
     failOn: 'warning',
     limitInputPixels: stored.width * stored.height,
@@ -88,6 +116,11 @@ function lieOf({ ints, channels }: DecodeTask, info: OutputInfo, bytes: number):
   return bytes === expected ? null : `decoded to ${bytes} bytes, expected ${expected}`;
 }
 
+/** The row is this thread's to write, unless the picture has been given up meanwhile and the row may be somebody else's. */
+function takeRow(): string | null {
+  return Atomics.compareExchange(row, 0, ROW.open, ROW.taken) === ROW.open ? null : 'given up before it was decoded';
+}
+
 /** Where both want a core the front thread is to have it: requests are read in time, whatever is decoded. */
 function yieldToFront(): void {
   const nice = Math.min(19, getPriority() + NICER);
@@ -106,15 +139,23 @@ function nameOf(thread: string): string {
 }
 
 /**
- * What is blocked is so for the whole process. The first thread does it and the others wait until it is done: while all are
- * blocked for a moment no picture may meet its loader.
+ * What is blocked is so for the whole process. One thread does it and the others wait until it is done: while all are blocked for
+ * a moment no picture may meet its loader. Where it fails the next one tries.
  */
 function blockLoaders(): void {
-  if (Atomics.compareExchange(gate, 0, 0, 1) === 0) {
-    sharp.block({ operation: ['VipsForeignLoad'] });
-    sharp.unblock({ operation: LOADERS });
-    Atomics.store(gate, 0, 2);
-    Atomics.notify(gate, 0);
+  while (Atomics.load(gate, 0) !== 2) {
+    if (Atomics.compareExchange(gate, 0, 0, 1) !== 0) {
+      Atomics.wait(gate, 0, 1);
+      continue;
+    }
+    let state = 0;
+    try {
+      sharp.block({ operation: ['VipsForeignLoad'] });
+      sharp.unblock({ operation: LOADERS });
+      state = 2;
+    } finally {
+      Atomics.store(gate, 0, state);
+      Atomics.notify(gate, 0);
+    }
   }
-  Atomics.wait(gate, 0, 1);
 }

@@ -2,8 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import type { GatewayError } from '../../src/core/error.ts';
+import { StuckError } from '../../src/preprocess/decode-faults.ts';
 import { type DecodeJob, MOST_WAITING } from '../../src/preprocess/decode-pool.ts';
 import { PADS } from '../support/decoder-pads.ts';
 import { Pictures, pipelineOf, rawPipeline, UNTOUCHED } from '../support/pictures.ts';
@@ -40,17 +41,19 @@ const code = (promise: Promise<unknown>) =>
 const near = (us: number) => expect.closeTo(us, -1);
 const valuesOf = (job: DecodeJob) => [...new Set(pictures.row(job))];
 
+/** Whether a thread waits, and whether it may go on. */
+const gate = () => new Int32Array(pictures.arena.buffer, pictures.arena.length - 8, 2);
+
 /** Everybody whose thread waits goes on, from now on. */
 function release(): void {
-  const gate = new Int32Array(pictures.arena.buffer, pictures.arena.length - 4, 1);
-  Atomics.store(gate, 0, 1);
-  Atomics.notify(gate, 0);
+  Atomics.store(gate(), 1, 1);
+  Atomics.notify(gate(), 1);
 }
 
 /** A pool whose threads can be held. */
 function held(parts: ConstructorParameters<typeof Pictures>[0]): Pictures {
   pictures = new Pictures({ entry: ENTRY, ...parts }, 32 * 1024 * 1024);
-  pictures.arena.fill(0, pictures.arena.length - 4);
+  gate().fill(0);
   return pictures;
 }
 
@@ -292,11 +295,147 @@ describe('a thread that', { timeout: 30_000 }, () => {
     expect(pictures.pool.running).toBe(0);
   });
 
-  test('ends while it starts costs its picture; the next has a new one', async () => {
+  test.each([
+    ['throws', PADS.throwsLater, 'nobody catches this'],
+    ['exits', PADS.exitsLater, 'the decode thread ended'],
+  ])('%s while it has nothing to do is told of, and replaced', async (_, pad, message) => {
+    const faults: unknown[] = [];
+    pictures = new Pictures({ entry: ENTRY, threads: 1, onFault: (error) => faults.push(error) });
+    expect(await code(pictures.pool.decode(pictures.job(await plain(1), RAW, padded(pad))))).toBe('decoded');
+    await expect.poll(() => faults, { timeout: 10_000 }).toMatchObject([{ message }]);
+    expect([...new Set(await pictures.decode(await plain(3), RAW))]).toEqual([3]);
+    expect(faults).toHaveLength(1);
+  });
+});
+
+describe('a thread that cannot start', { timeout: 30_000 }, () => {
+  const tries = () => Number(readFileSync(boots, 'utf8'));
+
+  test('is tried again after rests that grow; until then pictures are refused with the time', async () => {
+    let nowUs = 0;
+    const faults: unknown[] = [];
+    writeFileSync(boots, '3');
+    pictures = new Pictures({
+      entry: ENTRY,
+      threads: 1,
+      clock: { nowUs: () => nowUs },
+      onFault: (error) => faults.push(error),
+    });
+    const file = await plain(1);
+    const asked = () => pictures.pool.decode(pictures.job(file.slice(), RAW));
+    for (const [left, retryAfterMs] of [
+      [2, 100],
+      [1, 200],
+      [0, 400],
+    ] as const) {
+      const lost = { code: 'INSTANCE_LOST', retryAfterMs };
+      await expect(asked()).rejects.toMatchObject(lost);
+      await expect(asked()).rejects.toMatchObject(lost);
+      nowUs += retryAfterMs * 1000 - 1;
+      await expect(asked()).rejects.toMatchObject({ code: 'INSTANCE_LOST', retryAfterMs: 1 });
+      expect(tries()).toBe(left);
+      nowUs += 1;
+    }
+    expect(await code(asked())).toBe('decoded');
+    expect(faults).toHaveLength(3);
+  });
+
+  test('lets nobody wait for it', async () => {
     writeFileSync(boots, '2');
-    pictures = new Pictures({ entry: ENTRY, threads: 1 });
-    const decoded = async () => code(pictures.pool.decode(pictures.job(await plain(1), RAW)));
-    expect([await decoded(), await decoded(), await decoded()]).toEqual(['INTERNAL', 'INTERNAL', 'decoded']);
+    pictures = new Pictures({ entry: ENTRY, threads: 2 });
+    const files = await Promise.all([1, 2, 3, 4].map((value) => plain(value)));
+    const codes = await Promise.all(files.map((file) => code(pictures.pool.decode(pictures.job(file, RAW)))));
+    expect(new Set(codes)).toEqual(new Set(['INSTANCE_LOST']));
+    expect([pictures.pool.running, pictures.pool.waiting, pictures.pool.waitingBytes]).toEqual([0, 0, 0]);
+  });
+
+  test.each([
+    ['its native library is broken', '../support/broken-decoder.ts', 'file too short'],
+    ['it decodes only some of the formats', '../support/blind-decoder.ts', 'unsupported image format'],
+  ])('is known before the first picture where %s', async (_, entry, reason) => {
+    const faults: unknown[] = [];
+    const onFault = (error: unknown) => faults.push(error);
+    pictures = new Pictures({ entry: new URL(entry, import.meta.url), threads: 2, onFault });
+    await expect(pictures.pool.prove()).rejects.toMatchObject({
+      cause: { message: expect.stringContaining(reason) },
+    });
+    expect(faults).toHaveLength(1);
+    sharp.unblock({ operation: ['VipsForeignLoadWebpBuffer'] });
+  });
+});
+
+describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
+  let nowUs = 0;
+  const stuckAfterUs = 30_000_000;
+
+  afterEach(() => void vi.useRealTimers());
+
+  /** A pool whose first picture has been given up. */
+  async function stuck(parts: ConstructorParameters<typeof Pictures>[0]) {
+    nowUs = 0;
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    held({ clock: { nowUs: () => nowUs }, ...parts });
+    const job = pictures.job(await plain(7), RAW, padded(PADS.waits));
+    const decoded = pictures.pool.decode(job).catch((error: StuckError) => error);
+    await expect.poll(() => Atomics.load(gate(), 0), { timeout: 10_000 }).toBe(1);
+    nowUs = stuckAfterUs - 1;
+    vi.advanceTimersByTime(1_000);
+    expect(pictures.pool.stuck).toBe(0);
+    nowUs = stuckAfterUs;
+    vi.advanceTimersByTime(1_000);
+    return { job, error: (await decoded) as StuckError };
+  }
+
+  test('is given up; its thread is not used until it ends, and never writes what may be somebody else’s row', async () => {
+    const faults: unknown[] = [];
+    const { job, error } = await stuck({ threads: 1, onFault: (fault) => faults.push(fault) });
+    expect([error instanceof StuckError, error.code, pictures.pool.stuck]).toEqual([true, 'INTERNAL', 1]);
+    expect(faults).toEqual([error]);
+    const next = pictures.job(await plain(9), RAW);
+    await expect(pictures.pool.decode(next)).rejects.toMatchObject({ code: 'INSTANCE_LOST' });
+    pictures.row(job).fill(0x11);
+    release();
+    await error.ended;
+    expect([pictures.pool.stuck, pictures.pool.running]).toEqual([0, 0]);
+    expect(valuesOf(job)).toEqual([0x11]);
+    expect([...new Set(await pictures.decode(await plain(9), RAW))]).toEqual([9]);
+  });
+
+  test('leaves the other threads to the others, and the memory that there is for them', async () => {
+    const { error } = await stuck({ threads: 2, imageBytes: SIDE * SIDE * 3 });
+    for (const value of [1, 2, 3])
+      expect([...new Set(await pictures.decode(await plain(value), RAW))]).toEqual([value]);
+    expect(pictures.pool.stuck).toBe(1);
+    release();
+    await error.ended;
+  });
+
+  test('refuses who waited for it when there is no other thread', async () => {
+    nowUs = 0;
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    held({ threads: 1, clock: { nowUs: () => nowUs } });
+    const jobs = [pictures.job(await plain(1), RAW, padded(PADS.waits)), pictures.job(await plain(2), RAW)];
+    const codes = jobs.map((job) => code(pictures.pool.decode(job)));
+    nowUs = stuckAfterUs;
+    vi.advanceTimersByTime(1_000);
+    expect(await Promise.all(codes)).toEqual(['INTERNAL', 'INSTANCE_LOST']);
+    release();
+  });
+
+  test('is waited for longer where that much was expected', async () => {
+    nowUs = 0;
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    held({ threads: 1, clock: { nowUs: () => nowUs } });
+    const large = pictures.job(await plain(1), RAW, padded(PADS.waits));
+    const expectedUs = pictures.pool.expectedUs(500_000_000);
+    const decoded = code(
+      pictures.pool.decode({ ...large, header: { ...large.header, width: 50_000, height: 10_000 } }),
+    );
+    for (nowUs = stuckAfterUs; nowUs < 20 * expectedUs; nowUs += 10_000_000) vi.advanceTimersByTime(1_000);
+    expect(pictures.pool.stuck).toBe(0);
+    vi.advanceTimersByTime(1_000);
+    expect(await decoded).toBe('INTERNAL');
+    release();
   });
 });
 

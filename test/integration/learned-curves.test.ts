@@ -66,7 +66,7 @@ async function started(
     queueBytes: 1_000_000,
     placement,
     marks,
-    onPictures: () => undefined,
+    decoders: pool,
     onLost: () => undefined,
     refused: [],
   });

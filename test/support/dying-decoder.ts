@@ -10,9 +10,14 @@ import type { DecodeTask, DecodeThreadData } from '../../src/preprocess/decode-m
 import decode from '../../src/preprocess/decode-thread.ts';
 import { PADS } from './decoder-pads.ts';
 
+export { prove } from '../../src/preprocess/decode-thread.ts';
+
+/** By when a picture of a few pixels has been answered. */
+const LATER_MS = 300;
+
 const { arena } = workerData as DecodeThreadData;
-/** The last four bytes of the arena: who waits goes on when they are 1. */
-const gate = new Int32Array(arena, arena.byteLength - 4, 1);
+/** The last bytes of the arena: who waits has come there when the first is 1, and goes on when the second is. */
+const gate = new Int32Array(arena, arena.byteLength - 8, 2);
 
 const boots = process.env.PENSTOCK_TEST_BOOTS ?? '';
 const left = existsSync(boots) ? Number(readFileSync(boots, 'utf8')) : 0;
@@ -27,8 +32,15 @@ export default async function decodeOrDie(task: DecodeTask): ReturnType<typeof d
   if (pad === PADS.throws) throw new Error('the task throws');
   if (pad === PADS.throwsOutside) await new Promise(() => setImmediate(() => throwOutside()));
   if (pad === PADS.exhaustsHeap) exhaustHeap();
-  if (pad === PADS.waits) while (Atomics.load(gate, 0) !== 1) Atomics.wait(gate, 0, 0);
+  if (pad === PADS.throwsLater) setTimeout(throwOutside, LATER_MS);
+  if (pad === PADS.exitsLater) setTimeout(() => process.exit(1), LATER_MS);
+  if (pad === PADS.waits) waitAtGate();
   return await decode(task);
+}
+
+function waitAtGate(): void {
+  Atomics.store(gate, 0, 1);
+  while (Atomics.load(gate, 1) !== 1) Atomics.wait(gate, 1, 0);
 }
 
 function throwOutside(): never {

@@ -42,7 +42,7 @@ const READINGS: Readings = {
   connections: { inference: 5, admin: 1 },
   surplusConnections: 2,
   requestsInFlight: 6,
-  decodes: { waiting: 5, running: 2 },
+  decodes: { waiting: 5, running: 2, stuck: 1 },
   lanes: [
     { placement: 'worker', up: true, busy: true },
     { placement: 'worker', up: false, busy: false },

@@ -20,6 +20,7 @@ import { Pictures } from '../../../src/pipeline/pictures.ts';
 import { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
 import { type DecodeCost, decodeCost } from '../../../src/preprocess/decode-cost.ts';
+import { StuckError } from '../../../src/preprocess/decode-faults.ts';
 import type { DecodeJob, DecodePool } from '../../../src/preprocess/decode-pool.ts';
 import { geometry } from '../../../src/preprocess/geometry.ts';
 import { ihdr, png, pngChunk } from '../../support/image-bytes.ts';
@@ -75,8 +76,8 @@ class ScriptedPool {
     this.#open.get(job)?.resolve(geometry(job.pipeline, { width: 16, height: 16 }));
   }
 
-  fail(index: number): void {
-    this.#open.get(this.jobs[index] as DecodeJob)?.reject(new GatewayError('INVALID_ARGUMENT', 'the image is bad'));
+  fail(index: number, error = new GatewayError('INVALID_ARGUMENT', 'the image is bad')): void {
+    this.#open.get(this.jobs[index] as DecodeJob)?.reject(error);
   }
 }
 
@@ -266,6 +267,27 @@ describe('the files of a request', () => {
     pool.finish(0);
     await reading;
   });
+});
+
+it('keeps files that decoders do not let go of until the last one does, and its rows not at all', async () => {
+  const request = arrived([FILE, FILE]);
+  const reading = pictures.read(request);
+  await turn();
+  const inFlight = arena.allocatedBytes;
+  const ends = [0, 1].map((index) => {
+    const ended = Promise.withResolvers<void>();
+    pool.fail(index, new StuckError(ended.promise));
+    return ended.resolve;
+  });
+  await expect(reading).rejects.toMatchObject({ code: 'INTERNAL' });
+  intake.release(request);
+  expect([request.held, target.ring?.live, arena.allocatedBytes]).toEqual([false, 0, inFlight]);
+  for (const end of ends) {
+    expect(arena.allocatedBytes).toBe(inFlight);
+    end();
+    await turn();
+  }
+  expect(arena.allocatedBytes).toBe(atRest);
 });
 
 describe('a request that ends while its pictures are decoded', () => {
