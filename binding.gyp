@@ -10,6 +10,7 @@
       "native/kernels/image_png.cc",
       "native/kernels/image_spec.cc",
       "native/kernels/image_tensor.cc",
+      "native/kernels/image_vp8l.cc",
       "native/kernels/image_webp.cc",
       "native/kernels/json_lift.cc",
       "native/kernels/json_lift_elements.cc",
@@ -59,7 +60,7 @@
     {
       "target_name": "penstock_native_test",
       "type": "executable",
-      "sources": ["native/test/kernels_test.cc", "<@(kernels)", "<@(watchers)"]
+      "sources": ["native/test/images_test.cc", "native/test/kernels_test.cc", "<@(kernels)", "<@(watchers)"]
     }
   ]
 }

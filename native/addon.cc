@@ -9,7 +9,7 @@
 namespace penstock {
 namespace {
 
-constexpr int kContractVersion = 5;
+constexpr int kContractVersion = 6;
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* environment = new EnvironmentData();

@@ -56,7 +56,7 @@ async function fuzzKernel(root, kernel, seconds, seed) {
   if (code !== 0) {
     process.stderr.write(
       `penstock: ${kernel} has a finding in ${crashes}: make it a file of ${seedsOf(root, kernel)} and a case of ` +
-        'native/test/kernels_test.cc\n',
+        'native/test/kernels_test.cc or images_test.cc\n',
     );
   }
   return code;

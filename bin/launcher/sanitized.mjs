@@ -46,13 +46,13 @@ export async function ensureSanitizedTests(root) {
   const kernels = await compile(root, folder, sourcesIn(join(root, 'native/kernels')));
   const watchers = await compile(root, folder, sourcesIn(join(root, 'native/process')));
   const targets = kernelsOf(root);
-  const [tests, replay, ...fuzz] = await compile(root, folder, [
-    join(root, 'native/test/kernels_test.cc'),
-    ...[REPLAY, ...targets.map((kernel) => `${kernel}.cc`)].map((name) => join(root, 'native/test/fuzz', name)),
-  ]);
-  await gcc(root, [tests, ...kernels, ...watchers, '-o', programs.tests]);
+  const tests = await compile(root, folder, sourcesIn(join(root, 'native/test')));
+  const sources = [REPLAY, ...targets.map((kernel) => `${kernel}.cc`)];
+  const fuzz = sources.map((name) => join(root, 'native/test/fuzz', name));
+  const [replay, ...inputs] = await compile(root, folder, fuzz);
+  await gcc(root, [...tests, ...kernels, ...watchers, '-o', programs.tests]);
   for (const [i, kernel] of targets.entries()) {
-    await gcc(root, [fuzz[i], replay, ...kernels, '-o', programs.replay(kernel)]);
+    await gcc(root, [inputs[i], replay, ...kernels, '-o', programs.replay(kernel)]);
   }
   writeStamp(root, 'sanitized', digest);
   return programs;

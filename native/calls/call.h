@@ -42,10 +42,10 @@ class Arguments {
     return value;
   }
 
-  // A whole number of at most `most`.
-  size_t Count(size_t i, double most = 9007199254740991.0) const {
+  // A whole number from `least` to `most`.
+  size_t Count(size_t i, double most = 9007199254740991.0, double least = 0) const {
     const double value = Number(i);
-    if (!(value >= 0) || value > most) {
+    if (!(value >= least) || value > most) {
       throw Napi::RangeError::New(env_, "argument " + std::to_string(i) + " is out of range");
     }
     return static_cast<size_t>(value);
@@ -55,6 +55,14 @@ class Arguments {
 
   uint8_t* Range(size_t memory, size_t offset, double bytes, const char* what) const {
     return View(memory, what).Range(env_, Number(offset), bytes, what);
+  }
+
+  // Argument `i` as an array of at least `count` numbers.
+  template <typename T>
+  T* Numbers(size_t i, size_t count, const char* what) const {
+    const MemoryView view = View(i, what);
+    if (count > view.length / sizeof(T)) throw Napi::RangeError::New(env_, std::string(what) + ": too short");
+    return Aligned<T>(env_, view.data, what);
   }
 
   napi_value operator[](size_t i) const { return values_[i]; }

@@ -8,7 +8,7 @@
 namespace penstock {
 namespace {
 
-// Places in the two arrays of numbers: Image and ImageFloat of src/native/binding.ts.
+// Places in the two arrays of numbers: Image and ImageFloat of src/native/image-words.ts.
 constexpr size_t kInts = 19;
 constexpr size_t kFloats = 7;
 

@@ -9,8 +9,8 @@
 namespace penstock {
 namespace {
 
-// Numbers that the call fills, in the order of `ImagePlace` in binding.ts.
-constexpr size_t kResultLength = 13;
+// Numbers that the call fills, in the order of `ImagePlace` in image-words.ts.
+constexpr size_t kResultLength = 16;
 
 napi_value ImageHeaderCall(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
@@ -27,7 +27,8 @@ napi_value ImageHeaderCall(napi_env env, napi_callback_info info) {
       static_cast<double>(header.colour),      static_cast<double>(header.frames),
       static_cast<double>(header.orientation), header.truncated ? 1.0 : 0.0,
       static_cast<double>(header.fault),       static_cast<double>(header.fault_offset),
-      static_cast<double>(header.coding),
+      static_cast<double>(header.fault_bound), static_cast<double>(header.coding),
+      static_cast<double>(header.packed),      static_cast<double>(header.groups),
   };
   std::memcpy(view.data, values, sizeof values);
   return ToJs(env, static_cast<int32_t>(header.status));

@@ -88,21 +88,16 @@ LiftCall CheckLift(napi_env env, const Arguments<9>& arguments, const Target& ta
   const size_t length = arguments.Count(3);
   const uint8_t* body = arguments.Range(1, 2, static_cast<double>(length), "lift: body");
   const MemoryView destination = arguments.View(4, "lift: destination");
-  const MemoryView pairs = arguments.View(5, "lift: placement");
+  const double* pair = arguments.Numbers<double>(5, 2 * target.inputs.size(), "lift: placement");
   const MemoryView skeleton = arguments.View(6, "lift: skeleton");
-  const MemoryView result = arguments.View(7, "lift: result");
-  if (pairs.length < target.inputs.size() * 2 * sizeof(double) || result.length < kResultLength * sizeof(double)) {
-    throw Napi::RangeError::New(env, "lift: placement or result is too small");
-  }
-  const double* pair = reinterpret_cast<const double*>(pairs.data);
+  double* result = arguments.Numbers<double>(7, kResultLength, "lift: result");
   placements->clear();
   for (size_t i = 0; i < target.inputs.size(); ++i, pair += 2) {
     uint8_t* at = destination.Range(env, pair[0], pair[1], "lift: placement");
     placements->push_back({at, static_cast<size_t>(pair[1])});
   }
   const auto depth = static_cast<uint32_t>(arguments.Count(8, kMaxDepth));
-  return {{body, length, &target.inputs, placements->data(), skeleton.data, skeleton.length, depth},
-          reinterpret_cast<double*>(result.data)};
+  return {{body, length, &target.inputs, placements->data(), skeleton.data, skeleton.length, depth}, result};
 }
 
 void FillResult(const Lifter& lifter, LiftStatus status, Target* target, const LiftCall& call) {

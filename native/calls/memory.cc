@@ -14,6 +14,10 @@
 namespace penstock {
 namespace {
 
+// glibc takes no threshold above (M_MMAP_THRESHOLD, 64 bits); below, every little block would be a mapping of its own.
+constexpr double kLeastHeapBound = 64 * 1024;
+constexpr double kMostHeapBound = 32 * 1024 * 1024;
+
 napi_value Copy(napi_env env, napi_callback_info info) {
   const Arguments<5> arguments(env, info);
   const double length = arguments.Number(4);
@@ -23,17 +27,11 @@ napi_value Copy(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The (offset, length) pairs of gather and scatter.
-const double* Spans(napi_env env, const MemoryView& spans, size_t count) {
-  if (count > spans.length / (2 * sizeof(double))) throw Napi::RangeError::New(env, "spans: too short");
-  return reinterpret_cast<const double*>(spans.data);
-}
-
 napi_value Gather(napi_env env, napi_callback_info info) {
   const Arguments<5> arguments(env, info);
   const MemoryView source = arguments.View(0, "gather: source");
   const size_t count = arguments.Count(2);
-  const double* span = Spans(env, arguments.View(1, "gather: spans"), count);
+  const double* span = arguments.Numbers<double>(1, 2 * count, "gather: spans");
   const MemoryView target = arguments.View(3, "gather: target");
   double at = arguments.Number(4);
   const double start = at;
@@ -52,7 +50,7 @@ napi_value Scatter(napi_env env, napi_callback_info info) {
   const double start = at;
   const MemoryView target = arguments.View(2, "scatter: target");
   const size_t count = arguments.Count(4);
-  const double* span = Spans(env, arguments.View(3, "scatter: spans"), count);
+  const double* span = arguments.Numbers<double>(3, 2 * count, "scatter: spans");
   for (size_t i = 0; i < count; ++i, span += 2) {
     const uint8_t* from = source.Range(env, at, span[1], "scatter: source");
     std::memcpy(target.Range(env, span[0], span[1], "scatter: target"), from, static_cast<size_t>(span[1]));
@@ -74,7 +72,7 @@ napi_value Discard(napi_env env, napi_callback_info info) {
 
 napi_value BoundHeap(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  [[maybe_unused]] const auto most = static_cast<int>(arguments.Count(0, 1 << 30));
+  [[maybe_unused]] const auto most = static_cast<int>(arguments.Count(0, kMostHeapBound, kLeastHeapBound));
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, most);
   mallopt(M_TRIM_THRESHOLD, most);

@@ -11,7 +11,7 @@
 namespace penstock {
 namespace {
 
-// Places in the Float64Array of `detect`: `DetectPlace` in binding.ts.
+// Places in the Float64Array of `detect`: `DetectPlace` in image-words.ts.
 enum DetectPlace : size_t {
   kScoreThreshold,
   kOverlapThreshold,
@@ -28,11 +28,7 @@ enum DetectPlace : size_t {
 // `count` floats of argument `memory`, from the byte offset in the one behind it.
 template <size_t N>
 float* Floats(napi_env env, const Arguments<N>& arguments, size_t memory, double count, const char* what) {
-  uint8_t* bytes = arguments.Range(memory, memory + 1, count * sizeof(float), what);
-  if (reinterpret_cast<uintptr_t>(bytes) % alignof(float) != 0) {
-    throw Napi::RangeError::New(env, std::string(what) + ": must be aligned to 4 bytes");
-  }
-  return reinterpret_cast<float*>(bytes);
+  return Aligned<float>(env, arguments.Range(memory, memory + 1, count * sizeof(float), what), what);
 }
 
 napi_value SoftmaxCall(napi_env env, napi_callback_info info) {
@@ -59,18 +55,15 @@ napi_value TopKCall(napi_env env, napi_callback_info info) {
   const size_t width = arguments.Count(3, 4294967295.0);
   const size_t k = arguments.Count(4, static_cast<double>(width));
   const float* row = Floats(env, arguments, 0, static_cast<double>(rows) * static_cast<double>(width), "topK: source");
-  const MemoryView view = arguments.View(5, "topK: indices");
+  // No more than the numbers of the source, which are there.
+  uint32_t* indices = arguments.Numbers<uint32_t>(5, rows * k, "topK: indices");
   if (k == 0) return nullptr;
-  if (rows > view.length / sizeof(uint32_t) / k) throw Napi::RangeError::New(env, "topK: indices are too short");
-  auto* indices = reinterpret_cast<uint32_t*>(view.data);
   for (size_t i = 0; i < rows; ++i, row += width, indices += k) TopK(row, width, k, indices);
   return nullptr;
 }
 
 // The options, checked; what the caller measures comes with the other arguments.
-DetectionRequest CheckOptions(napi_env env, const MemoryView& view) {
-  if (view.length < kOptionsLength * sizeof(double)) throw Napi::RangeError::New(env, "detect: options are too short");
-  const double* option = reinterpret_cast<const double*>(view.data);
+DetectionRequest CheckOptions(napi_env env, const double* option) {
   for (size_t i = 0; i < kOptionsLength; ++i) {
     if (!std::isfinite(option[i])) throw Napi::RangeError::New(env, "detect: options must be finite");
   }
@@ -96,7 +89,7 @@ DetectionRequest CheckOptions(napi_env env, const MemoryView& view) {
 
 napi_value DetectCall(napi_env env, napi_callback_info info) {
   const Arguments<8> arguments(env, info);
-  DetectionRequest request = CheckOptions(env, arguments.View(5, "detect: options"));
+  DetectionRequest request = CheckOptions(env, arguments.Numbers<double>(5, kOptionsLength, "detect: options"));
   request.layout = static_cast<DetectionLayout>(arguments.Count(2, 1));
   request.boxes = arguments.Count(3, 4294967295.0);
   request.classes = arguments.Count(4, 16777216.0);

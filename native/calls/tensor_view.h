@@ -42,4 +42,11 @@ inline MemoryView ViewOf(napi_env env, napi_value value, const char* what) {
   throw Napi::TypeError::New(env, std::string(what) + " must be a Uint8Array or an ArrayBuffer");
 }
 
+// Bytes as numbers. Typed arrays of numbers are aligned by themselves; a view of bytes may begin anywhere.
+template <typename T>
+T* Aligned(napi_env env, uint8_t* bytes, const char* what) {
+  if (reinterpret_cast<uintptr_t>(bytes) % alignof(T) == 0) return reinterpret_cast<T*>(bytes);
+  throw Napi::RangeError::New(env, std::string(what) + ": must be aligned to " + std::to_string(alignof(T)) + " bytes");
+}
+
 }  // namespace penstock

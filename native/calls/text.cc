@@ -43,9 +43,7 @@ napi_value SplitBytesCall(napi_env env, napi_callback_info info) {
   const double length = arguments.Number(2);
   const uint8_t* source = arguments.Range(0, 1, length, "splitBytes: source");
   const size_t count = arguments.Count(3);
-  const MemoryView offsets = arguments.View(4, "splitBytes: offsets");
-  if (count > offsets.length / 8) throw Napi::RangeError::New(env, "splitBytes: offsets are too short");
-  auto* pairs = reinterpret_cast<uint32_t*>(offsets.data);
+  uint32_t* pairs = arguments.Numbers<uint32_t>(4, 2 * count, "splitBytes: offsets");
   const bool text = arguments.Boolean(5);
   const int64_t fault = SplitBytes(source, static_cast<size_t>(length), count, pairs, text);
   const auto base = static_cast<uint32_t>(arguments.Number(1));
@@ -56,10 +54,8 @@ napi_value SplitBytesCall(napi_env env, napi_callback_info info) {
 napi_value JoinBytesCall(napi_env env, napi_callback_info info) {
   const Arguments<5> arguments(env, info);
   const MemoryView source = arguments.View(0, "joinBytes: source");
-  const MemoryView offsets = arguments.View(1, "joinBytes: offsets");
   const size_t count = arguments.Count(2);
-  if (count > offsets.length / 8) throw Napi::RangeError::New(env, "joinBytes: offsets are too short");
-  const auto* pairs = reinterpret_cast<const uint32_t*>(offsets.data);
+  const uint32_t* pairs = arguments.Numbers<uint32_t>(1, 2 * count, "joinBytes: offsets");
   for (size_t i = 0; i < count; ++i) source.Range(env, pairs[2 * i], pairs[2 * i + 1], "joinBytes: source");
   const MemoryView target = arguments.View(3, "joinBytes: target");
   uint8_t* out = target.Range(env, arguments.Number(4), 0, "joinBytes: target");

@@ -31,7 +31,7 @@ enum class ImageCoding : int32_t {
   kLossless,    // the pixels, and a plane of ARGB: WebP, or its alpha
 };
 
-// Why an image is malformed: `ImageFault` in binding.ts has the sentences.
+// Why an image is malformed: image-header.ts has the sentences.
 enum class ImageFault : int32_t {
   kNone,
   kCutOff,          // it ends before its size is known
@@ -52,9 +52,11 @@ enum class ImageFault : int32_t {
   kSizesDisagree,   // WebP: the stream's size is not the one that the container announces
   kFrameOutside,    // WebP: a frame of an animation lies outside the canvas
   kScans,           // JPEG: more scans than any encoder writes, each of which costs as much as the whole picture
-  kFiller,          // JPEG: too many fill bytes or segments
+  kSegments,        // JPEG: too many of them
+  kFill,            // JPEG: too many bytes of it
   kCompressed,      // PNG: too much compressed text or profile, which is inflated before the pixels
-  kChunks,          // PNG: too many chunks beside the pixels
+  kChunksBeside,    // PNG: too many chunks beside the pixels
+  kChunks,          // PNG, WebP: too many in all
 };
 
 struct ImageHeader {
@@ -77,8 +79,15 @@ struct ImageHeader {
   // The container tells that bytes are missing at the end: a JPEG without SOS or EOI, a PNG without IEND, a chunk or
   // RIFF length beyond the file. Bytes behind the end are allowed, as decoders do.
   bool truncated = false;
+  // Bytes that the decoder unpacks besides rows: the compressed texts and profile of a PNG, the lossless stream of a
+  // WebP or of its first frame.
+  size_t packed = 0;
+  // Groups of prefix codes in that stream, at most: a decoder has tables for all of them at once.
+  size_t groups = 0;
   ImageFault fault = ImageFault::kNone;
   size_t fault_offset = 0;
+  // Where there is more of something than its bound: that.
+  size_t fault_bound = 0;
 };
 
 ImageHeader ReadImageHeader(const uint8_t* bytes, size_t length);

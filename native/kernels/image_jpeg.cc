@@ -2,6 +2,8 @@
 // Stricter than libjpeg: bytes between segments are refused, not searched for the next marker, and scans, segments and
 // fill have bounds.
 
+#include <algorithm>
+
 #include "image_reader.h"
 
 namespace penstock {
@@ -19,6 +21,10 @@ constexpr uint8_t kApp1 = 0xE1;
 constexpr size_t kMostScans = 32;
 constexpr size_t kMostSegments = 10'000;
 constexpr size_t kMostFill = 64 * 1024;
+// Coded data: what a vector unit looks at, what is looked at together, and how far ahead memory is asked for.
+using Lane = uint8_t __attribute__((vector_size(16)));
+constexpr size_t kBlock = 64;
+constexpr size_t kAhead = 4096;
 
 // SOF0 to SOF15, without DHT, JPG and DAC, which lie among them.
 bool IsFrameHeader(uint8_t marker) {
@@ -77,28 +83,48 @@ bool EndsEarly(ImageBytes file, ImageHeader* header) {
   return false;
 }
 
-// Moves `*at` from the coded data of a scan to the next marker that ends it; FF 00 and RSTn belong to it.
-void SkipCoded(ImageBytes file, size_t* at, Met* met) {
-  while (file.Has(*at, 2)) {
-    const uint8_t* data = file.data + *at;
-    if (*data != 0xFF) {
-      const void* next = std::memchr(data, 0xFF, file.length - *at);
-      *at = next == nullptr ? file.length : static_cast<size_t>(static_cast<const uint8_t*>(next) - file.data);
-    } else if (data[1] == 0 || (data[1] >= kRst0 && data[1] < kSoi)) {
-      *at += 2;
-    } else if (data[1] == 0xFF && ++met->fill <= kMostFill) {
-      ++*at;
-    } else {
-      return;
-    }
+// Whether an FF and what follows it are a marker that ends a scan's coded data, or fill before one; FF 00 and RSTn
+// belong to it. Of bytes, or of a lane of them.
+template <typename T>
+auto EndsCoded(T byte, T next) {
+  return (byte == 0xFF) & (next != 0) & ((next & 0xF8) != kRst0);
+}
+
+// Whether that is so for one of kBlock bytes; one more is there.
+bool HasMarker(const uint8_t* data) {
+  Lane found = {};
+  for (size_t i = 0; i < kBlock; i += sizeof(Lane)) {
+    Lane bytes, next;
+    std::memcpy(&bytes, data + i, sizeof(Lane));
+    std::memcpy(&next, data + i + 1, sizeof(Lane));
+    found |= reinterpret_cast<Lane>(EndsCoded(bytes, next));
   }
-  *at = file.length;
+  uint64_t halves[2];
+  std::memcpy(halves, &found, sizeof(Lane));
+  return (halves[0] | halves[1]) != 0;
+}
+
+// The first byte from `at` on for which it is so; where there is none, less than two bytes are left behind it. Whatever
+// the data are, they are gone over as fast as memory is read: there may be as much of them as a body may have.
+size_t FindMarker(ImageBytes file, size_t at) {
+  for (; file.Has(at, kBlock + 1) && !HasMarker(file.data + at); at += kBlock) {
+    __builtin_prefetch(file.data + std::min(at + kAhead, file.length));
+  }
+  while (file.Has(at, 2) && !EndsCoded(file.data[at], file.data[at + 1])) ++at;
+  return at;
+}
+
+// Moves `*at` from the coded data of a scan to the next marker.
+void SkipCoded(ImageBytes file, size_t* at, Met* met) {
+  *at = FindMarker(file, *at);
+  while (file.Has(*at, 2) && file.data[*at + 1] == 0xFF && ++met->fill <= kMostFill) *at = FindMarker(file, *at + 1);
+  if (!file.Has(*at, 2)) *at = file.length;
 }
 
 // A scan whose length field is at `at`. Behind it lies its coded data.
 bool ReadScan(ImageBytes file, size_t at, size_t size, Met* met, ImageHeader* header) {
   if (header->width == 0) return Refuse(header, ImageFault::kNoImage, at - 2);
-  if (++met->scans > kMostScans) return Refuse(header, ImageFault::kScans, at - 2);
+  if (++met->scans > kMostScans) return Refuse(header, ImageFault::kScans, at - 2, kMostScans);
   // As libjpeg has it: the components of the first scan tell whether others follow.
   if (met->scans == 1 && size > 2 && file.data[at + 2] < header->channels) header->coding = ImageCoding::kScans;
   return true;
@@ -109,12 +135,12 @@ bool ReadMarker(ImageBytes file, size_t* at, uint8_t* marker, Met* met, ImageHea
   if (file.Has(*at, 1) && file.data[*at] != 0xFF) return Refuse(header, ImageFault::kBadMarker, *at);
   const size_t start = *at;
   while (file.Has(*at, 1) && file.data[*at] == 0xFF) {
-    if (met->fill + (*at - start) > kMostFill) return Refuse(header, ImageFault::kFiller, *at);
+    if (met->fill + (*at - start) > kMostFill) return Refuse(header, ImageFault::kFill, *at, kMostFill);
     ++*at;
   }
   if (!file.Has(*at, 1)) return EndsEarly(file, header);
   met->fill += *at - start - 1;
-  if (++met->segments > kMostSegments) return Refuse(header, ImageFault::kFiller, *at);
+  if (++met->segments > kMostSegments) return Refuse(header, ImageFault::kSegments, *at, kMostSegments);
   *marker = file.data[(*at)++];
   return true;
 }

@@ -10,8 +10,7 @@ constexpr size_t kFrame = 12;  // length, type and checksum of a chunk
 constexpr uint32_t kMost = 0x7FFFFFFF;
 // Deflate makes 1,032 bytes of one at most: 256 MiB of all texts and the profile together.
 constexpr size_t kMostCompressed = 256 * 1024 * 1024 / 1032;
-// Beside those of pixels.
-constexpr size_t kMostChunks = 1000;
+constexpr size_t kMostBeside = 1000;
 constexpr size_t kMostKeyword = 79;
 
 enum ColourType : uint32_t { kGray = 0, kRgb = 2, kPalette = 3, kGrayAlpha = 4, kRgba = 6 };
@@ -22,8 +21,9 @@ struct Seen {
   bool data = false;
   bool exif = false;
   bool alpha = false;
-  size_t compressed = 0;
   size_t chunks = 0;
+  // Of them, those without pixels.
+  size_t beside = 0;
 };
 
 bool IsDepthOf(uint32_t type, uint32_t bits) {
@@ -80,12 +80,15 @@ bool IsPixels(ImageBytes file, size_t name) {
   return file.Is(name, "IDAT", 4) || file.Is(name, "fdAT", 4) || file.Is(name, "fcTL", 4);
 }
 
-// Whether what lies beside the pixels stays within its bounds, with the chunk whose length is at `at`.
+// Whether all chunks, and what lies beside the pixels, stay within their bounds with the one whose length is at `at`.
 bool IsWithinBounds(ImageBytes file, size_t at, size_t size, Seen* seen, ImageHeader* header) {
   const size_t name = at + 4;
-  if (!IsPixels(file, name) && ++seen->chunks > kMostChunks) return Refuse(header, ImageFault::kChunks, at);
-  if (IsCompressed(file, name, size)) seen->compressed += size;
-  return seen->compressed <= kMostCompressed ? true : Refuse(header, ImageFault::kCompressed, at);
+  if (++seen->chunks > kMostChunks) return Refuse(header, ImageFault::kChunks, at, kMostChunks);
+  if (IsPixels(file, name)) return true;
+  if (++seen->beside > kMostBeside) return Refuse(header, ImageFault::kChunksBeside, at, kMostBeside);
+  if (IsCompressed(file, name, size)) header->packed += size;
+  if (header->packed > kMostCompressed) return Refuse(header, ImageFault::kCompressed, at, kMostCompressed);
+  return true;
 }
 
 // Whether a tRNS of this size makes an alpha channel; decoders ignore others.

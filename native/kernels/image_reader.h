@@ -24,16 +24,26 @@ struct ImageBytes {
   ImageBytes Part(size_t at, size_t count) const { return {data + at, count}; }
 };
 
-// Says why the image is malformed. Returns false, as readers do that cannot go on.
-inline bool Refuse(ImageHeader* header, ImageFault fault, size_t offset) {
+// Chunks of a PNG or WebP that are walked over: 10,000 frames with their alpha and pixels, or 128 MiB of pixels in
+// chunks of 4 KiB. Stops a file of nothing but empty ones, of which every reader, the decoder too, looks at each.
+constexpr size_t kMostChunks = 32'768;
+
+// Says why the image is malformed; where it has more of something than `bound`, how much that is. Returns false, as
+// readers do that cannot go on.
+inline bool Refuse(ImageHeader* header, ImageFault fault, size_t offset, size_t bound = 0) {
   header->status = ImageStatus::kMalformed;
   header->fault = fault;
   header->fault_offset = offset;
+  header->fault_bound = bound;
   return false;
 }
 
 // The orientation in a TIFF structure, with or without "Exif\0\0" before it; 1 where there is none.
 uint32_t ExifOrientation(ImageBytes exif);
+
+// Groups of prefix codes that a decoder of a VP8L stream makes, at most: `stream` begins with its transforms. Where
+// those have more than `*budget` pixels, or are damaged, it is as many as a picture of that size can have.
+size_t MostGroups(ImageBytes stream, uint32_t width, uint32_t height, size_t* budget);
 
 // Each fills what its format says. The caller has seen the signature and set `status` to ok.
 void ReadJpegHeader(ImageBytes file, ImageHeader* header);

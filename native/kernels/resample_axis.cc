@@ -122,6 +122,7 @@ PlainAxis MakePlainAxis(const Side& side, Filter filter) {
     if (cubic) {
       const int32_t middle = static_cast<int32_t>(floor);
       for (int32_t tap = -1; tap <= 2; ++tap) axis.index.push_back(clamped(middle + tap));
+      // torch says (1 - t) + 1 for the last: the same, since t is a multiple of 2^-24, so that 1 - t is exact.
       for (const float weight : {CubicFar(t + 1), CubicNear(t), CubicNear(1 - t), CubicFar(2 - t)}) {
         axis.weight.push_back(weight);
       }

@@ -18,13 +18,12 @@
 #include "../kernels/detections.h"
 #include "../kernels/half_float.h"
 #include "../kernels/head_table.h"
-#include "../kernels/image_header.h"
-#include "../kernels/image_tensor.h"
 #include "../kernels/json_lift.h"
 #include "../kernels/number_text.h"
 #include "../kernels/scores.h"
 #include "../process/crash_marks.h"
 #include "check.h"
+#include "images_test.h"
 
 namespace penstock {
 namespace {
@@ -271,58 +270,6 @@ void ConvertsEveryHalf() {
   CHECK(wrong == 0);
 }
 
-ImageHeader HeaderOf(const std::string& text) {
-  // Of exactly the size, so that a sanitizer sees every byte too many.
-  const std::vector<uint8_t> file(text.begin(), text.end());
-  return ReadImageHeader(file.data(), file.size());
-}
-
-// A literal with NUL bytes in it.
-template <size_t N>
-std::string Text(const char (&bytes)[N]) {
-  return std::string(bytes, N - 1);
-}
-
-void ReadsImageHeaders() {
-  const std::string frame = Text("\xFF\xC0\0\x0B\x08\0\x04\0\x05\x01\x01\x11\0");
-  const std::string jpeg = Text("\xFF\xD8") + frame + Text("\xFF\xDA\0\x02") + "data" + Text("\xFF\xD9") + "more";
-  const ImageHeader whole = HeaderOf(jpeg);
-  CHECK(whole.status == ImageStatus::kOk && whole.format == ImageFormat::kJpeg && !whole.truncated);
-  CHECK(whole.width == 5 && whole.height == 4 && whole.channels == 1 && whole.colour == ImageColour::kGray);
-  CHECK(HeaderOf(jpeg.substr(0, jpeg.size() - 6)).truncated);
-  const ImageHeader twice = HeaderOf(Text("\xFF\xD8") + frame + frame);
-  CHECK(twice.fault == ImageFault::kTwoHeaders && twice.fault_offset == 17);
-  const std::string png = Text("\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x05\0\0\0\x04\x10\x06\0\0\0....");
-  CHECK(HeaderOf(png).truncated && HeaderOf(png).channels == 4 && HeaderOf(png).bits == 16);
-  CHECK(HeaderOf(png + Text("\x7F\xFF\xFF\xFFIDAT....")).truncated);
-  CHECK(HeaderOf(png + Text("\xFF\xFF\xFF\xFFIDAT....")).fault == ImageFault::kBadChunk);
-  const std::string webp = Text("RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0\x2F\x04\xC0\0\x10\0");
-  CHECK(HeaderOf(webp).width == 5 && HeaderOf(webp).height == 4 && HeaderOf(webp).channels == 4);
-  CHECK(HeaderOf(webp.substr(0, 24)).fault == ImageFault::kCutOff && HeaderOf(webp.substr(0, 24)).truncated);
-  CHECK(HeaderOf("GIF89a").status == ImageStatus::kUnknown && HeaderOf("").status == ImageStatus::kUnknown);
-}
-
-void BoundsWhatImagesHaveBesidePixels() {
-  const std::string start = Text("\xFF\xD8\xFF\xC2\0\x0B\x08\0\x04\0\x05\x01\x01\x11\0");
-  const std::string scan = Text("\xFF\xDA\0\x08\x01\x01\0\0\0\0\x01\xFF\0\xFF\xFF\0\xFF\xD7\x02");
-  std::string scans;
-  for (int i = 0; i < 32; ++i) scans += scan;
-  const ImageHeader most = HeaderOf(start + scans + Text("\xFF\xFF\xD9"));
-  CHECK(most.status == ImageStatus::kOk && !most.truncated && most.coding == ImageCoding::kScans);
-  CHECK(HeaderOf(start + scans).truncated && HeaderOf(start + scans + "\xFF").truncated);
-  CHECK(HeaderOf(start + scans + scan).fault == ImageFault::kScans);
-  CHECK(HeaderOf(start + scan + start.substr(2)).fault == ImageFault::kTwoHeaders);
-  CHECK(HeaderOf(start + std::string(100'000, '\xFF')).fault == ImageFault::kFiller);
-  CHECK(HeaderOf(start + scan + std::string(100'000, '\xFF')).fault == ImageFault::kFiller);
-  const std::string png = Text("\x89PNG\r\n\x1A\n\0\0\0\x0DIHDR\0\0\0\x05\0\0\0\x04\x08\x02\0\0\x01....");
-  CHECK(HeaderOf(png).coding == ImageCoding::kInterlaced);
-  const std::string text = Text("\0\x04\0\0zTXt") + std::string(0x40000 + 4, 'a');
-  CHECK(HeaderOf(png + text).fault == ImageFault::kCompressed);
-  // A keyword without an end, and one whose end is the last byte.
-  CHECK(HeaderOf(png + Text("\0\0\0\x02iTXtab....")).truncated);
-  CHECK(HeaderOf(png + Text("\0\0\0\x02iTXta\0....")).truncated);
-}
-
 void RanksScores() {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> row = {1, nan, 3, -1, 3};
@@ -365,101 +312,6 @@ void BoundsCandidates() {
       rows.data()};
   CHECK(Detect(request, &room) == 1 && rows[4] == head.back());
   CHECK(room.size() == kMostCandidates && room.back().box == kBoxes - kMostCandidates);
-}
-
-// A ramp of 4x4 RGB pixels, and a specification that leaves it as it is.
-std::vector<uint8_t> Ramp() {
-  std::vector<uint8_t> pixels(48);
-  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 5);
-  return pixels;
-}
-
-ImageSpec RampSpec(int32_t width, int32_t height, Filter filter, bool antialias) {
-  ImageSpec spec = {};
-  spec.width = spec.height = 4;
-  spec.channels = 3;
-  spec.resized_width = spec.crop_width = spec.tensor_width = width;
-  spec.resized_height = spec.crop_height = spec.tensor_height = height;
-  spec.filter = filter;
-  spec.antialias = antialias;
-  spec.layout = Layout::kNhwc;
-  spec.element = Element::kUint8;
-  for (float& scale : spec.scale) scale = 1;
-  return spec;
-}
-
-// The tensor by the plain loops and by the best, which must be equal.
-std::vector<uint8_t> TensorOf(const ImageSpec& spec) {
-  const std::vector<uint8_t> pixels = Ramp();
-  CHECK(SpecFault(spec, pixels.size(), TensorBytes(spec)) == nullptr);
-  std::vector<uint8_t> plain(TensorBytes(spec));
-  std::vector<uint8_t> best(TensorBytes(spec));
-  ImageToTensor(spec, pixels.data(), plain.data(), PlainLanes());
-  ImageToTensor(spec, pixels.data(), best.data(), BestLanes());
-  CHECK(plain == best);
-  return best;
-}
-
-// Expected: Pillow 12.3.0, Image.resize. The other goldens are compared from TypeScript.
-void ResamplesAsPillow() {
-  using Pixels = std::vector<uint8_t>;
-  CHECK(TensorOf(RampSpec(3, 2, Filter::kNearest, true)) ==
-        (Pixels{60, 65, 70, 90, 95, 100, 105, 110, 115, 180, 185, 190, 210, 215, 220, 225, 230, 235}));
-  CHECK(TensorOf(RampSpec(3, 2, Filter::kBilinear, true)) ==
-        (Pixels{47, 52, 57, 66, 71, 76, 84, 89, 94, 141, 146, 151, 160, 165, 170, 178, 183, 188}));
-  CHECK(TensorOf(RampSpec(5, 3, Filter::kBicubic, true)) ==
-        (Pixels{11,  15,  20,  21,  26,  31,  34,  39,  44,  46,  51,  56,  57,  62,  67,
-                89,  94,  99,  100, 105, 110, 113, 118, 123, 125, 130, 135, 136, 141, 146,
-                168, 173, 178, 179, 184, 189, 192, 197, 202, 204, 209, 214, 215, 220, 225}));
-  CHECK(TensorOf(RampSpec(3, 2, Filter::kLanczos3, true)) ==
-        (Pixels{34, 39, 44, 55, 60, 65, 75, 80, 85, 150, 155, 160, 171, 176, 181, 191, 196, 201}));
-  CHECK(TensorOf(RampSpec(3, 2, Filter::kArea, true)) ==
-        (Pixels{30, 35, 40, 53, 58, 63, 75, 80, 85, 150, 155, 160, 173, 178, 183, 195, 200, 205}));
-}
-
-void PlacesPixels() {
-  ImageSpec spec = RampSpec(4, 4, Filter::kNearest, true);
-  CHECK(TensorOf(spec) == Ramp());
-  spec.crop_left = 1;
-  spec.crop_top = 2;
-  spec.crop_width = spec.crop_height = spec.at_left = 1;
-  spec.tensor_width = 3;
-  spec.tensor_height = 1;
-  spec.pad = 9;
-  spec.colour = Colour::kBgr;
-  // Pixel (1, 2) is the ramp's 27th to 29th byte.
-  CHECK(TensorOf(spec) == (std::vector<uint8_t>{9, 9, 9, 145, 140, 135, 9, 9, 9}));
-  spec.layout = Layout::kNchw;
-  CHECK(TensorOf(spec) == (std::vector<uint8_t>{9, 145, 9, 9, 140, 9, 9, 135, 9}));
-  spec.element = Element::kFp32;
-  spec.scale[1] = 0.5F;
-  spec.shift[1] = -1.25F;
-  const std::vector<uint8_t> bytes = TensorOf(spec);
-  float floats[9];
-  std::memcpy(floats, bytes.data(), sizeof(floats));
-  CHECK(floats[1] == 145 && floats[3] == 3.25F && floats[4] == 68.75F && floats[7] == 135);
-}
-
-void RefusesImagesThatDoNotFit() {
-  const ImageSpec good = RampSpec(4, 4, Filter::kNearest, true);
-  const auto refuses = [&good](auto change) {
-    ImageSpec spec = good;
-    change(&spec);
-    return SpecFault(spec, 48, 48) != nullptr;
-  };
-  CHECK(SpecFault(good, 48, 48) == nullptr);
-  CHECK(SpecFault(good, 47, 48) != nullptr && SpecFault(good, 49, 48) != nullptr);
-  CHECK(SpecFault(good, 48, 47) != nullptr);
-  CHECK(refuses([](ImageSpec* spec) { spec->channels = 0; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->crop_left = 1; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->crop_top = INT32_MAX; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->crop_width = -1; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->at_left = 1; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->tensor_width = kMaxImageSide; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->resized_width = kMaxResizedSide + 1; }));
-  CHECK(refuses([](ImageSpec* spec) { spec->filter = static_cast<Filter>(5); }));
-  CHECK(refuses([](ImageSpec* spec) { spec->scale[2] = std::numeric_limits<float>::infinity(); }));
-  CHECK(refuses([](ImageSpec* spec) { spec->pad = std::numeric_limits<float>::quiet_NaN(); }));
 }
 
 // Runs `die` in a child process whose thread has claimed slot 1 of two, and gives what the slots say afterwards.
@@ -518,14 +370,10 @@ int main() {
   penstock::RemembersHeads();
   penstock::SplitsAndJoins();
   penstock::ConvertsEveryHalf();
-  penstock::ReadsImageHeaders();
-  penstock::BoundsWhatImagesHaveBesidePixels();
   penstock::RanksScores();
   penstock::DetectsBoxes();
   penstock::BoundsCandidates();
-  penstock::ResamplesAsPillow();
-  penstock::PlacesPixels();
-  penstock::RefusesImagesThatDoNotFit();
+  penstock::test::TestImages();
   penstock::MarksWhoFaulted();
   const auto& totals = penstock::test::Totals();
   std::printf("%d passed, %d failed\n", totals.passed, totals.failed);

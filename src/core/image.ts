@@ -84,7 +84,7 @@ export const BEST_CLASSES: ClassesDeclaration = Object.freeze({
 export interface BoxesDeclaration {
   readonly kind: 'boxes';
   readonly layout: BoxLayout;
-  /** Least score of a box, 0..1. */
+  /** What the score of a box must be above, 0..1; compared as float32s. */
   readonly scoreThreshold: number;
   /** Overlap (intersection over union) beyond which the box with the lower score is dropped, 0..1. */
   readonly iouThreshold: number;

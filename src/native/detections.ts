@@ -1,15 +1,19 @@
 /** Boxes out of a YOLO head, by names instead of places. What the kernel does is said in native/kernels/detections.h. */
 
-import { type Binding, DETECT_OPTIONS_LENGTH, DetectPlace } from './binding.ts';
+import type { Binding } from './binding.ts';
+import { DETECT_OPTIONS_LENGTH, DetectPlace } from './image-words.ts';
 
 /** How the head lies in memory: `yolov5` is [boxes, 5 + classes] with objectness, `yolov8` [4 + classes, boxes]. */
 export type DetectionLayout = 'yolov5' | 'yolov8';
 
 /** What counts as a detection: the model's. */
 export interface DetectionRules {
-  /** A score must be above it: class, times objectness where there is one. */
+  /**
+   * A score must be above it: class, times objectness where there is one. It is rounded to float32, as torch rounds what a tensor of
+   * them is compared with: 0.1 is not above 0.1.
+   */
   readonly scoreThreshold: number;
-  /** A box goes whose intersection over union with a better one is above it. */
+  /** A box goes whose intersection over union with a better one is above it, both as doubles: there is nothing to round. */
   readonly iouThreshold: number;
   /** 0..1000. */
   readonly maxDetections: number;
@@ -51,7 +55,7 @@ export function detect(
   targetOffset: number,
 ): number {
   const options = new Float64Array(DETECT_OPTIONS_LENGTH);
-  options[DetectPlace.SCORE_THRESHOLD] = rules.scoreThreshold;
+  options[DetectPlace.SCORE_THRESHOLD] = Math.fround(rules.scoreThreshold);
   options[DetectPlace.OVERLAP_THRESHOLD] = rules.iouThreshold;
   options[DetectPlace.MOST] = rules.maxDetections;
   options[DetectPlace.ACROSS_CLASSES] = rules.acrossClasses ? 1 : 0;

@@ -3,7 +3,8 @@
  * numbers. It judges nothing: limits are the caller's.
  */
 
-import { type Binding, IMAGE_RESULT_LENGTH, ImagePlace, ImageStatus, type Memory } from './binding.ts';
+import type { Binding, Memory } from './binding.ts';
+import { IMAGE_RESULT_LENGTH, ImagePlace, ImageStatus } from './image-words.ts';
 
 /** The formats that are read. */
 export type ImageFormat = 'jpeg' | 'png' | 'webp';
@@ -34,6 +35,10 @@ export interface ImageHeader {
   /** EXIF, 1..8; 1 where it is absent or damaged. */
   readonly orientation: number;
   readonly coding: ImageCoding;
+  /** Bytes that the decoder unpacks besides rows: a PNG's compressed texts and profile, a WebP's lossless stream. */
+  readonly packed: number;
+  /** Groups of prefix codes in that stream, at most: a decoder has tables for all of them at once. */
+  readonly groups: number;
   /** Bytes are missing at the end, as far as the container tells. */
   readonly truncated: boolean;
 }
@@ -54,7 +59,7 @@ const FORMATS = ['jpeg', 'jpeg', 'png', 'webp'] as const;
 const COLOURS = ['gray', 'rgb', 'palette', 'cmyk'] as const;
 const CODINGS = ['rows', 'scans', 'interlaced', 'lossy', 'lossless'] as const;
 
-/** By the number of the fault (`ImageFault` of image_header.h). */
+/** By the number of the fault (`ImageFault` of image_header.h); # is the bound that was passed. */
 const REASONS = [
   '',
   'it ends before its size is known',
@@ -74,10 +79,12 @@ const REASONS = [
   'the header of its coded frame is damaged',
   'its coded frame has another size than its container announces',
   'a frame lies outside the canvas',
-  'it has more than 32 scans',
-  'it has more than 10000 segments or 65536 bytes of fill',
-  'it has more than 260111 bytes of compressed text and profile',
-  'it has more than 1000 chunks beside its pixels',
+  'it has more than # scans',
+  'it has more than # segments',
+  'it has more than # bytes of fill',
+  'it has more than # bytes of compressed text and profile',
+  'it has more than # chunks beside its pixels',
+  'it has more than # chunks',
 ] as const;
 
 /**
@@ -96,7 +103,7 @@ export function readImageHeader(
   if (status === ImageStatus.UNKNOWN) return { status: 'unknown' };
   const format = FORMATS[found[ImagePlace.FORMAT]];
   if (status === ImageStatus.MALFORMED) {
-    const reason = REASONS[found[ImagePlace.FAULT]];
+    const reason = REASONS[found[ImagePlace.FAULT]].replace('#', String(found[ImagePlace.FAULT_BOUND]));
     return { status: 'malformed', format, reason, offset: found[ImagePlace.FAULT_OFFSET] };
   }
   return {
@@ -110,6 +117,8 @@ export function readImageHeader(
     frames: found[ImagePlace.FRAMES],
     orientation: found[ImagePlace.ORIENTATION],
     coding: CODINGS[found[ImagePlace.CODING]],
+    packed: found[ImagePlace.PACKED],
+    groups: found[ImagePlace.GROUPS],
     truncated: found[ImagePlace.TRUNCATED] === 1,
   };
 }

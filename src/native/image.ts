@@ -1,7 +1,7 @@
 /** What is done to one decoded image, in words; the addon's numbers are made of it here. */
 
+import type { Binding } from './binding.ts';
 import {
-  type Binding,
   IMAGE_FLOAT_LENGTH,
   IMAGE_LENGTH,
   Image,
@@ -10,7 +10,7 @@ import {
   ImageFilter,
   ImageFloat,
   ImageLayout,
-} from './binding.ts';
+} from './image-words.ts';
 
 /** Width and height in pixels. */
 export interface Size {
@@ -24,7 +24,7 @@ export interface Place {
   readonly top: number;
 }
 
-/** What `imageToTensor` is told; every number is in pixels unless it says otherwise. `binding.ts` has the details. */
+/** What `imageToTensor` is told; every number is in pixels unless it says otherwise. `image-words.ts` has the details. */
 export interface ImageWork {
   readonly source: Size & { readonly channels: number };
   /** What the source is resampled to; the source's own size where it is not. */

@@ -78,8 +78,10 @@ export function decodeCost(
   return { bytes, work: Math.ceil(us) };
 }
 
-function tooLarge({ width, height, coding }: ImageHeader, turned: boolean, bytes: number, most: number): GatewayError {
-  const form = `${KEPT[coding]}${turned ? ', turned by its orientation' : ''}`;
+function tooLarge(header: ImageHeader, turned: boolean, bytes: number, most: number): GatewayError {
+  const { width, height, format, coding, packed } = header;
+  const texts = format === 'png' && packed > 0 ? `, ${packed} bytes of compressed text and profile` : '';
+  const form = `${KEPT[coding]}${texts}${turned ? ', turned by its orientation' : ''}`;
   const sentence = `the image has ${width} x ${height} pixels${form}: decoding may take ${bytes} bytes, more than the limit of ${most}`;
   return new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'imageBytes' });
 }

@@ -10,8 +10,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { workerData } from 'piscina';
 import sharp, { type OutputInfo, type Sharp } from 'sharp';
-import { Image } from '../native/binding.ts';
 import { giveBack } from '../native/give-back.ts';
+import { Image } from '../native/image-words.ts';
 import { loadBinding } from '../native/load.ts';
 import { type DecodeReply, type DecodeTask, type DecodeThreadData, ROW } from './decode-messages.ts';
 

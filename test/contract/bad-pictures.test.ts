@@ -5,7 +5,19 @@ import type { ImageHeader } from '../../src/native/image-header.ts';
 import { loadBinding } from '../../src/native/load.ts';
 import { decodedBytes, judgePicture } from '../../src/preprocess/judge.ts';
 import * as made from '../support/image-bytes.ts';
-import { frameHeader, ihdr, jpeg, png, pngChunk, segment, vp8l, vp8x, webp } from '../support/image-bytes.ts';
+import {
+  anmf,
+  frameHeader,
+  ihdr,
+  jpeg,
+  png,
+  pngChunk,
+  segment,
+  vp8,
+  vp8l,
+  vp8x,
+  webp,
+} from '../support/image-bytes.ts';
 import { LIMITS } from '../support/pictures.ts';
 
 const binding = loadBinding();
@@ -106,12 +118,25 @@ describe('what costs a decoder much beside its pixels is 400 by the structure', 
     ['in a scan', (fill: Buffer) => jpeg(sof, made.SCAN, fill, made.END)],
   ])('a JPEG of more than 64 KiB of fill, %s', (_, file) => {
     const sentence = beyond(65_536, (count) => file(Buffer.alloc(count, 0xff)));
-    expect(sentence).toBe('the image is no well-formed JPEG: it has more than 10000 segments or 65536 bytes of fill');
+    expect(sentence).toBe('the image is no well-formed JPEG: it has more than 65536 bytes of fill');
   });
 
   test('a JPEG of more than 10,000 segments, three of which are its frame, scan and end', () => {
     const make = (count: number) => jpeg(many(count, segment(0xe0, [])), sof, made.SCAN, made.END);
     expect(beyond(10_000 - 3, make)).toContain('more than 10000 segments');
+  });
+
+  test('a PNG of more than 32,768 chunks, be they pixels', () => {
+    const make = (count: number) => png(ihdr(5, 4), many(count, pngChunk('IDAT')), END);
+    expect(beyond(32_768 - 1, make)).toBe('the image is no well-formed PNG: it has more than 32768 chunks');
+  });
+
+  test.each([
+    ['beside its picture', (rest: Buffer) => webp(vp8x(5, 4), rest, vp8(5, 4)), 2],
+    ['in a frame', (rest: Buffer) => webp(vp8x(5, 4, 2), anmf(0, 0, 5, 4, rest, vp8(5, 4))), 3],
+  ])('a WebP of more than 32,768 chunks, %s', (_, file, others) => {
+    const make = (count: number) => file(many(count, made.riffChunk('JUNK', [])));
+    expect(beyond(32_768 - others, make)).toBe('the image is no well-formed WebP: it has more than 32768 chunks');
   });
 
   const keyword = (rest: number[], size: number) => Buffer.concat([text('Comment'), Buffer.from(rest)], size);

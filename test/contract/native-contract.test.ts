@@ -4,18 +4,17 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { DATATYPES } from '../../src/core/datatype.ts';
+import { CONTRACT_VERSION, LIFT_RESULT_LENGTH } from '../../src/native/binding.ts';
+import { type ImageWork, imageFloats, imageInts } from '../../src/native/image.ts';
 import {
-  CONTRACT_VERSION,
   DETECT_OPTIONS_LENGTH,
   DetectPlace,
   IMAGE_FLOAT_LENGTH,
   IMAGE_LENGTH,
   IMAGE_RESULT_LENGTH,
   Image,
-  LIFT_RESULT_LENGTH,
   MOST_DETECTIONS,
-} from '../../src/native/binding.ts';
-import { type ImageWork, imageFloats, imageInts } from '../../src/native/image.ts';
+} from '../../src/native/image-words.ts';
 import { checkContract, loadBinding, NativeAddonError } from '../../src/native/load.ts';
 
 const binding = loadBinding();
@@ -155,7 +154,6 @@ describe('a range outside its memory throws RangeError', () => {
     'softmax: target too short': () => binding.softmax(bytes, 0, bytes, 4, 2, 2),
     'softmax: rows times width beyond all numbers': () => binding.softmax(bytes, 0, bytes, 0, 2 ** 53 - 1, 2 ** 53 - 1),
     'sigmoid: target too short': () => binding.sigmoid(bytes, 0, bytes, 4, 4),
-    'sigmoid: not aligned': () => binding.sigmoid(bytes, 1, bytes, 0, 1),
     'topK: more than there are': () => binding.topK(bytes, 0, 1, 4, 5, new Uint32Array(9)),
     'topK: indices too short': () => binding.topK(bytes, 0, 2, 2, 2, new Uint32Array(3)),
     'topK: source too short': () => binding.topK(bytes, 0, 3, 2, 1, new Uint32Array(3)),
@@ -181,8 +179,9 @@ describe('a range outside its memory throws RangeError', () => {
     'imageToTensor: target offset too far': image({ 4: 1 }),
     'imageToTensor: negative target offset': image({ 4: -1 }),
     'discard: too long': () => binding.discard(bytes, 8, 9),
-    'boundHeap: too much': () => binding.boundHeap(2 ** 30 + 1),
-    'boundHeap: negative': () => binding.boundHeap(-1),
+    'boundHeap: too much': () => binding.boundHeap(2 ** 25 + 1),
+    'boundHeap: too little': () => binding.boundHeap(2 ** 16 - 1),
+    'boundHeap: no number': () => binding.boundHeap(Number.NaN),
     'matchHead: too long': () => binding.matchHead(target, bytes, 8, 9),
     'rememberHead: plan too large': () => binding.rememberHead(target, bytes, 0, 8, 2 ** 31),
     'matchHead: unknown target': () => binding.matchHead(999_999, bytes, 0, 8),
@@ -195,6 +194,35 @@ describe('a range outside its memory throws RangeError', () => {
   };
 
   test.each(Object.entries(cases))('%s', (_, call) => {
+    expect(call).toThrow(RangeError);
+  });
+});
+
+describe('numbers that are not aligned throw RangeError', () => {
+  /** Room enough for each of them, from an odd byte on. */
+  const odd = new Uint8Array(new ArrayBuffer(2 ** 16), 1);
+  const floats = odd as unknown as Float64Array;
+  const indices = odd as unknown as Uint32Array;
+  const cases: Record<string, () => unknown> = {
+    'softmax: source': () => binding.softmax(odd, 0, bytes, 0, 1, 2),
+    'softmax: target': () => binding.softmax(bytes, 0, odd, 0, 1, 2),
+    'sigmoid: source': () => binding.sigmoid(bytes, 1, bytes, 0, 1),
+    'sigmoid: target': () => binding.sigmoid(bytes, 0, bytes, 2, 1),
+    'topK: source': () => binding.topK(odd, 0, 1, 2, 1, new Uint32Array(1)),
+    'topK: indices': () => binding.topK(bytes, 0, 1, 2, 1, indices),
+    'detect: head': () => binding.detect(odd, 0, 0, 1, 2, new Float64Array(9).fill(1), bytes, 0),
+    'detect: options': () => binding.detect(new Uint8Array(28), 0, 0, 1, 2, floats, bytes, 0),
+    'detect: target': () => binding.detect(new Uint8Array(28), 0, 0, 1, 2, new Float64Array(9).fill(1), odd, 0),
+    'gather: spans': () => binding.gather(bytes, floats, 1, bytes, 0),
+    'scatter: spans': () => binding.scatter(bytes, 0, bytes, floats, 1),
+    'splitBytes: offsets': () => binding.splitBytes(bytes, 0, 8, 2, indices, false),
+    'joinBytes: offsets': () => binding.joinBytes(bytes, indices, 1, new Uint8Array(99), 0),
+    'lift: placement': lift({ 5: floats }),
+    'lift: result': lift({ 7: floats }),
+  };
+
+  test.each(Object.entries(cases))('%s', (_, call) => {
+    expect(call).toThrow(/aligned/);
     expect(call).toThrow(RangeError);
   });
 });

@@ -425,12 +425,11 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
   test('is waited for longer where that much was expected', async () => {
     nowUs = 0;
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    held({ threads: 1, clock: { nowUs: () => nowUs } });
-    const large = pictures.job(await plain(1), RAW, padded(PADS.waits));
-    const expectedUs = pictures.pool.expectedUs(500_000_000);
-    const decoded = code(
-      pictures.pool.decode({ ...large, header: { ...large.header, width: 50_000, height: 10_000 } }),
-    );
+    held({ threads: 1, clock: { nowUs: () => nowUs }, imageBytes: 2 ** 40 });
+    const { header, ...small } = pictures.job(await plain(1), RAW, padded(PADS.waits));
+    const large = { ...small, header: { ...header, width: 50_000, height: 40_000 } };
+    const { work: expectedUs } = pictures.pool.cost(large);
+    const decoded = code(pictures.pool.decode(large));
     for (nowUs = stuckAfterUs; nowUs < 20 * expectedUs; nowUs += 10_000_000) vi.advanceTimersByTime(1_000);
     expect(pictures.pool.stuck).toBe(0);
     vi.advanceTimersByTime(1_000);

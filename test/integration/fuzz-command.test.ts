@@ -11,6 +11,7 @@ const PART_OF_ANOTHER: Readonly<Record<string, string>> = {
   image_jpeg: 'image_header',
   image_png: 'image_header',
   image_spec: 'image_tensor',
+  image_vp8l: 'image_header',
   image_webp: 'image_header',
   json_lift_elements: 'json_lift',
   pixel_lanes: 'image_tensor',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { MOST_CANDIDATES, MOST_DETECTIONS } from '../../src/native/binding.ts';
 import { type DetectionLayout, type DetectionRules, detect, type Letterbox } from '../../src/native/detections.ts';
+import { MOST_CANDIDATES, MOST_DETECTIONS } from '../../src/native/image-words.ts';
 import { loadBinding } from '../../src/native/load.ts';
 import { Chance } from '../fuzz/chance.ts';
 
@@ -60,7 +60,7 @@ function reference(layout: DetectionLayout, boxes: readonly Box[], rules: Detect
       const at = boxes[index].at.map(Math.fround);
       return at.every(Number.isFinite) && at[2] > 0 && at[3] > 0;
     })
-    .filter(({ score }) => score > rules.scoreThreshold && Number.isFinite(score))
+    .filter(({ score }) => score > Math.fround(rules.scoreThreshold) && Number.isFinite(score))
     .sort((a, b) => b.score - a.score || a.index - b.index)
     .slice(0, MOST_CANDIDATES);
   const kept: Found[] = [];
@@ -189,6 +189,16 @@ describe.each(LAYOUTS)('%s by hand', (layout) => {
     expect(run(layout, boxes, { ...RULES, scoreThreshold: 0.2, iouThreshold: 200 / 600 }).length).toBe(2);
     expect(run(layout, boxes, { ...RULES, scoreThreshold: 0.2, iouThreshold: 0.33 }).length).toBe(1);
   });
+
+  test.each([0.1, 0.25, 0.3, 0.7])(
+    'a score of %d is not above a threshold of as much, and the next one is',
+    (score) => {
+      const rules = { ...RULES, scoreThreshold: score };
+      const next = new Float32Array(Uint32Array.of(new Uint32Array(Float32Array.of(score).buffer)[0] + 1).buffer)[0];
+      expect(run(layout, [box(100, 100, 20, score)], rules)).toEqual([]);
+      expect(run(layout, [box(100, 100, 20, next)], rules).map((row) => row[4])).toEqual([next]);
+    },
+  );
 
   test('equal scores: the class and the box that come first', () => {
     const boxes = [box(300, 300, 20, 0.5, 0.5), box(100, 100, 20, 0.5, 0.5), box(101, 100, 20, 0.5, 0.5)];

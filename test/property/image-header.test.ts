@@ -101,6 +101,7 @@ test('files of nothing but structure, a megabyte each, are walked to their end o
     made.jpeg(head, made.SCAN, fill(Buffer.from([0xff, 0]))),
     made.png(made.ihdr(5, 4), fill(made.pngChunk('teXt'))),
     made.png(made.ihdr(5, 4), fill(made.pngChunk('eXIf'))),
+    made.png(made.ihdr(5, 4), fill(made.pngChunk('IDAT'))),
     made.webp(made.vp8x(5, 4), fill(made.riffChunk('EXIF', []))),
     made.webp(made.vp8x(5, 4, 2), fill(made.anmf(0, 0, 5, 4, made.vp8(5, 4)))),
     made.webp(made.vp8x(5, 4, 2), made.anmf(0, 0, 5, 4, fill(made.riffChunk('JUNK', [])), made.vp8(5, 4))),
@@ -115,7 +116,8 @@ test('files of nothing but structure, a megabyte each, are walked to their end o
     'malformed',
     'malformed',
     'malformed',
-    'ok',
-    'ok',
+    'malformed',
+    'malformed',
+    'malformed',
   ]);
 });

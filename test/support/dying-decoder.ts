@@ -5,7 +5,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { workerData } from 'piscina';
-import { ImageFloat } from '../../src/native/binding.ts';
+import { ImageFloat } from '../../src/native/image-words.ts';
 import type { DecodeTask, DecodeThreadData } from '../../src/preprocess/decode-messages.ts';
 import decode from '../../src/preprocess/decode-thread.ts';
 import { PADS } from './decoder-pads.ts';

@@ -26,13 +26,16 @@ constexpr std::string_view kBeginnings[] = {
     "RIFF\0\x10\0\0WEBPVP8X\x0A\0\0\0\x02\0\0\0\x04\0\0\x03\0\0"
     "ANMF\x20\0\0\0"sv,
     "RIFF\0\x10\0\0WEBPVP8 \0\x01\0\0"sv,
+    // A lossless stream of 64 x 48, up to its transforms.
+    "RIFF\0\x10\0\0WEBPVP8L\0\x01\0\0\x2F\x3F\xC0\x0B\0"sv,
 };
 
 bool Same(const ImageHeader& a, const ImageHeader& b) {
   return a.status == b.status && a.format == b.format && a.width == b.width && a.height == b.height &&
          a.channels == b.channels && a.bits == b.bits && a.colour == b.colour && a.frames == b.frames &&
          a.orientation == b.orientation && a.truncated == b.truncated && a.fault == b.fault &&
-         a.fault_offset == b.fault_offset && a.coding == b.coding;
+         a.fault_offset == b.fault_offset && a.fault_bound == b.fault_bound && a.coding == b.coding &&
+         a.packed == b.packed && a.groups == b.groups;
 }
 
 void CheckSizes(const ImageHeader& header) {
@@ -53,7 +56,8 @@ void Check(std::string_view beginning, const uint8_t* data, size_t size) {
   REQUIRE(Same(header, ReadImageHeader(file.data(), file.size())));
   REQUIRE((header.status == ImageStatus::kUnknown) == (header.format == ImageFormat::kNone));
   REQUIRE((header.status == ImageStatus::kMalformed) == (header.fault != ImageFault::kNone));
-  REQUIRE(header.fault_offset <= file.size());
+  REQUIRE(header.fault_offset <= file.size() && header.packed <= file.size());
+  REQUIRE(header.groups <= 65536 && (header.groups == 0 || header.coding == ImageCoding::kLossless));
   if (header.status == ImageStatus::kOk) CheckSizes(header);
 }
 

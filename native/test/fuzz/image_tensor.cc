@@ -5,14 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "fuzz.h"
 
 namespace penstock::fuzz {
 namespace {
 
-// Longest side that is run: the time of one input stays short.
-constexpr int32_t kMostRun = 96;
+// Longest side that is run, and most pixels of a source and a window: the time of one input stays short.
+constexpr int32_t kMostSide = 8192;
+constexpr int64_t kMostPixels = 24'576;
 
 int32_t Word(Feed* feed) {
   uint32_t word = 0;
@@ -60,12 +62,33 @@ ImageSpec SpecFrom(Feed* feed) {
   return spec;
 }
 
+bool IsSmall(int32_t width, int32_t height) {
+  return width >= 1 && width <= kMostSide && height >= 1 && height <= kMostSide &&
+         static_cast<int64_t>(width) * height <= kMostPixels;
+}
+
 // Bytes of the source, or 0 where they are too many to make.
 size_t SourceBytes(const ImageSpec& spec) {
-  for (const int32_t side : {spec.width, spec.height, spec.channels}) {
-    if (side < 1 || side > kMostRun) return 0;
-  }
+  if (!IsSmall(spec.width, spec.height) || spec.channels < 1 || spec.channels > 4) return 0;
   return static_cast<size_t>(spec.width) * static_cast<size_t>(spec.height) * static_cast<size_t>(spec.channels);
+}
+
+enum class Stretch { kNone, kTall, kWide };
+
+// Columns are taken in several turns where many rows lie between the passes of the antialiased filters, or where the
+// window is very wide.
+void Apply(Stretch stretch, ImageSpec* spec) {
+  const auto times = [](int32_t factor, std::initializer_list<int32_t*> sides) {
+    for (int32_t* side : sides) *side = *side > 0 && *side <= 90 ? *side * factor : *side;
+  };
+  if (stretch == Stretch::kTall) {
+    times(5, {&spec->height});
+    times(3, {&spec->resized_width, &spec->crop_width, &spec->tensor_width});
+  } else if (stretch == Stretch::kWide) {
+    times(64, {&spec->resized_width, &spec->crop_width, &spec->tensor_width});
+    spec->crop_height = std::min(spec->crop_height, 4);
+    spec->tensor_height = std::min(spec->tensor_height, 4);
+  }
 }
 
 // Brings the window into the image and the tensor around the window, so that more than a few inputs are run.
@@ -78,8 +101,8 @@ void Fit(ImageSpec* spec) {
   spec->crop_top = std::clamp(spec->crop_top, 0, spec->resized_height - 1);
   spec->crop_width = within(spec->crop_left, spec->crop_width, spec->resized_width);
   spec->crop_height = within(spec->crop_top, spec->crop_height, spec->resized_height);
-  if (spec->at_left < 0 || spec->at_top < 0 || spec->at_left > kMostRun || spec->at_top > kMostRun) return;
-  if (spec->crop_width > kMostRun || spec->crop_height > kMostRun) return;
+  if (spec->at_left < 0 || spec->at_top < 0 || spec->at_left > kMostSide || spec->at_top > kMostSide) return;
+  if (!IsSmall(spec->crop_width, spec->crop_height)) return;
   spec->tensor_width = std::max(spec->tensor_width, spec->at_left + spec->crop_width);
   spec->tensor_height = std::max(spec->tensor_height, spec->at_top + spec->crop_height);
 }
@@ -88,7 +111,8 @@ void Check(const ImageSpec& spec, Feed* feed) {
   const size_t bytes = SourceBytes(spec);
   if (bytes == 0 || SpecFault(spec, bytes, SIZE_MAX) != nullptr) return;
   // A tensor that is far larger than its window is only padding.
-  if (spec.tensor_width > 4 * kMostRun || spec.tensor_height > 4 * kMostRun) return;
+  if (!IsSmall(spec.crop_width, spec.crop_height)) return;
+  if (int64_t{spec.tensor_width} * spec.tensor_height > 4 * kMostPixels) return;
   const size_t room = TensorBytes(spec);
   REQUIRE(SpecFault(spec, bytes, room) == nullptr);
   REQUIRE(SpecFault(spec, bytes, room - 1) != nullptr);
@@ -111,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   Feed feed(data + 1, size - 1);
   penstock::ImageSpec spec = SpecFrom(&feed);
+  Apply(static_cast<Stretch>(data[0] / 4 % 4), &spec);
   if (data[0] % 4 != 0) Fit(&spec);
   Check(spec, &feed);
   return 0;

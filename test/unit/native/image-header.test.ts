@@ -1,7 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { readImageHeader } from '../../../src/native/image-header.ts';
+import { type ImageHeader, readImageHeader } from '../../../src/native/image-header.ts';
 import { loadBinding } from '../../../src/native/load.ts';
+import { random } from '../../support/fixtures/random.ts';
 import * as made from '../../support/image-bytes.ts';
 
 const { jpeg, png, webp, segment, frameHeader, SCAN, END, ihdr, pngChunk, vp8, vp8l, vp8x, anmf, tiff } = made;
@@ -28,7 +29,10 @@ const ANIMATION = await sharp(
   .webp({ loop: 0, delay: [10, 10, 10] })
   .toBuffer();
 
-const OK = { status: 'ok', width: 13, height: 7, bits: 8, frames: 1, orientation: 1, truncated: false };
+const OK = {
+  ...{ status: 'ok', width: 13, height: 7, bits: 8, frames: 1, orientation: 1, truncated: false },
+  ...{ packed: expect.any(Number), groups: expect.any(Number) },
+};
 
 describe('real files say what they are', () => {
   const gray = { colour: 'gray', channels: 1 };
@@ -193,6 +197,68 @@ describe('lies are malformed, with the reason and the byte', () => {
 function riffChunk(name: string): Buffer {
   return made.riffChunk(name, [1, 2]);
 }
+
+describe('what is unpacked besides rows is counted', () => {
+  test('jpeg: nothing', async () => {
+    expect(read(await picture(3).jpeg({ progressive: true }).toBuffer())).toMatchObject({ packed: 0 });
+  });
+
+  test('png: compressed texts and profile', () => {
+    const text = (name: string, flag: number, length: number) =>
+      pngChunk(name, Buffer.concat([Buffer.from([0x6b, 0, flag]), Buffer.alloc(length - 3)]));
+    const chunks = [
+      text('zTXt', 0, 10),
+      text('iCCP', 0, 20),
+      text('iTXt', 1, 40),
+      text('iTXt', 0, 80),
+      text('tEXt', 0, 160),
+    ];
+    expect(read(png(ihdr(5, 4), ...chunks, IDAT, IEND))).toMatchObject({ packed: 70 });
+  });
+
+  test('webp: the lossless stream, or that of the first frame, alpha included, without its header', () => {
+    const alpha = (method: number, length: number) => made.riffChunk('ALPH', [method, ...Buffer.alloc(length)]);
+    const still = (...chunks: Buffer[]) => read(webp(vp8x(5, 4, 0x10), ...chunks));
+    expect(still(alpha(0, 20), vp8(5, 4))).toMatchObject({ packed: 0, groups: 0, coding: 'lossy' });
+    expect(still(alpha(1, 20), vp8(5, 4))).toMatchObject({ packed: 20, groups: 1, coding: 'lossless' });
+    const frame = (...chunks: Buffer[]) => anmf(0, 0, 5, 4, ...chunks);
+    const frames = [frame(alpha(1, 8), vp8(5, 4)), frame(alpha(1, 40), vp8(5, 4)), frame(vp8l(5, 4))];
+    expect(read(webp(vp8x(5, 4, 2), ...frames))).toMatchObject({ packed: 8, groups: 1, frames: 3 });
+  });
+
+  /** Squares of 2^bits pixels a side. */
+  const squares = (width: number, height: number, bits: number) =>
+    Math.ceil(width / 2 ** bits) * Math.ceil(height / 2 ** bits);
+
+  test.each([0, 2, 4, 6])('webp: as many groups of codes as an encoder of effort %i can have made', async (effort) => {
+    const next = random(effort);
+    for (const [width, height, colours] of [
+      [331, 247, 256],
+      [640, 480, 256],
+      [200, 300, 12],
+      [97, 500, 3],
+    ]) {
+      const pixels = Buffer.from(
+        Array.from({ length: width * height * 3 }, (_, i) => {
+          const shade = (Math.floor(i / 3) % width) + Math.floor(i / 3 / width) * (1 + (i % 3)) + 20 * next();
+          return Math.floor(((shade % 256) * colours) / 256) * Math.floor(255 / colours);
+        }),
+      );
+      const image = sharp(pixels, { raw: { width, height, channels: 3 } });
+      const { groups } = read(await image.webp({ lossless: true, effort }).toBuffer()) as ImageHeader;
+      const possible = [1, ...[3, 4, 5, 6, 7, 8, 9].map((bits) => squares(width, height, bits))];
+      const narrower = [2, 4, 8].flatMap((by) =>
+        [3, 4, 5, 6, 7, 8, 9].map((bits) => squares(Math.ceil(width / by), height, bits)),
+      );
+      expect([width, groups, [...possible, ...narrower].includes(groups)]).toEqual([width, groups, true]);
+    }
+  });
+
+  test('webp: a stream that is damaged in its transforms has as many groups as squares of 4 x 4', () => {
+    const stream = Buffer.concat([vp8l(64, 48).subarray(8, 13), Buffer.alloc(40, 0xff)]);
+    expect(read(webp(made.riffChunk('VP8L', stream)))).toMatchObject({ groups: 16 * 12 });
+  });
+});
 
 describe('rare but right', () => {
   test('jpeg: fill bytes, restart markers, arithmetic coding, 12 bits, the largest size', () => {

@@ -72,6 +72,7 @@ describe('a picture that alone takes more memory than there is for all', () => {
     [{ coding: 'scans' }, 9, ' in several scans'],
     [{ coding: 'scans', orientation: 3 }, 12, ' in several scans, turned by its orientation'],
     [{ format: 'png', coding: 'interlaced' }, 6, ', interlaced'],
+    [{ format: 'png', packed: 10 }, 3 + (10 * 1032 * 5) / 600, ', 10 bytes of compressed text and profile'],
     [{ format: 'webp', coding: 'lossy' }, 6, ' as WebP'],
     [{ format: 'webp', coding: 'lossless' }, 10, ' as lossless WebP'],
   ] as const)('is refused, and told what it takes: %j', (more, bytesAPixel, form) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readImageHeader } from '../../../src/native/image-header.ts';
+import { type ImageHeader, readImageHeader } from '../../../src/native/image-header.ts';
 import { loadBinding } from '../../../src/native/load.ts';
 import { memoryToDecode } from '../../../src/preprocess/decode-memory.ts';
 import {
@@ -15,6 +15,7 @@ import {
   segment,
   tiff,
   vp8,
+  vp8l,
   vp8x,
   webp,
 } from '../../support/image-bytes.ts';
@@ -23,9 +24,15 @@ import { photographs } from '../../support/mutated-pictures.ts';
 const binding = loadBinding();
 const FILES = await photographs();
 
-function memory(file: Uint8Array, turned = false): number {
+function headerOf(file: Uint8Array): ImageHeader {
   const header = readImageHeader(binding, file);
   if (header.status !== 'ok') throw new Error(header.status);
+  return header;
+}
+
+/** By pixel. */
+function memory(file: Uint8Array, turned = false): number {
+  const header = headerOf(file);
   return memoryToDecode(header, turned) / (header.width * header.height);
 }
 
@@ -38,8 +45,6 @@ describe('a picture is counted by the bytes of its pixels', () => {
     ['PNG, palette', 3],
     ['PNG, alpha', 4],
     ['WebP', 6],
-    ['WebP, lossless', 10],
-    ['WebP, alpha', 12],
   ])('%s: %i', (name, bytes) => {
     expect(memory(FILES[name].file)).toBe(bytes);
   });
@@ -57,9 +62,38 @@ test.each([
   expect(memory(png(ihdr(8, 8, 16, type), pngChunk('IDAT', [1]), pngChunk('IEND')))).toBe(bytes);
 });
 
-test('alpha that is stored as it is takes no plane of ARGB', () => {
+test('texts and the profile of a PNG are counted by what deflate can make of them, five times', () => {
+  const text = pngChunk('zTXt', [0x6b, 0, 0, ...Buffer.alloc(997)]);
+  const file = (interlaced: number) =>
+    png(ihdr(8, 8, 8, 2, [0, 0, interlaced]), text, pngChunk('IDAT', [1]), pngChunk('IEND'));
+  expect([memory(file(0)), memory(file(1))]).toEqual([3 + (5000 * 1032) / 64, 6 + (5000 * 1032) / 64]);
+});
+
+describe('a lossless WebP is counted with a plane of ARGB and the tables of its codes', () => {
+  const GROUP_BYTES = 5_004 * 4 + 568;
   const still = (...chunks: Buffer[]) => memory(webp(vp8x(8, 8, 0x10), ...chunks, vp8(8, 8)));
-  expect([still(riffChunk('ALPH', [0, 9])), still(riffChunk('ALPH', [1, 9]))]).toEqual([8, 12]);
+
+  test.each([
+    ['WebP, lossless', 10],
+    ['WebP, alpha', 12],
+  ])('%s: %i by pixel, and a few of groups', (name, bytes) => {
+    const { file, width, height } = FILES[name];
+    const { groups } = headerOf(file);
+    expect(groups).toBeLessThanOrEqual(20 * 15);
+    expect(memory(file)).toBeCloseTo(bytes + (groups * GROUP_BYTES) / (width * height), 9);
+  });
+
+  test('as many groups as its header leaves possible, and no more than its bytes can fill', () => {
+    const tables = (groups: number, packed: number) =>
+      memoryToDecode({ ...headerOf(webp(vp8l(8, 8))), groups, packed }, false) - 8 * 8 * 10;
+    expect(tables(65_536, 1e7)).toBe(65_536 * GROUP_BYTES);
+    expect(tables(65_536, 1_000)).toBe(2_276_000);
+  });
+
+  test('alpha that is stored as it is takes neither', () => {
+    const [stored, packed] = [riffChunk('ALPH', [0, 0, 0]), riffChunk('ALPH', [1, 0, 0])];
+    expect([still(stored), still(packed)]).toEqual([8, 12 + (2 * 2_276) / 64]);
+  });
 });
 
 describe('whether a JPEG has many scans is found behind', () => {

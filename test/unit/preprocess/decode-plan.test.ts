@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { Image } from '../../../src/native/binding.ts';
 import type { ImageHeader } from '../../../src/native/image-header.ts';
+import { Image } from '../../../src/native/image-words.ts';
 import { type DecodePlan, decodePlan } from '../../../src/preprocess/decode-plan.ts';
 import { pipelineOf } from '../../support/pictures.ts';
 
 function headerOf(width: number, height: number, more: Partial<ImageHeader> = {}): ImageHeader {
-  const fixed = { status: 'ok', bits: 8, frames: 1, coding: 'rows', truncated: false } as const;
+  const fixed = { status: 'ok', bits: 8, frames: 1, coding: 'rows', packed: 0, groups: 0, truncated: false } as const;
   return { ...fixed, format: 'jpeg', width, height, channels: 3, colour: 'rgb', orientation: 1, ...more };
 }
 
