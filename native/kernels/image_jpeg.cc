@@ -90,10 +90,11 @@ auto EndsCoded(T byte, T next) {
   return (byte == 0xFF) & (next != 0) & ((next & 0xF8) != kRst0);
 }
 
-// Whether that is so for one of kBlock bytes; one more is there.
+// Whether that is so for one of kBytes; one more is there.
+template <size_t kBytes>
 bool HasMarker(const uint8_t* data) {
   Lane found = {};
-  for (size_t i = 0; i < kBlock; i += sizeof(Lane)) {
+  for (size_t i = 0; i < kBytes; i += sizeof(Lane)) {
     Lane bytes, next;
     std::memcpy(&bytes, data + i, sizeof(Lane));
     std::memcpy(&next, data + i + 1, sizeof(Lane));
@@ -107,9 +108,10 @@ bool HasMarker(const uint8_t* data) {
 // The first byte from `at` on for which it is so; where there is none, less than two bytes are left behind it. Whatever
 // the data are, they are gone over as fast as memory is read: there may be as much of them as a body may have.
 size_t FindMarker(ImageBytes file, size_t at) {
-  for (; file.Has(at, kBlock + 1) && !HasMarker(file.data + at); at += kBlock) {
+  for (; file.Has(at, kBlock + 1) && !HasMarker<kBlock>(file.data + at); at += kBlock) {
     __builtin_prefetch(file.data + std::min(at + kAhead, file.length));
   }
+  while (file.Has(at, sizeof(Lane) + 1) && !HasMarker<sizeof(Lane)>(file.data + at)) at += sizeof(Lane);
   while (file.Has(at, 2) && !EndsCoded(file.data[at], file.data[at + 1])) ++at;
   return at;
 }

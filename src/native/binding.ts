@@ -161,7 +161,8 @@ export interface Binding {
    * Antialiased filters are those of Pillow 3.3 to 12, bit for bit: across, rounded, then down, rounded. So is nearest.
    * (Pillow 13 goes down first where the height shrinks much more than the width: another rounding, no other filter.)
    * Without antialias bilinear and bicubic (a = -0.75) are torch.nn.functional.interpolate with align_corners false: in
-   * float32, rounded once and half to even, as torchvision resizes uint8 tensors by way of float32.
+   * float32, rounded once and half to even, as torchvision resizes uint8 tensors by way of float32. Where a value falls halfway torch's
+   * own roundings differ with its version and machine: beside torch 1.13 one byte in a thousand is off by 1, and none by more.
    * Scratch memory is a few rows of the window, at most a few megabytes, and given back.
    * @param pixels all of the source, packed; exactly width * height * channels bytes.
    * @param ints Int32Array of `IMAGE_LENGTH`, see `Image`. @param floats Float64Array of `IMAGE_FLOAT_LENGTH`.
