@@ -111,7 +111,7 @@ export class Place {
   settled(placement: Placement, homes: readonly number[], nowUs: number): void {
     this.#failures = 0;
     this.homes = homes;
-    if (placement !== this.placement) this.placing.moved(placement);
+    if (placement !== this.placement) this.placing.moved(placement, nowUs);
     this.placement = placement;
     this.forget(nowUs);
   }

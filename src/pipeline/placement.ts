@@ -21,6 +21,13 @@ const MOST_SLOW_US = 1_000;
 const BAND = 2;
 const CERTAIN_AFTER_US = 1_000_000;
 
+/**
+ * How long a version that left the front thread stays away before it is tried there again, microseconds: at first, and at most. Each
+ * stay there that is shorter than the rest before it doubles the next.
+ */
+const REST_US = 10_000_000;
+const MOST_REST_US = 600_000_000;
+
 /** How long batches take inside ONNX Runtime now, microseconds. */
 export interface BatchTimes {
   /** Of the batch that is measured at load. */
@@ -41,11 +48,18 @@ export function inlineRows(maxBatchSize: number, rows: number, us: number): numb
   return Math.max(1, Math.min(maxBatchSize, Math.floor(INLINE_BATCH_US / perRowUs)));
 }
 
-/** The place of one model version, over time. */
+/**
+ * The place of one model version, over time. What its batches take on a worker says little of what they would take on the front
+ * thread: where both want the same core they wait for it there. So who left the front thread is tried there again after a rest.
+ */
 export class Placing {
   #now: Placement;
   /** Since when its times have spoken for the other place; NaN while they do not. */
   #sinceUs = Number.NaN;
+  /** When it came to where it is; the rest of who left the front thread, and when that is over. */
+  #movedUs = Number.NEGATIVE_INFINITY;
+  #restUs = 0;
+  #restedUs = Number.POSITIVE_INFINITY;
 
   constructor(now: Placement) {
     this.#now = now;
@@ -53,6 +67,7 @@ export class Placing {
 
   /** Where it should be. Whoever asks carries it out and says so by `moved`, or asks again. */
   decide(times: BatchTimes, nowUs: number): Placement {
+    if (nowUs >= this.#restedUs && times.us < MOST_SLOW_US) return 'inline';
     if (!speaksForOther(this.#now, times)) {
       this.#sinceUs = Number.NaN;
       return this.#now;
@@ -63,8 +78,14 @@ export class Placing {
   }
 
   /** It is there now. */
-  moved(placement: Placement): void {
+  moved(placement: Placement, nowUs: number): void {
+    if (placement === 'worker') {
+      const stayedUs = nowUs - this.#movedUs;
+      this.#restUs = stayedUs < this.#restUs ? Math.min(MOST_REST_US, 2 * this.#restUs) : REST_US;
+    }
+    this.#restedUs = placement === 'worker' ? nowUs + this.#restUs : Number.POSITIVE_INFINITY;
     this.#now = placement;
+    this.#movedUs = nowUs;
     this.#sinceUs = Number.NaN;
   }
 }

@@ -10,6 +10,7 @@ class Moved {
   readonly #placing: Placing;
   now: Placement;
   moves = 0;
+  movedUs = 0;
 
   constructor(now: Placement) {
     this.now = now;
@@ -20,8 +21,9 @@ class Moved {
     const next = this.#placing.decide({ us, slowUs }, nowUs);
     if (next === this.now) return;
     this.moves++;
+    this.movedUs = nowUs;
     this.now = next;
-    this.#placing.moved(next);
+    this.#placing.moved(next, nowUs);
   }
 
   /** Where it is after five seconds of the same times. */
@@ -68,7 +70,40 @@ describe('where batches run', () => {
     expect(placing.decide(slow, 2_000_000)).toBe('worker');
   });
 
-  test('changes once at most for times that keep within a factor of four', () => {
+  test('is the front thread again after ten seconds for who left it, whatever a worker that shares its core makes of its times', () => {
+    const moved = new Moved('inline');
+    expect(moved.after(300, 1_100, 0)).toBe('worker');
+    const leftUs = moved.movedUs;
+    moved.look(400, 3_000, leftUs + 9_900_000);
+    expect(moved.now).toBe('worker');
+    moved.look(400, 3_000, leftUs + 10_000_000);
+    expect(moved.now).toBe('inline');
+  });
+
+  test('is a worker for good for who was never elsewhere, or takes far too long', () => {
+    expect(new Moved('worker').after(400, 600, 100)).toBe('worker');
+    const moved = new Moved('inline');
+    expect(moved.after(2_000, 3_000, 0)).toBe('worker');
+    for (let s = 10; s < 2_000; s += 10) expect(moved.after(1_001, 3_000, s)).toBe('worker');
+  });
+
+  test('is tried ever less often where it does not last, and as soon as at first where it does', () => {
+    const moved = new Moved('inline');
+    const away = (us: number) => {
+      const fromUs = moved.movedUs;
+      for (let i = 1; moved.now === 'worker'; i++) moved.look(us, us, fromUs + i * 1_000_000);
+      return (moved.movedUs - fromUs) / SECOND_US;
+    };
+    const rests = Array.from({ length: 9 }, () => {
+      moved.after(600, 900, moved.movedUs / SECOND_US + 1);
+      return away(300);
+    });
+    expect(rests).toEqual([10, 20, 40, 80, 160, 320, 600, 600, 600]);
+    moved.after(600, 900, moved.movedUs / SECOND_US + 601);
+    expect(away(300)).toBe(10);
+  });
+
+  test('changes rarely for times that keep within a factor of four', () => {
     const times = fc.array(fc.double({ min: 0.5, max: 2, noNaN: true }), { minLength: 50, maxLength: 200 });
     const middle = fc.double({ min: 1, max: 100_000, noNaN: true });
     fc.assert(
@@ -77,7 +112,8 @@ describe('where batches run', () => {
         factors.forEach((factor, i) => {
           moved.look(around * factor, around * factor, i * 500_000);
         });
-        expect(moved.moves).toBeLessThanOrEqual(1);
+        // A hundred seconds at most: three rests, of 10, 20 and 40.
+        expect(moved.moves).toBeLessThanOrEqual(7);
       }),
       { numRuns: 2_000 },
     );
@@ -87,7 +123,7 @@ describe('where batches run', () => {
     const moved = new Moved('inline');
     expect(moved.after(100, 150, 0)).toBe('inline');
     expect(moved.after(600, 900, 10)).toBe('worker');
-    expect(moved.after(200, 300, 20)).toBe('worker');
+    expect(moved.after(200, 300, 15)).toBe('worker');
     expect(moved.after(100, 150, 30)).toBe('inline');
   });
 });
