@@ -13,6 +13,7 @@ import { Rate } from './rate.ts';
 import type { Shareable } from './shares.ts';
 import { type SizingInput, sizeBatch, sizeToExplore, steadyCapacity } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
+import { Turnaround } from './turnaround.ts';
 import type { TakesTurns } from './turns.ts';
 
 /** Part of the time that best effort is given while requests with deadlines want all of it. */
@@ -80,6 +81,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   readonly bestEffort = new BestEffort<T>();
   readonly callers = new Callers(RATE_MEMORY.mostUs);
   readonly guard = new Guard();
+  readonly turnaround = new Turnaround();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
   readonly served = new Rate(SERVED_MEMORY_US);
@@ -210,9 +212,9 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return nowUs - this.#doubtedUs >= restUs;
   }
 
-  /** One of its batches starts. */
-  started(nowUs: number): void {
-    if (this.#running++ > 0) return;
+  /** One of its batches starts. @param follows whether it was waited for since the one before it ended: what came meanwhile counts */
+  started(nowUs: number, follows: boolean): void {
+    if (this.#running++ > 0 || follows) return;
     this.#busyFromUs = nowUs;
     this.#busyRows = 0;
     this.#comingRows = 0;
@@ -378,7 +380,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return {
       curve,
       mostRows,
-      lanes: Math.max(1, this.lanes.length),
+      // A lane that rests between its batches does less.
+      lanes: Math.max(1, this.lanes.length) / (1 + this.turnaround.ratio),
       budgetUs,
       guard,
       offeredPerUs,

@@ -37,8 +37,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly lanes: (RunningBatch<T> | null)[];
   readonly up: boolean[];
   readonly #endUs: Float64Array;
-  /** When each lane was last done. */
+  /** When each lane was last done, and what that batch took. */
   readonly #doneUs: Float64Array;
+  readonly #ranUs: Float64Array;
   readonly #plan: Plan<T>;
   readonly #seating: Seating<T>;
   readonly #boarding: Boarding<T>;
@@ -56,6 +57,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.up = new Array(lanes).fill(true);
     this.#endUs = new Float64Array(lanes);
     this.#doneUs = new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY);
+    this.#ranUs = new Float64Array(lanes);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
     this.#debt = new Debt(this.#plan, lanes);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
@@ -179,6 +181,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
     this.#doneUs[batch.lane] = nowUs;
+    this.#ranUs[batch.lane] = nowUs - batch.startedUs;
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
@@ -279,11 +282,13 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   ): RunningBatch<T> {
     const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
     this.lanes[lane] = batch;
-    queue.started(nowUs);
+    const doneUs = this.#doneUs[lane] as number;
+    const free = doneUs <= queue.waitingSinceUs;
+    if (!free) queue.turnaround.learn(nowUs - doneUs, this.#ranUs[lane] as number);
+    queue.started(nowUs, !free);
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
-    const free = (this.#doneUs[lane] as number) <= queue.waitingSinceUs;
     const reason = why ?? this.#reason(queue, rows);
     queue.journal.batch(nowUs, rows, waitedUs, free, lane, queue.length, reason);
     return batch;

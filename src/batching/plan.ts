@@ -98,7 +98,7 @@ export class Plan<T extends Traveller> {
 
   /**
    * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
-   * up by their root), and what best effort may take of the time until then.
+   * up by their root), what lies between the batches before it, and what best effort may take of the time until then.
    * @param deadlineUs of who is to be in time: the guard is bounded by the time that he has
    */
   marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, deadlineUs: number, nowUs: number): number {
@@ -107,7 +107,8 @@ export class Plan<T extends Traveller> {
     const leftUs = Math.max(queue.budgetUs, deadlineUs - nowUs);
     const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
-    return guardUs + Math.max(queue.reservedUs, untilUs * (queue.stretch - 1));
+    const betweenUs = queue.turnaround.ratio * Math.max(0, untilUs - ownUs);
+    return guardUs + betweenUs + Math.max(queue.reservedUs, untilUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
