@@ -19,6 +19,7 @@ import { Picture } from './gateway/picture.ts';
 import { GatherLedger } from './http/body.ts';
 import { HostGuard } from './http/guard.ts';
 import { Listeners, type Listening } from './http/listeners.ts';
+import { Loans } from './http/loans.ts';
 import { ownConnectionBounds } from './http/open-files.ts';
 import type { ServerParts } from './http/server.ts';
 import type { Logger } from './logging/logger.ts';
@@ -236,6 +237,7 @@ export class Gateway {
         this.#events.fewerConnections(limits.connections, taken, files),
       ),
       gathered,
+      loans: new Loans(limits.arenaBytes),
       snapshot: () => this.#registry.snapshot,
       target: (id) => this.#loader.target(id),
       view: (found) => this.#picture.view(found),

@@ -56,7 +56,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   }
 
   open(spec: QueueSpec): ManualQueue<T> {
-    const counts = { rows: 0, bytes: 0, length: 0, retries: 0, admitted: 0, refused: 0 };
+    const counts = { rows: 0, bytes: 0, length: 0, retries: 0, late: 0, admitted: 0, refused: 0 };
     const batchRows = this.#mostRows(spec.maxBatchRows);
     const queue: ManualQueue<T> = {
       spec,
@@ -172,7 +172,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
       displaced: 0,
       refused,
       impossible: 0,
-      late: 0,
+      late: queue.late,
       decisions: [],
     };
   }

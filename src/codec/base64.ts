@@ -1,15 +1,16 @@
 /** Base64 (RFC 4648, section 4) of JSON strings whose bytes are no text. */
 
-import type { Pace } from '../core/pace.ts';
+import type { Pacing } from '../core/pace.ts';
 
 /** Text that is decoded in one step, bytes: whole groups of four. Strings of that size are cheap to make and to forget. */
 export const BASE64_STEP_BYTES = 64 * 1024;
 
 /**
  * Decodes the base64 that is `length` bytes at `offset` in its own place, step by step: what comes out is shorter.
+ * @param pace asked before every step; what it throws ends the work
  * @returns how many bytes it was, or -1 where it is not base64 in its one canonical form
  */
-export async function decodeBase64(memory: Uint8Array, offset: number, length: number, pace: Pace): Promise<number> {
+export async function decodeBase64(memory: Uint8Array, offset: number, length: number, pace: Pacing): Promise<number> {
   let size = 0;
   for (let at = 0; at < length; at += BASE64_STEP_BYTES) {
     while (pace.over()) await pace.turn();

@@ -1,8 +1,13 @@
 /** The classification extension: the k largest values of each row as `value:index[:label]` strings. */
 
 import type { DatatypeInfo } from '../core/datatype.ts';
+import { invalid } from '../core/error.ts';
+import { elementCount, type TensorSpec } from '../core/tensor.ts';
 import type { Binding } from '../native/binding.ts';
 import { classText, largestOfRows, printed, scoreTexts, valuesAt, widened } from '../native/ranking.ts';
+
+/** Most classes and boxes that are answered to one request: stops text that takes the front thread longer than the rest. */
+export const MOST_ANSWERED = 16_384;
 
 /** The rows of an output: `rows` of `classes` elements side by side. */
 interface Rows {
@@ -16,6 +21,27 @@ interface Rows {
 interface Ranked {
   readonly indices: ArrayLike<number>;
   readonly texts: readonly string[];
+}
+
+/**
+ * Judges what a request asks for, before anything is done for it: classes become text in one step.
+ * @param outputs that are asked for, and how many classes of a row of each; 0 = its numbers. @param rows of the request
+ * @param batched whether an output's first dimension is the batch
+ * @throws {GatewayError} INVALID_ARGUMENT where too many classes would be answered
+ */
+export function checkClasses(
+  outputs: readonly { readonly spec: TensorSpec; readonly classification: number }[],
+  rows: number,
+  batched: boolean,
+): void {
+  const answered = outputs.reduce((sum, { spec, classification }) => {
+    const classes = elementCount(spec.shape, batched ? 1 : 0);
+    // A dimension that is open may be as long as it likes.
+    return sum + rows * (classes < 0 ? classification : Math.min(classification, classes));
+  }, 0);
+  if (answered <= MOST_ANSWERED) return;
+  const sentence = `up to ${answered} classes would be answered, more than the limit of ${MOST_ANSWERED}`;
+  throw invalid(`${sentence}: send fewer rows, or ask for fewer classes`, 'answers');
 }
 
 /**

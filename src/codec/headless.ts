@@ -3,6 +3,7 @@
 import type { DatatypeInfo } from '../core/datatype.ts';
 import { invalid } from '../core/error.ts';
 import { elementCount, type TensorSpec } from '../core/tensor.ts';
+import { checkClasses } from './classification.ts';
 import { NORMAL_PRIORITY } from './members.ts';
 import {
   type PictureInput,
@@ -59,12 +60,14 @@ function planned(
   pictures: PlannedPictures | null,
   binary: (datatype: DatatypeInfo) => boolean,
 ): RequestPlan {
+  const outputs = everyOutput(model.signature, pictures, binary);
+  checkClasses(outputs, 1, model.maxBatchSize > 0);
   return {
     rows: 1,
     shapeKey: shapeKey([input], model),
     inputs: [input],
     bodyOrder: [0],
-    outputs: everyOutput(model.signature, pictures, binary),
+    outputs,
     timeoutUs: 0,
     priority: NORMAL_PRIORITY,
     hasJson: false,

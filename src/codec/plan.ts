@@ -6,6 +6,7 @@
 import { type DatatypeInfo, datatypeOf } from '../core/datatype.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { elementCount, type Signature, type TensorSpec } from '../core/tensor.ts';
+import { checkClasses } from './classification.ts';
 import { checkParameters, type JsonObject, optional, readWishes } from './members.ts';
 import { type PictureInput, type PlannedPictures, parameterWishes, plannedPictures, wantedOf } from './picture-plan.ts';
 
@@ -105,12 +106,14 @@ export function planRequest(text: string, model: PlanModel, binary: boolean): Re
   const rows = batchRows(inputs, model);
   const asked = readList(body.outputs);
   const pictures = readPictures(inputs, model, parameters, asked.length > 0, binaryOutputs);
+  const outputs = readOutputs(asked, model.signature, binaryOutputs, pictures);
+  checkClasses(outputs, rows, model.maxBatchSize > 0);
   return Object.freeze({
     rows,
     shapeKey: shapeKey(inputs, model),
     inputs,
     bodyOrder: bodyOrder(inputs),
-    outputs: readOutputs(asked, model.signature, binaryOutputs, pictures),
+    outputs,
     timeoutUs,
     priority,
     hasJson: inputs.some((input) => input.source === 'json'),

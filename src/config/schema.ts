@@ -22,7 +22,8 @@ const limits = z.strictObject({
     .default(300)
     .describe('Longest time from the headers to the last byte of a body, seconds; stops bodies that never end'),
   gatherBytes: bytes(256 * MIB).describe(
-    'Memory for all bodies that come in pieces or packed and must be whole to be read; stops many half-sent ones at once',
+    'Memory for all bodies that come in pieces or packed and must be whole to be read, or have no place in the arena yet; ' +
+      'stops many half-sent ones at once',
   ),
   jsonDepth: whole(2, 1000).default(100).describe('Deepest nesting of a JSON body; stops stack exhaustion'),
   headerBytes: bytes(64 * 1024, 1024 * 1024).describe('Largest request line and headers together, bytes'),

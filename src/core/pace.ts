@@ -8,12 +8,24 @@
  */
 
 import type { Clock } from './clock.ts';
+import { GatewayError } from './error.ts';
 
-/** Share of one turn, microseconds. The step that is under way then is not cut short. */
-const SHARE_US = 2_000;
+/**
+ * Share of one turn, microseconds. The step that is under way then is not cut short. Others wait for some turns in a row, as a batch
+ * does that begins when the sockets have been looked at: more than this would be felt there.
+ */
+const SHARE_US = 500;
+
+/** What is asked between the steps of a long work. */
+export interface Pacing {
+  /** Whether this turn has had its share; the step is to follow at once where it has not. */
+  over(): boolean;
+  /** Until a later turn, where this one is over. */
+  turn(): Promise<void>;
+}
 
 /** The pace of one event loop, shared by all who have much to do. */
-export class Pace {
+export class Pace implements Pacing {
   readonly #clock: Clock;
   readonly #waiting: (() => void)[] = [];
   #sinceUs = 0;
@@ -24,7 +36,6 @@ export class Pace {
     this.#clock = clock;
   }
 
-  /** Whether this turn has had its share; the step is to follow at once where it has not. */
   over(): boolean {
     if (this.#begun) return this.#clock.nowUs() - this.#sinceUs > SHARE_US;
     this.#begun = true;
@@ -36,9 +47,19 @@ export class Pace {
     return false;
   }
 
-  /** Until a later turn, where this one is over. */
   turn(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The same for work that may come to be of no use: then `over` throws CANCELLED, and what is asked before every step ends it. */
+  while(isWanted: () => boolean): Pacing {
+    return {
+      over: () => {
+        if (!isWanted()) throw new GatewayError('CANCELLED', 'nobody waits for this any more');
+        return this.over();
+      },
+      turn: () => this.turn(),
+    };
   }
 
   /** One by one, each behind the step of the one before. */

@@ -16,9 +16,6 @@ const BELIEVED_FACTOR = 4;
 /** And never for more than this at once. */
 const BELIEVED_BYTES = 1024 * 1024;
 
-/** Part of the memory for bodies that may be lent to those who only announce them. */
-const LENT_SHARE = 4;
-
 /** The refusal of a body over its limit of `bytes`. */
 export function tooLarge(bytes: number, limit: Limit = 'bodyBytes'): GatewayError {
   return new GatewayError('PAYLOAD_TOO_LARGE', `the body is larger than the limit of ${bytes} bytes`, { limit });
@@ -28,7 +25,6 @@ export function tooLarge(bytes: number, limit: Limit = 'bodyBytes'): GatewayErro
 export class GatherLedger {
   readonly #limit: number;
   #taken = 0;
-  #lent = 0;
 
   /** @param limit bytes. */
   constructor(limit: number) {
@@ -53,21 +49,6 @@ export class GatherLedger {
   /** Gives `bytes` back. */
   release(bytes: number): void {
     this.#taken -= bytes;
-  }
-
-  /**
-   * Whether a body may have its place in the arena before so many bytes of it came: many that are only announced must not take it from
-   * everybody. One alone may, however large.
-   */
-  lend(bytes: number): boolean {
-    if (this.#lent > 0 && this.#lent + bytes > this.#limit / LENT_SHARE) return false;
-    this.#lent += bytes;
-    return true;
-  }
-
-  /** So many of them came, or are not waited for any more. */
-  repay(bytes: number): void {
-    this.#lent -= bytes;
   }
 }
 

@@ -11,6 +11,7 @@ import type { InferRequest } from '../pipeline/request.ts';
 import { BodyBuffer, type GatherLedger, MOST_CHUNKS, tooLarge } from './body.ts';
 import { type Coding, inflateBody } from './coding.ts';
 import type { Exchange } from './exchange.ts';
+import type { Loan, Loans } from './loans.ts';
 import type { Upload } from './uploads.ts';
 
 /** Takes the chunks of one request's body. */
@@ -23,12 +24,13 @@ export class InferBody implements Upload {
   readonly #coding: Coding | null;
   readonly #limit: number;
   readonly #ledger: GatherLedger;
+  readonly #loans: Loans;
   received = 0;
   #done = false;
   #chunks = 0;
   #tailing = false;
-  /** Bytes that have a place and did not come yet. */
-  #lent = 0;
+  /** Its place, where it has one before it came. */
+  #loan: Loan | null = null;
   #buffer: BodyBuffer | null = null;
 
   constructor(
@@ -40,6 +42,7 @@ export class InferBody implements Upload {
     coding: Coding | null,
     limit: number,
     ledger: GatherLedger,
+    loans: Loans,
   ) {
     this.#road = road;
     this.#request = request;
@@ -49,6 +52,7 @@ export class InferBody implements Upload {
     this.#coding = coding;
     this.#limit = limit;
     this.#ledger = ledger;
+    this.#loans = loans;
   }
 
   get uploading(): boolean {
@@ -76,7 +80,7 @@ export class InferBody implements Upload {
       return;
     }
     if (this.#tailing) {
-      this.#repay(chunk.byteLength);
+      this.#loan?.came(chunk.byteLength);
       if (!this.#road.takeTail(this.#request, chunk, 0, chunk.byteLength, last)) this.#free();
       return;
     }
@@ -92,9 +96,8 @@ export class InferBody implements Upload {
     const head = this.#headBytes;
     if (this.#coding !== null || head < 0 || head > APART_BYTES || this.received < head) return false;
     const missing = this.#totalBytes - this.received;
-    if (missing <= 0 || !this.#ledger.lend(missing)) return false;
-    this.#lent = missing;
-    return true;
+    if (missing > 0) this.#loan = this.#loans.lend(missing);
+    return this.#loan !== null;
   }
 
   /** The caller has gone. */
@@ -151,12 +154,6 @@ export class InferBody implements Upload {
     if (!taken) this.#free();
   }
 
-  #repay(bytes: number): void {
-    const paid = Math.min(bytes, this.#lent);
-    this.#ledger.repay(paid);
-    this.#lent -= paid;
-  }
-
   /** What is left of the body is not worth reading: the connection closes with the answer. */
   refuse(error: GatewayError): void {
     this.#exchange.close = true;
@@ -168,6 +165,6 @@ export class InferBody implements Upload {
   #free(): void {
     this.#buffer?.free();
     this.#buffer = null;
-    this.#repay(this.#lent);
+    this.#loan?.end();
   }
 }

@@ -34,6 +34,7 @@ import { onFreePort } from './free-port.ts';
 import type { HostGuard } from './guard.ts';
 import { RequestHeaders } from './headers.ts';
 import { InferBody } from './infer-body.ts';
+import type { Loans } from './loans.ts';
 import { isImageType, pictureWishes } from './media-type.ts';
 import type { ConnectionBounds } from './open-files.ts';
 import { parsePath, type Route } from './path.ts';
@@ -56,6 +57,7 @@ export interface ServerParts extends UploadLimits {
   readonly bodyBytes: number;
   /** The memory of bodies that come in pieces. */
   readonly gathered: GatherLedger;
+  readonly loans: Loans;
   /** Most open ones of each listener. */
   readonly connections: ConnectionBounds;
   readonly snapshot: () => Snapshot;
@@ -234,7 +236,7 @@ export class HttpServer {
   }
 
   #infer(exchange: Exchange, res: HttpResponse, target: Target): void {
-    const { guard, road, bodyBytes, gathered } = this.#parts;
+    const { guard, road, bodyBytes, gathered, loans } = this.#parts;
     const headers = this.#headers;
     guard.check(headers.host, headers.origin);
     const totalBytes = headers.contentLength === '' ? -1 : Number(headers.contentLength);
@@ -257,7 +259,7 @@ export class HttpServer {
     const { tenant } = this.#principal;
     const request = road.open(target, exchange, exchange.startedUs, timeoutUs, tenant, tensorBytes, picture);
     exchange.infer = request;
-    const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered);
+    const body = new InferBody(road, request, exchange, headBytes, totalBytes, coding, bodyBytes, gathered, loans);
     res.onAborted(() => body.abort());
     this.#uploads.began(body);
     res.onData((chunk, last) => body.chunk(chunk, last));

@@ -66,7 +66,7 @@ export class TargetMetrics {
     this.failedUs += totalUs;
   }
 
-  /** A batch of `requests` requests that has run and whose outputs were handed out by `nowUs`. */
+  /** A batch of `requests` requests that has run, and what of it is handed out at once was by `nowUs`. */
   batch(requests: number, rows: number, inputUs: number, inferUs: number, outputUs: number, nowUs: number): void {
     this.lastRunUs = nowUs;
     this.runUs.record(inferUs);
@@ -79,6 +79,13 @@ export class TargetMetrics {
       this.batches.set(rows, times);
     }
     times.add(1, inputUs, inferUs, outputUs);
+  }
+
+  /** What of such a batch took `outputUs` more to be handed out, since it is answered step by step. */
+  handedOutLater(requests: number, rows: number, outputUs: number): void {
+    this.travelled.outputUs += requests * outputUs;
+    const times = this.batches.get(rows);
+    if (times !== undefined) times.outputUs += outputUs;
   }
 }
 

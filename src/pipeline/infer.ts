@@ -240,25 +240,30 @@ export class InferRoad implements Passage<InferRequest> {
   arrived(batch: Batch<InferRequest>, result: RunResult): void {
     const nowUs = this.#clock.nowUs();
     const boarded = this.#boarded.get(batch) as Boarded;
-    let answering: Promise<unknown> | null = null;
+    const answering: Promise<void>[] = [];
     let row = 0;
     for (const request of batch.requests) {
       request.runUs = result.runUs;
       if (request.state === 'RUNNING') {
         if (request.deadlineUs < nowUs) this.#tooLate(request);
-        else answering = both(answering, this.#answer(request, batch, boarded, result, row, nowUs));
+        else {
+          const making = this.#answer(request, batch, boarded, result, row, nowUs);
+          if (making !== null) answering.push(making);
+        }
       }
       row += request.rows;
     }
-    if (answering === null) this.#handedOut(batch, boarded, result, nowUs);
-    else boarded.answering = answering.then(() => this.#handedOut(batch, boarded, result, nowUs));
-  }
-
-  /** Nobody reads the outputs any more. */
-  #handedOut({ requests, rows }: Batch<InferRequest>, { inputUs }: Boarded, result: RunResult, sinceUs: number): void {
-    for (const output of result.outputs) giveBack(output?.bytes);
+    const { requests, rows } = batch;
+    const { metrics } = requests[0].target;
     const endUs = this.#clock.nowUs();
-    requests[0].target.metrics.batch(requests.length, rows, inputUs, result.runUs, endUs - sinceUs, endUs);
+    metrics.batch(requests.length, rows, boarded.inputUs, result.runUs, endUs - nowUs, endUs);
+    if (answering.length === 0) giveBackAll(result);
+    else {
+      boarded.answering = Promise.allSettled(answering).then(() => {
+        metrics.handedOutLater(requests.length, rows, this.#clock.nowUs() - endUs);
+        giveBackAll(result);
+      });
+    }
   }
 
   /** The run failed, and so did the second try; or there is nothing to run it on. */
@@ -296,7 +301,7 @@ export class InferRoad implements Passage<InferRequest> {
     this.#boarded.delete(batch);
     const answering = boarded?.answering ?? null;
     if (answering === null) this.#letGo(batch, boarded);
-    else void answering.then(() => this.#letGo(batch, boarded));
+    else void answering.finally(() => this.#letGo(batch, boarded));
   }
 
   #letGo(batch: Batch<InferRequest>, boarded: Boarded | undefined): void {
@@ -330,7 +335,6 @@ export class InferRoad implements Passage<InferRequest> {
     nowUs: number,
   ): Promise<void> | null {
     const { target, id } = request;
-    request.state = 'ENDED';
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
       const entry = request.entry as PlanEntry;
@@ -338,28 +342,38 @@ export class InferRoad implements Passage<InferRequest> {
       if (pictures?.declared === true) return this.#answerPictures(request, pictures, outputs);
       this.#send(request, target.answers.write(entry, id, outputs, target.placed), nowUs);
     } catch (error) {
+      request.state = 'ENDED';
       this.#fail(request, asGatewayError(error));
     }
     return null;
   }
 
-  /** Step by step: others are read and answered meanwhile, and the deadline may pass. */
+  /** Step by step: others are read and answered meanwhile, the deadline may pass, and the caller may go. */
   async #answerPictures(
     request: InferRequest,
     pictures: PlannedPictures,
     outputs: readonly OutputData[],
   ): Promise<void> {
     try {
-      const named = await this.#pictures.outputs(request, pictures, outputs);
-      const nowUs = this.#clock.nowUs();
-      if (request.deadlineUs < nowUs) this.expired(request);
-      else this.#send(request, request.target.answers.writeNamed(request.id, named, pictures.binary), nowUs);
+      const named = await this.#pictures.outputs(request, pictures, outputs, () => this.#isWanted(request));
+      if (!this.#isWanted(request)) return;
+      this.#send(request, request.target.answers.writeNamed(request.id, named, pictures.binary), this.#clock.nowUs());
     } catch (error) {
-      this.#fail(request, asGatewayError(error));
+      this.refuse(request, error);
     }
   }
 
+  /** Whether somebody waits for the answer that is being made. Its batch was in time: who is late is told, and counted, here. */
+  #isWanted(request: InferRequest): boolean {
+    if (request.state === 'RUNNING' && request.deadlineUs < this.#clock.nowUs()) {
+      request.target.queue.late++;
+      this.#tooLate(request);
+    }
+    return request.state === 'RUNNING';
+  }
+
   #send(request: InferRequest, { body, jsonBytes }: Answer, nowUs: number): void {
+    request.state = 'ENDED';
     request.totalUs = nowUs - request.arrivalUs;
     request.target.metrics.ok(request.totalUs, request.rows);
     request.reply.answer(body, jsonBytes);
@@ -367,7 +381,7 @@ export class InferRoad implements Passage<InferRequest> {
     this.#closed();
   }
 
-  /** Ends a request that is not in a queue yet. */
+  /** Ends a request that is in no queue, where it has not ended. */
   refuse(request: InferRequest, error: unknown): void {
     if (request.state === 'ENDED') {
       this.#release(request);
@@ -407,8 +421,9 @@ function readPlan(request: InferRequest): void {
   if (timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + timeoutUs);
 }
 
-function both(one: Promise<unknown> | null, other: Promise<unknown> | null): Promise<unknown> | null {
-  return one === null || other === null ? (one ?? other) : Promise.all([one, other]);
+/** Nobody reads the outputs any more. */
+function giveBackAll({ outputs }: RunResult): void {
+  for (const output of outputs) giveBack(output?.bytes);
 }
 
 /** The shorter of two times of which 0 is none: Infinity where both are. */

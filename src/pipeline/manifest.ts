@@ -21,7 +21,7 @@ export interface Boarded {
   readonly block: number;
   /** Time it took to put it together; whoever asked for it writes it down. */
   inputUs: number;
-  /** While requests of it are answered step by step and still read its outputs; never rejects. */
+  /** Settles when no request of it that is answered step by step reads its outputs any more. */
   answering: Promise<void> | null;
 }
 
@@ -36,20 +36,19 @@ export class Manifest {
   }
 
   /**
-   * Pictures are ready in another order than their rows lie in: the requests of the batch are put in that of the rows, by which whose
-   * row is whose follows too.
+   * Pictures are ready in another order than their rows lie in: where that makes a view of the batch, its requests are put in the order
+   * of the rows, by which whose row is whose follows too.
    * @throws {RunError} OUT_OF_MEMORY where the arena has no room for what must be gathered
    */
   board(batch: Batch<InferRequest>): Boarded {
-    const { requests } = batch;
-    const view = sideBySide(requests) || sideBySide(requests.sort(byRow));
-    const first = requests[0];
-    const { target } = first;
+    const { target } = batch.requests[0];
+    const { ring } = target;
+    const isView = ring !== null && inOrder(batch.requests);
+    const first = batch.requests[0];
     const { plan } = first.entry as PlanEntry;
     const dims = plan.inputs.map((input) => (target.batched ? [batch.rows, ...input.dims.slice(1)] : input.dims));
-    if (view) {
+    if (isView) {
       const inputs = dims.map((d, i): RunInput => ({ offset: first.offsets[i], dims: d, strings: null }));
-      const ring = target.ring as NonNullable<Target['ring']>;
       const base = inputs.length;
       const outputs = target.outputRowBytes.map((_, o) => ({
         offset: ring.offset(base + o, first.ringRow),
@@ -124,6 +123,15 @@ export class Manifest {
     });
     this.#binding.gather(this.#arena.bytes, spans, requests.length, this.#arena.bytes, Math.max(0, offset));
   }
+}
+
+/** Whether the requests lie side by side; those that do in another order are put in that of their rows. */
+function inOrder(requests: InferRequest[]): boolean {
+  if (sideBySide(requests)) return true;
+  const sorted = requests.toSorted(byRow);
+  if (!sideBySide(sorted)) return false;
+  requests.splice(0, requests.length, ...sorted);
+  return true;
 }
 
 function byRow(a: InferRequest, b: InferRequest): number {

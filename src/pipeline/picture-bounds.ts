@@ -1,5 +1,6 @@
 /** What one request of pictures may ask for at most. Judged as soon as it is planned: mostly before a byte of them has come. */
 
+import { MOST_ANSWERED } from '../codec/classification.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import { GatewayError, invalid } from '../core/error.ts';
 import { mostAnswers } from '../preprocess/picture-outputs.ts';
@@ -10,11 +11,9 @@ import type { InferRequest } from './request.ts';
 /** Most pictures of one request: stops a body of a million tiny ones, each of which takes a decoder. */
 export const MOST_PICTURES = 4096;
 
-/** Most classes and boxes that are answered to one request: stops text that takes the front thread longer than the rest. */
-export const MOST_ANSWERED = 16_384;
-
 /**
- * Does nothing where a request brings tensors only.
+ * Does nothing where a request brings tensors only. Classes that outputs are asked for are judged with their plan, what model.yaml
+ * declares here.
  * @param bodyBytes most bytes of a tensor: a file of a few bytes may become a row of many
  * @throws {GatewayError} PAYLOAD_TOO_LARGE for too many pictures, INVALID_ARGUMENT for too many answers
  */

@@ -9,7 +9,7 @@ import type { PlannedPictures } from '../codec/picture-plan.ts';
 import type { PlannedInput } from '../codec/plan.ts';
 import { splitElements } from '../codec/strings.ts';
 import { asGatewayError, GatewayError, invalid } from '../core/error.ts';
-import type { Pace } from '../core/pace.ts';
+import type { Pace, Pacing } from '../core/pace.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import type { ImageHeader } from '../native/image-header.ts';
@@ -37,18 +37,18 @@ export class PictureFiles {
   }
 
   /**
-   * Every file with its header, in order; not all of them where the request ends meanwhile.
+   * Every file with its header, in order.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first that cannot be
-   * taken
+   * taken; CANCELLED where the request ends meanwhile
    */
   async judged(request: InferRequest): Promise<Picture[]> {
     const input = filesOf(request);
     const spans = this.#spans(request, input);
+    const pace = this.#pace.while(() => request.state !== 'ENDED');
     const pictures: Picture[] = [];
     for (let i = 0; i < input.elements; i++) {
-      while (this.#pace.over()) await this.#pace.turn();
-      if (request.state === 'ENDED') break;
-      pictures.push(await this.#judge(request, input, i, spans[2 * i], spans[2 * i + 1]));
+      while (pace.over()) await pace.turn();
+      pictures.push(await this.#judge(request, input, i, spans[2 * i], spans[2 * i + 1], pace));
     }
     return pictures;
   }
@@ -66,10 +66,11 @@ export class PictureFiles {
     i: number,
     offset: number,
     length: number,
+    pace: Pacing,
   ): Promise<Picture> {
     const { bytes } = this.#arena;
     try {
-      const size = input.base64 ? await decodeBase64(bytes, offset, length, this.#pace) : length;
+      const size = input.base64 ? await decodeBase64(bytes, offset, length, pace) : length;
       if (size < 0) throw invalid('expected base64');
       const header = judgePicture(this.#binding, this.#limits, bytes, offset, size);
       return { file: bytes.subarray(offset, offset + size), header };

@@ -73,9 +73,10 @@ export class Pictures {
 
   /**
    * Resolves when every picture of the request is in its row, and its files are given back; before that where the request ends
-   * meanwhile, as soon as no thread writes to its memory. Files that a thread does not let go of are given back when it does.
+   * while they are decoded, as soon as no thread writes to its memory. Files that a thread does not let go of are given back when it does.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first picture that
-   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time; INSTANCE_LOST, INTERNAL
+   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time; INSTANCE_LOST, INTERNAL; CANCELLED where
+   * the request ends while its files are judged
    */
   async read(request: InferRequest): Promise<void> {
     const sinceUs = this.#clock.nowUs();
@@ -116,17 +117,21 @@ export class Pictures {
 
   /**
    * What model.yaml says is answered, made step by step.
-   * @param outputs of this request, per output of the signature; they must stay until it is made
+   * @param outputs of this request, per output of the signature; they must stay until the promise has settled
+   * @param isWanted asked before every step
+   * @throws {GatewayError} (as rejection) CANCELLED where it is not wanted any more, EXECUTION_FAILED
    */
   outputs(
     { target, pictures }: InferRequest,
     { classification }: PlannedPictures,
     outputs: readonly OutputData[],
+    isWanted: () => boolean,
   ): Promise<NamedOutput[]> {
     const { declared, labels } = target.pictures as PictureModel;
     const { geometries } = pictures as PictureWork;
     const named = outputs.map((output, i) => ({ ...output, ...target.facts.signature.outputs[i] }));
-    return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, this.#pace);
+    const pace = this.#pace.while(isWanted);
+    return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, pace);
   }
 
   /** Of each, to be decoded (DecodeCost). @throws {GatewayError} where one takes more memory than there is, or cannot be scaled */

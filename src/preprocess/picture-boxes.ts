@@ -2,7 +2,7 @@
 
 import { datatype } from '../core/datatype.ts';
 import type { BoxesDeclaration } from '../core/image.ts';
-import type { Pace } from '../core/pace.ts';
+import type { Pacing } from '../core/pace.ts';
 import type { NamedOutput } from '../core/tensor.ts';
 import type { Binding } from '../native/binding.ts';
 import { type DetectionRules, detect, type Letterbox } from '../native/detections.ts';
@@ -42,7 +42,7 @@ export async function pictureBoxes(
   labels: readonly string[] | null,
   output: ModelOutput,
   geometries: readonly Geometry[],
-  pace: Pace,
+  pace: Pacing,
 ): Promise<NamedOutput[]> {
   const { name } = output;
   const rows = geometries.length;

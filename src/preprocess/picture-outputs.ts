@@ -1,12 +1,13 @@
 /**
  * What of a model's outputs is answered to pictures, as `postprocess` of its model.yaml declares: the best classes of every row as
- * text, the number of the best one, or boxes (`picture-boxes`). Reads finished outputs step by step and keeps nothing.
+ * text, the number of the best one, or boxes (`picture-boxes`). Ranks finished outputs step by step and keeps nothing; what was found is
+ * put together, and written, in one.
  */
 
 import { type DatatypeInfo, datatype } from '../core/datatype.ts';
 import { GatewayError } from '../core/error.ts';
 import { type ClassesDeclaration, MOST_ANSWERS, type OutputDeclaration } from '../core/image.ts';
-import type { Pace } from '../core/pace.ts';
+import type { Pacing } from '../core/pace.ts';
 import { elementCount, type NamedOutput, type TensorSpec } from '../core/tensor.ts';
 import type { Binding } from '../native/binding.ts';
 import { classText, largestOfRows, scoreTexts, valuesAt, widened } from '../native/ranking.ts';
@@ -41,6 +42,7 @@ export interface ModelOutput {
  * @param labels per output, one a class. @param geometries one a row.
  * @param classification how many classes the caller asks for, instead of `topK` and of argmax; null = as declared
  * @param outputs must stay until the promise has settled: a few rows are read in one step
+ * @param pace asked before every step; what it throws ends the work
  * @throws {GatewayError} (as rejection) EXECUTION_FAILED where the model answered another shape than its signature promised
  */
 export async function pictureOutputs(
@@ -50,7 +52,7 @@ export async function pictureOutputs(
   outputs: readonly ModelOutput[],
   geometries: readonly Geometry[],
   classification: number | null,
-  pace: Pace,
+  pace: Pacing,
 ): Promise<NamedOutput[]> {
   const answered: NamedOutput[] = [];
   for (const output of outputs) {
@@ -112,7 +114,7 @@ async function bestClasses(
   labels: readonly string[] | null,
   output: ModelOutput,
   most: number,
-  pace: Pace,
+  pace: Pacing,
 ): Promise<NamedOutput> {
   const { name, dims } = output;
   const k = Math.min(most, elementCount(dims, 1), MOST_ANSWERS);
@@ -145,7 +147,7 @@ function classTexts(
   return texts.map((text, i) => (isAnswered(i) ? classText(text, indices[i], labels) : ''));
 }
 
-async function bestClass(binding: Binding, output: ModelOutput, pace: Pace): Promise<NamedOutput> {
+async function bestClass(binding: Binding, output: ModelOutput, pace: Pacing): Promise<NamedOutput> {
   const { name, datatype: type, dims } = output;
   const classes = elementCount(dims, 1);
   if (classes === 0) throw misshapen(output, 'a class');

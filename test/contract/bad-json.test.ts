@@ -282,6 +282,10 @@ describe('types and parameters', () => {
       'classification that is a string',
       GOOD.replace('{', '{"outputs":[{"name":"OUTPUT0","parameters":{"classification":"1"}}],'),
     ],
+    [
+      'classification beyond what is answered to one request',
+      GOOD.replace('{', '{"outputs":[{"name":"OUTPUT0","parameters":{"classification":16385}}],'),
+    ],
     ['a document that is an array', '[]'],
     ['a document that is a string', '"inputs"'],
     ['a document that is null', 'null'],

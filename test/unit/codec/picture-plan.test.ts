@@ -112,6 +112,14 @@ describe('what is answered to pictures', () => {
     expect(classes.outputs).toMatchObject([{ binary: false, classification: 1 }]);
   });
 
+  it('is a body of no more classes than are answered to one request', () => {
+    const { signature, ...rest } = single(['FP32'], { answers: false });
+    const wide = { ...rest, signature: { ...signature, outputs: [tensor('y', 'FP32', -1, 20_000)] } };
+    const asked = (classification: number) => () => planPicture(10, wide, { polarity: null, classification });
+    expect(asked(16_384)).not.toThrow();
+    expect(asked(16_385)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', limit: 'answers' }));
+  });
+
   it('leaves parameters of the same names to callers who send tensors', () => {
     const inputs = [SCALE(1), { name: 'image', datatype: 'FP32', shape: [1, 3, 4, 5], data: Array(60).fill(1) }];
     expect(planned({ inputs, parameters: { classification: 'mine', polarity: 7 } }).pictures).toBeNull();

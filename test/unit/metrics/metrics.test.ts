@@ -246,6 +246,14 @@ describe('the times of batches', () => {
     expect([target.lastRunUs, target.runUs.count, target.batchRows.sum]).toEqual([6_000, 2, 16]);
   });
 
+  it('are longer by what is handed out later', () => {
+    const target = new TargetMetrics();
+    target.batch(3, 8, 10, 100, 20, 5_000);
+    target.handedOutLater(3, 8, 1_000);
+    expect([target.travelled.outputUs, target.batches.get(8)?.outputUs]).toEqual([3 * 1_020, 1_020]);
+    expect([target.travelled.count, target.lastRunUs, target.runUs.count]).toEqual([3, 5_000, 1]);
+  });
+
   it('of sizes that a caller makes up cannot grow without bound', () => {
     const target = new TargetMetrics();
     for (let rows = 1; rows <= 5_000; rows++) target.batch(1, rows, 1, 1, 1, rows);

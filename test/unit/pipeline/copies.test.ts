@@ -94,6 +94,14 @@ describe('the bytes of a large body', () => {
     expect([numbers[0], numbers[ROW_BYTES / 4], numbers.at(-1)]).toEqual([1, 2, 3]);
   });
 
+  it('are gathered in the order in which they were asked for where no order makes them neighbours', () => {
+    const [first, , third] = [arrive(1), arrive(2), arrive(3)] as const;
+    const batch = { requests: [third, first], rows: 2 } as unknown as Batch<InferRequest>;
+    const numbers = boarded(batch);
+    expect(batch.requests).toEqual([third, first]);
+    expect([numbers[0], numbers.at(-1), gathered]).toEqual([3, 1, 2 * ROW_BYTES]);
+  });
+
   it('are gathered once more where a neighbour between them has gone', () => {
     const [first, , third] = [arrive(1), arrive(2), arrive(3)] as const;
     const numbers = board(first, third);

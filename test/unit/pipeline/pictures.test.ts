@@ -313,10 +313,33 @@ describe('a request that ends while its pictures are decoded', () => {
     const request = arrived([megabyte, megabyte, megabyte]);
     const reading = pictures.read(request);
     ended(request);
-    await reading;
+    await expect(reading).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(pool.jobs).toEqual([]);
     intake.release(request);
     expect(arena.allocatedBytes).toBe(atRest);
+  });
+
+  it('is not decoded of base64 to its end either', async () => {
+    let nowUs = 0;
+    const clock = { nowUs: () => (nowUs += 3_000) };
+    pictures = new Pictures(binding, arena, clock, intake, { limits: LIMITS, pool, atOnce: 2 });
+    const large = png(ihdr(16, 16), pngChunk('IDAT', new Uint8Array(3 * BASE64_STEP_BYTES)), pngChunk('IEND'));
+    const request = arrived([FILE], true);
+    const place = arena.allocate(2 * large.length);
+    const text = Buffer.from(large).toString('base64');
+    arena.bytes.set(new Uint8Array(Uint32Array.of(text.length).buffer), place);
+    arena.bytes.set(Buffer.from(text), place + 4);
+    [request.offsets[1], request.sizes[1]] = [place, text.length + 4];
+    const reading = pictures.read(request);
+    await turn();
+    ended(request);
+    await expect(reading).rejects.toMatchObject({ code: 'CANCELLED' });
+    // Its last steps were not made: what was text there still is.
+    const last = text.length - BASE64_STEP_BYTES / 2;
+    expect(Buffer.from(arena.bytes.subarray(place + 4 + last, place + 4 + text.length)).toString()).toBe(
+      text.slice(last),
+    );
+    arena.free(place);
   });
 });
 
