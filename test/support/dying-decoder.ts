@@ -3,17 +3,20 @@
  * real one. While it starts it ends as often as the file PENSTOCK_TEST_BOOTS says.
  */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { workerData } from 'piscina';
 import { ImageFloat } from '../../src/native/image-words.ts';
 import type { DecodeTask, DecodeThreadData } from '../../src/preprocess/decode-messages.ts';
 import decode from '../../src/preprocess/decode-thread.ts';
-import { PADS } from './decoder-pads.ts';
+import { PADS, setBoots } from './decoder-pads.ts';
 
 export { prove } from '../../src/preprocess/decode-thread.ts';
 
 /** By when a picture of a few pixels has been answered. */
 const LATER_MS = 300;
+/** How long a picture takes at least that sleeps. */
+const SLEEP_MS = 1_500;
 
 const { arena } = workerData as DecodeThreadData;
 /** The last bytes of the arena: who waits has come there when the first is 1, and goes on when the second is. */
@@ -22,7 +25,7 @@ const gate = new Int32Array(arena, arena.byteLength - 8, 2);
 const boots = process.env.PENSTOCK_TEST_BOOTS ?? '';
 const left = existsSync(boots) ? Number(readFileSync(boots, 'utf8')) : 0;
 if (left > 0) {
-  writeFileSync(boots, String(left - 1));
+  setBoots(boots, left - 1);
   process.exit(3);
 }
 
@@ -35,6 +38,7 @@ export default async function decodeOrDie(task: DecodeTask): ReturnType<typeof d
   if (pad === PADS.throwsLater) setTimeout(throwOutside, LATER_MS);
   if (pad === PADS.exitsLater) setTimeout(() => process.exit(1), LATER_MS);
   if (pad === PADS.waits) waitAtGate();
+  if (pad === PADS.sleeps) await delay(SLEEP_MS);
   return await decode(task);
 }
 
