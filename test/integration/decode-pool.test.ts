@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -365,8 +366,9 @@ describe('a thread that cannot start', { timeout: 30_000 }, () => {
     setBoots(boots, 1000);
     const job = pictures.job(await plain(2), RAW);
     const waiting = code(pictures.pool.decode(job));
-    await expect.poll(() => faults.length, { timeout: 10_000 }).toBe(1);
-    expect(pictures.pool.waiting).toBe(1);
+    await expect.poll(() => faults.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    // It waits, or is being tried again.
+    expect(pictures.pool.running + pictures.pool.waiting).toBe(2);
     setBoots(boots, 0);
     release();
     expect([await code(decoded), await waiting, valuesOf(job)]).toEqual(['decoded', 'decoded', [2]]);
@@ -427,11 +429,11 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
   afterEach(() => void vi.useRealTimers());
 
   /** A pool whose first picture has been given up. */
-  async function stuck(parts: ConstructorParameters<typeof Pictures>[0]) {
+  async function stuck(parts: ConstructorParameters<typeof Pictures>[0], pad: number = PADS.waits) {
     nowUs = 0;
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     held({ clock: { nowUs: () => nowUs }, ...parts });
-    const job = pictures.job(await plain(7), RAW, padded(PADS.waits));
+    const job = pictures.job(await plain(7), RAW, padded(pad));
     const decoded = pictures.pool.decode(job).catch((error: StuckError) => error);
     await expect.poll(() => Atomics.load(gate(), 0), { timeout: 10_000 }).toBe(1);
     nowUs = stuckAfterUs - 1;
@@ -482,10 +484,11 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
 
   test('does not hold up the end of the others', async () => {
     const faults: unknown[] = [];
-    const { error } = await stuck({ threads: 2, onFault: (fault) => faults.push(fault) });
+    execFileSync('mkfifo', [`${boots}.pipe`]);
+    const { error } = await stuck({ threads: 2, onFault: (fault) => faults.push(fault) }, PADS.blocks);
     await pictures.decode(await plain(1), RAW);
     await pictures.pool.close();
-    release();
+    closeSync(openSync(`${boots}.pipe`, 'w'));
     await error.ended;
     expect(faults).toEqual([error]);
   });

@@ -13,6 +13,7 @@ export const PADS = {
   throwsLater: 206,
   exitsLater: 207,
   sleeps: 208,
+  blocks: 209,
 } as const;
 
 /** How often threads end while they start, from now on. Whole at once: one may read it at any moment. */

@@ -1,9 +1,11 @@
 /**
  * A decode thread that does on request what threads can do, by the value that a picture is padded with. Everything else is the
- * real one. While it starts it ends as often as the file PENSTOCK_TEST_BOOTS says.
+ * real one. While it starts it ends as often as the file PENSTOCK_TEST_BOOTS says. One that blocks has a thread of libuv's wait until
+ * somebody writes to the pipe beside that file: such a thread cannot be ended.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { workerData } from 'piscina';
 import { ImageFloat } from '../../src/native/image-words.ts';
@@ -39,12 +41,19 @@ export default async function decodeOrDie(task: DecodeTask): ReturnType<typeof d
   if (pad === PADS.exitsLater) setTimeout(() => process.exit(1), LATER_MS);
   if (pad === PADS.waits) waitAtGate();
   if (pad === PADS.sleeps) await delay(SLEEP_MS);
+  if (pad === PADS.blocks) await blockInLibuv();
   return await decode(task);
 }
 
 function waitAtGate(): void {
   Atomics.store(gate, 0, 1);
   while (Atomics.load(gate, 1) !== 1) Atomics.wait(gate, 1, 0);
+}
+
+async function blockInLibuv(): Promise<void> {
+  const opened = open(`${boots}.pipe`);
+  Atomics.store(gate, 0, 1);
+  await (await opened).close();
 }
 
 function throwOutside(): never {

@@ -106,6 +106,7 @@ describe('a picture that the memory left is not enough for', () => {
   test('keeps its own flow waiting with the next such one, and others only by itself', () => {
     come('a', Array(20).fill(5), { bytes: 100 });
     come('a', [1], { bytes: 10 });
+    expect(turns(1, 50)).toEqual([null]);
     come('b', [2, 2, 2, 2], { bytes: 10 });
     expect(turns(4, 50)).toEqual(['b', 'b', 'b', null]);
     expect(turns(22, 100).toSorted()).toEqual([...Array(21).fill('a'), 'b']);
