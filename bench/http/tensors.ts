@@ -9,7 +9,8 @@ import { datatype } from '../../src/core/datatype.ts';
 import type { ImageDeclaration } from '../../src/core/image.ts';
 import type { ImageWork } from '../../src/native/image.ts';
 import { loadBinding } from '../../src/native/load.ts';
-import { type DecodeJob, DecodePool } from '../../src/preprocess/decode-pool.ts';
+import type { DecodeJob } from '../../src/preprocess/decode-job.ts';
+import { DecodePool } from '../../src/preprocess/decode-pool.ts';
 import { type Geometry, geometry } from '../../src/preprocess/geometry.ts';
 import { type ImagePipeline, imagePipeline } from '../../src/preprocess/image-pipeline.ts';
 import { judgePicture } from '../../src/preprocess/judge.ts';
@@ -99,6 +100,7 @@ export class OurTensors {
       flow: '',
       file,
       header,
+      cost: this.#pool.cost({ file, header, pipeline }),
       pipeline,
       map: pipeline.straight,
       target: 0,

@@ -13,13 +13,17 @@ import type { Pace, Pacing } from '../core/pace.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import type { ImageHeader } from '../native/image-header.ts';
+import type { DecodeCost } from '../preprocess/decode-cost.ts';
+import type { DecodePool } from '../preprocess/decode-pool.ts';
 import { judgePicture, type PictureLimits } from '../preprocess/judge.ts';
+import type { PictureModel } from './picture-model.ts';
 import type { InferRequest } from './request.ts';
 
 /** One file. */
 export interface Picture {
   readonly file: Uint8Array;
   readonly header: ImageHeader;
+  readonly cost: DecodeCost;
 }
 
 /** Reads files. */
@@ -27,17 +31,19 @@ export class PictureFiles {
   readonly #binding: Binding;
   readonly #arena: Arena;
   readonly #limits: PictureLimits;
+  readonly #pool: Pick<DecodePool, 'cost'>;
   readonly #pace: Pace;
 
-  constructor(binding: Binding, arena: Arena, limits: PictureLimits, pace: Pace) {
+  constructor(binding: Binding, arena: Arena, limits: PictureLimits, pool: Pick<DecodePool, 'cost'>, pace: Pace) {
     this.#binding = binding;
     this.#arena = arena;
     this.#limits = limits;
+    this.#pool = pool;
     this.#pace = pace;
   }
 
   /**
-   * Every file with its header, in order.
+   * Every file with its header and cost, in order.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first that cannot be
    * taken; CANCELLED where the request ends meanwhile
    */
@@ -61,7 +67,7 @@ export class PictureFiles {
   }
 
   async #judge(
-    { raw }: InferRequest,
+    { raw, target }: InferRequest,
     input: PlannedInput,
     i: number,
     offset: number,
@@ -73,7 +79,9 @@ export class PictureFiles {
       const size = input.base64 ? await decodeBase64(bytes, offset, length, pace) : length;
       if (size < 0) throw invalid('expected base64');
       const header = judgePicture(this.#binding, this.#limits, bytes, offset, size);
-      return { file: bytes.subarray(offset, offset + size), header };
+      const { pipeline } = target.pictures as PictureModel;
+      const file = bytes.subarray(offset, offset + size);
+      return { file, header, cost: this.#pool.cost({ file, header, pipeline }) };
     } catch (error) {
       throw raw ? error : ofElement(input, i, asGatewayError(error));
     }

@@ -13,8 +13,10 @@ import { Pace } from '../core/pace.ts';
 import type { NamedOutput } from '../core/tensor.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
+import type { DecodeCost } from '../preprocess/decode-cost.ts';
 import { StuckError } from '../preprocess/decode-faults.ts';
-import type { DecodeJob, DecodePool } from '../preprocess/decode-pool.ts';
+import type { DecodeJob } from '../preprocess/decode-job.ts';
+import type { DecodePool } from '../preprocess/decode-pool.ts';
 import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
 import type { PictureLimits } from '../preprocess/judge.ts';
@@ -31,7 +33,7 @@ import type { Target } from './target.ts';
 export interface PictureParts {
   /** Of a picture, and of a request: the rows of one are no more bytes than a body of tensors may be. */
   readonly limits: PictureLimits & { readonly bodyBytes: number };
-  readonly pool: Pick<DecodePool, 'cost' | 'decode' | 'cancel' | 'announce' | 'expectedUs' | 'waiting'>;
+  readonly pool: Pick<DecodePool, 'cost' | 'refusal' | 'decode' | 'cancel' | 'announce' | 'expectedUs' | 'waiting'>;
   /** Pictures of one request that are decoded, or wait for it, at once: a large batch must not fill the pool's queue. */
   readonly atOnce: number;
 }
@@ -44,6 +46,8 @@ export interface PictureWork {
   readonly jobs: Set<DecodeJob>;
   /** What was given up: a decoder reads the files until these have settled. */
   readonly stuck: Promise<void>[];
+  /** Work that the pool was told of and has not been given. */
+  later: number;
 }
 
 /** Brings the pictures of requests into their rows. */
@@ -63,7 +67,7 @@ export class Pictures {
     this.#intake = intake;
     this.#parts = parts;
     this.#pace = new Pace(clock);
-    this.#files = new PictureFiles(binding, arena, parts.limits, this.#pace);
+    this.#files = new PictureFiles(binding, arena, parts.limits, parts.pool, this.#pace);
   }
 
   /** What is planned, before anything is done for it. @throws {GatewayError} PAYLOAD_TOO_LARGE, INVALID_ARGUMENT */
@@ -87,11 +91,10 @@ export class Pictures {
       this.check(request);
       const pictures = await this.#files.judged(request);
       if (hasEnded(request)) return;
-      const works = this.#works(request, pictures);
-      this.#checkTime(request, works);
+      this.#checkTime(request, pictures);
       this.#checkRoom(request, pictures.length);
       this.#placeRows(request, pictures.length);
-      await this.#fill(request, pictures, works);
+      await this.#fill(request, pictures);
       request.decodeUs = this.#clock.nowUs() - sinceUs;
       request.target.metrics.decodeUs?.record(request.decodeUs);
     } finally {
@@ -107,12 +110,15 @@ export class Pictures {
    * once: else all would wait until none has time left to run.
    */
   foresee(target: Target, tenant: string, deadlineUs: number): GatewayError | null {
-    return this.#late(target, tenant, deadlineUs, []);
+    return this.#late(target, tenant, 1, deadlineUs, []);
   }
 
   /** The request has ended: what of it waits for a thread is not decoded any more. */
-  drop({ pictures }: InferRequest): void {
-    if (pictures !== null) this.#parts.pool.cancel(pictures.jobs);
+  drop(request: InferRequest): void {
+    const { pictures } = request;
+    if (pictures === null) return;
+    this.#announce(request, -pictures.later);
+    this.#parts.pool.cancel(pictures.jobs);
   }
 
   /**
@@ -134,32 +140,33 @@ export class Pictures {
     return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, pace);
   }
 
-  /** Of each, to be decoded (DecodeCost). @throws {GatewayError} where one takes more memory than there is, or cannot be scaled */
-  #works(request: InferRequest, pictures: readonly Picture[]): number[] {
-    const { pipeline } = request.target.pictures as PictureModel;
-    return pictures.map(({ file, header }, i) => {
-      try {
-        return this.#parts.pool.cost({ file, header, pipeline }).work;
-      } catch (error) {
-        throw request.raw ? error : ofElement(filesOf(request), i, asGatewayError(error));
-      }
-    });
-  }
-
-  /** What was not known at the door is known now. @throws {GatewayError} OVERLOADED */
-  #checkTime({ target, tenant, deadlineUs }: InferRequest, works: readonly number[]): void {
-    const late = this.#late(target, tenant, deadlineUs, works);
+  /** What was not known at the door is known now. @throws {GatewayError} OVERLOADED, INSTANCE_LOST */
+  #checkTime({ target, tenant, rows, deadlineUs }: InferRequest, pictures: readonly Picture[]): void {
+    const costs = pictures.map(({ cost }) => cost);
+    const late = this.#late(target, tenant, rows, deadlineUs, costs);
     if (late !== null) throw late;
   }
 
   /** The refusal; null where there is time, or nobody waits: then it is tried, since what was learned may be wrong. */
-  #late(target: Target, tenant: string, deadlineUs: number, works: readonly number[]): GatewayError | null {
+  #late(
+    target: Target,
+    tenant: string,
+    rows: number,
+    deadlineUs: number,
+    costs: readonly DecodeCost[],
+  ): GatewayError | null {
     const { pool } = this.#parts;
-    if (pool.waiting === 0) return null;
+    const refusal = pool.refusal();
+    if (refusal !== null || pool.waiting === 0) return refusal;
     const { pipeline } = target.pictures as PictureModel;
-    const expectedUs = pool.expectedUs(flowOf(target, tenant), pipeline, works);
-    const lateUs = expectedUs - (deadlineUs - this.#clock.nowUs());
+    const expectedUs = pool.expectedUs(flowOf(target, tenant), pipeline, costs);
+    const lateUs = expectedUs - (this.#dueUs(target, rows, deadlineUs) - this.#clock.nowUs());
     return lateUs > 0 ? decodedTooLate(target, lateUs) : null;
+  }
+
+  /** When so many rows are to be filled: time to run them is left, but where nobody waits. */
+  #dueUs({ queue }: Target, rows: number, deadlineUs: number): number {
+    return this.#parts.pool.waiting === 0 ? deadlineUs : deadlineUs - queue.spec.curve.at(Math.max(1, rows));
   }
 
   /**
@@ -172,18 +179,20 @@ export class Pictures {
     const { pipeline } = target.pictures as PictureModel;
     const waiting = queue.bytes + fillingBytes;
     if (waiting === 0 || waiting + count * pipeline.rowBytes <= queue.spec.queueBytes) return;
-    const retryAfterMs = this.#parts.pool.expectedUs(flowOf(target, tenant), pipeline) / 1000;
+    const expectedUs = this.#parts.pool.expectedUs(flowOf(target, tenant), pipeline);
+    // Decoders may have nothing to do where tensors fill the queue.
+    const retryAfterMs = Math.max(expectedUs, queue.drainUs) / 1000;
     throw new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, {
       retryAfterMs,
       limit: 'queueBytes',
     });
   }
 
-  async #fill(request: InferRequest, pictures: readonly Picture[], works: readonly number[]): Promise<void> {
+  async #fill(request: InferRequest, pictures: readonly Picture[]): Promise<void> {
     const { target, bytes } = request;
     target.fillingBytes += bytes;
     try {
-      await this.#decode(request, pictures, works);
+      await this.#decode(request, pictures);
     } finally {
       target.fillingBytes -= bytes;
     }
@@ -204,22 +213,20 @@ export class Pictures {
   }
 
   /** A few at once, in order, until one cannot be decoded or nobody waits for them any more. */
-  async #decode(request: InferRequest, pictures: readonly Picture[], works: readonly number[]): Promise<void> {
-    const { atOnce, pool } = this.#parts;
-    const flow = flowOf(request.target, request.tenant);
-    request.pictures = { geometries: new Array(pictures.length), jobs: new Set(), stuck: [] };
-    // The pool knows of what it has not been given yet.
-    let later = works.reduce((sum, work) => sum + work, 0);
-    pool.announce(flow, later);
+  async #decode(request: InferRequest, pictures: readonly Picture[]): Promise<void> {
+    const { target, rows, deadlineUs } = request;
+    const dueUs = this.#dueUs(target, rows, deadlineUs);
+    request.pictures = { geometries: new Array(pictures.length), jobs: new Set(), stuck: [], later: 0 };
+    const total = pictures.reduce((sum, { cost }) => sum + cost.work, 0);
+    this.#announce(request, total);
     // The first one: those behind it fail because they are dropped.
     let fault: unknown = null;
     const order = pictures.entries();
     const inOrder = async (): Promise<void> => {
       for (const [i, picture] of order) {
-        pool.announce(flow, -works[i]);
-        later -= works[i];
+        this.#announce(request, -picture.cost.work);
         try {
-          await this.#decodeOne(request, flow, i, picture);
+          await this.#decodeOne(request, i, picture, dueUs);
         } catch (error) {
           fault ??= request.raw ? error : ofElement(filesOf(request), i, asGatewayError(error));
           this.drop(request);
@@ -227,18 +234,23 @@ export class Pictures {
         if (fault !== null || hasEnded(request)) return;
       }
     };
-    await Promise.all(Array.from({ length: Math.min(atOnce, pictures.length) }, inOrder));
-    pool.announce(flow, -later);
+    await Promise.all(Array.from({ length: Math.min(this.#parts.atOnce, pictures.length) }, inOrder));
     if (fault !== null) throw fault;
   }
 
-  async #decodeOne(request: InferRequest, flow: string, i: number, { file, header }: Picture): Promise<void> {
+  /** The pool knows of so much more that it has not been given, or less. */
+  #announce(request: InferRequest, work: number): void {
+    (request.pictures as PictureWork).later += work;
+    this.#parts.pool.announce(flowOf(request.target, request.tenant), work);
+  }
+
+  async #decodeOne(request: InferRequest, i: number, picture: Picture, deadlineUs: number): Promise<void> {
     const { geometries, jobs, stuck } = request.pictures as PictureWork;
     const { pipeline } = request.target.pictures as PictureModel;
     const { polarity } = (request.entry as PlanEntry).plan.pictures as PlannedPictures;
+    const flow = flowOf(request.target, request.tenant);
     const target = request.offsets[pipeline.input] + i * pipeline.rowBytes;
-    const map = pixelMap(pipeline, polarity);
-    const job: DecodeJob = { flow, file, header, pipeline, map, target, deadlineUs: request.deadlineUs };
+    const job: DecodeJob = { ...picture, flow, pipeline, map: pixelMap(pipeline, polarity), target, deadlineUs };
     jobs.add(job);
     try {
       geometries[i] = await this.#parts.pool.decode(job);

@@ -36,7 +36,7 @@ export type DecodeReply = { readonly fault: null; readonly tookUs: number } | { 
 /** What a decode thread is born with. */
 export interface DecodeThreadData {
   readonly arena: SharedArrayBuffer;
-  /** 0 = loaders are as libvips has them, 1 = being blocked, 2 = blocked; shared by all threads of the pool. */
+  /** 0 = loaders are as libvips has them, 1 = being blocked, 2 = blocked; shared by all threads of the process. */
   readonly gate: Int32Array;
   /** One of `ROW`, of the picture that runs: the thread takes the row before it writes there, or whoever gives up closes it. */
   readonly row: Int32Array;

@@ -3,46 +3,24 @@
  * pictures being decoded, and in what waits; whose turn it is the queue knows. Knows nothing of requests: a caller who has gone cancels.
  */
 
-import { isMarkedAsUntransferable } from 'node:worker_threads';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Limit } from '../core/limit.ts';
-import type { ImageHeader } from '../native/image-header.ts';
 import { type DecodeCost, decodeCost } from './decode-cost.ts';
 import { decoderFailed, decodersLost, StartError, StuckError, undecodable } from './decode-faults.ts';
-import type { DecodeTask } from './decode-messages.ts';
+import type { DecodeJob } from './decode-job.ts';
 import { type DecodePlan, decodePlan } from './decode-plan.ts';
 import { DecodeQueue, type Waiter } from './decode-queue.ts';
 import { DecodeSlots } from './decode-slots.ts';
 import { beginsUs, DecodeSpeed } from './decode-speed.ts';
 import type { Geometry } from './geometry.ts';
-import type { ImagePipeline, PixelMap } from './image-pipeline.ts';
+import type { ImagePipeline } from './image-pipeline.ts';
 
 /** Most pictures that wait: stops a flood of tiny ones. A batch of the default cap fits four times. */
 export const MOST_WAITING = 4096;
 
 /** Most threads whatever the machine: each keeps one of libuv's busy (bin/penstock.mjs provides for so many). */
 export const MOST_DECODE_THREADS = 8;
-
-/** What becomes of a picture. */
-export interface DecodeJob {
-  /** Whose it is: flows take turns, and none waits for all that another has sent. */
-  readonly flow: string;
-  /**
-   * The encoded picture. In shared memory it is read where it lies, and must stay until `decode` has settled. All of an ArrayBuffer
-   * changes hands (the view is empty when decoding has begun); a part of one is copied, once.
-   */
-  readonly file: Uint8Array;
-  /** Of `judgePicture`. */
-  readonly header: ImageHeader;
-  readonly pipeline: ImagePipeline;
-  /** Of `pixelMap`: how the picture is drawn. */
-  readonly map: PixelMap;
-  /** Byte of the arena where its row of `pipeline.rowBytes` begins. It must stay the job's until `decode` has settled. */
-  readonly target: number;
-  /** By the pool's clock; Infinity where there is none. */
-  readonly deadlineUs: number;
-}
 
 /** What a pool is made from. */
 export interface DecodePoolParts {
@@ -63,11 +41,12 @@ interface Entry extends Waiter<Entry> {
   readonly job: DecodeJob;
   readonly plan: DecodePlan;
   startedUs: number;
+  readonly settled: Promise<Geometry>;
   readonly resolve: (geometry: Geometry) => void;
   readonly reject: (error: GatewayError) => void;
 }
 
-/** The pool. No thread is there before the first picture, `prove` or `start`. */
+/** The pool. No thread is there before the first `prove`, `start` or `decode`. */
 export class DecodePool {
   /** Memory for pictures being decoded, bytes. */
   runningBytes = 0;
@@ -75,13 +54,11 @@ export class DecodePool {
   readonly #imageBytes: number;
   readonly #imageQueueBytes: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #count: number;
   readonly #slots: DecodeSlots;
   readonly #queue = new DecodeQueue<Entry>();
   /** What is in the queue. */
   readonly #waiting = new Map<DecodeJob, Entry>();
   readonly #running = new Set<Entry>();
-  readonly #runs = new Set<Promise<void>>();
   readonly #speed = new DecodeSpeed();
   #closed = false;
 
@@ -91,8 +68,8 @@ export class DecodePool {
     this.#imageBytes = imageBytes;
     this.#imageQueueBytes = imageQueueBytes;
     this.#onFault = onFault ?? (() => undefined);
-    this.#count = count;
-    this.#slots = new DecodeSlots({ arena, clock, count, onFault: this.#onFault, entry });
+    const onRested = () => this.#fill();
+    this.#slots = new DecodeSlots({ arena, clock, count, onFault: this.#onFault, onRested, entry });
   }
 
   /** Pictures being decoded. */
@@ -125,6 +102,12 @@ export class DecodePool {
     this.#slots.start();
   }
 
+  /** Why no picture is decoded at the moment, however few wait: INSTANCE_LOST or SHUTTING_DOWN. Null where they are. */
+  refusal(): GatewayError | null {
+    if (this.#closed) return new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
+    return this.#slots.lost ? decodersLost(this.#slots.backInMs) : null;
+  }
+
   /**
    * What a picture takes.
    * @throws {GatewayError} PAYLOAD_TOO_LARGE where it alone takes more memory than there is for all; INVALID_ARGUMENT
@@ -137,23 +120,24 @@ export class DecodePool {
    * Decodes a picture into its row of the arena; nothing is written there where it fails.
    * @returns where its pixels went
    * @throws {GatewayError} INVALID_ARGUMENT where it cannot be decoded whole; OVERLOADED where too much waits, and it or its flow is the
-   * one to give way; DEADLINE_EXCEEDED where its turn comes too late; CANCELLED; SHUTTING_DOWN; INTERNAL where its thread ended, or
-   * does not end (`StuckError`, and the file is read until `ended`); INSTANCE_LOST where no thread can decode; of `cost`
+   * one to give way; DEADLINE_EXCEEDED where its turn comes too late; CANCELLED; INTERNAL where its thread ended, or
+   * does not end (`StuckError`, and the file is read until `ended`); of `refusal`
    */
   async decode(job: DecodeJob): Promise<Geometry> {
-    if (this.#closed) throw shuttingDown();
-    if (this.#slots.lost) throw decodersLost(this.#slots.backInMs);
+    const refusal = this.refusal();
+    if (refusal !== null) throw refusal;
     const plan = decodePlan(job.header, job.pipeline, job.map);
-    const { promise, resolve, reject } = Promise.withResolvers<Geometry>();
+    const { promise: settled, resolve, reject } = Promise.withResolvers<Geometry>();
     const entry: Entry = {
       job,
       plan,
       flow: job.flow,
       fileBytes: job.file.byteLength,
-      ...this.cost(job),
+      ...job.cost,
       previous: null,
       next: null,
       startedUs: 0,
+      settled,
       resolve,
       reject,
     };
@@ -162,7 +146,7 @@ export class DecodePool {
     this.#fill();
     this.#refuseSurplus(entry, 'imagesWaiting', 'pictures', MOST_WAITING);
     this.#refuseSurplus(entry, 'imageQueueBytes', 'fileBytes', this.#imageQueueBytes);
-    return promise;
+    return settled;
   }
 
   /** Ends those of the jobs that wait, with CANCELLED. One that runs goes on to its end, and one that has settled is not touched. */
@@ -186,19 +170,20 @@ export class DecodePool {
    * Time until pictures of that flow are decoded, were they given now: microseconds, a guess before the first ones. They run side by side,
    * and others have their turns until the last of them has its own. None = until one would be begun.
    */
-  expectedUs(flow: string, pipeline: ImagePipeline, works: readonly number[] = []): number {
-    const total = works.reduce((sum, work) => sum + work, 0);
-    const aheadUs = this.#speed.us(this.#queue.ahead(flow, total - (works.at(-1) ?? 0)));
-    const longest = works.reduce((most, work) => Math.max(most, work), 0);
-    const own = Math.max(longest, total / Math.max(1, Math.min(works.length, this.#count)));
-    return Math.round(beginsUs(this.#freeUs(), aheadUs)) + this.#speed.us(own, pipeline);
+  expectedUs(flow: string, pipeline: ImagePipeline, costs: readonly DecodeCost[] = []): number {
+    const total = costs.reduce((sum, { work }) => sum + work, 0);
+    const longest = costs.reduce((most, { work }) => Math.max(most, work), 0);
+    const threads = this.#threadsFor(costs);
+    const aheadUs = this.#speed.us(this.#queue.ahead(flow, total - (costs.at(-1)?.work ?? 0)));
+    const own = Math.max(longest, total / Math.max(1, Math.min(costs.length, threads)));
+    return Math.round(beginsUs(this.#freeUs(threads), aheadUs)) + this.#speed.us(own, pipeline);
   }
 
-  /** Refuses what waits, waits for what runs, then ends the threads. */
+  /** Refuses what waits, waits for what runs and is not stuck, then ends the threads. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#refuseAll(shuttingDown);
-    await Promise.all(this.#runs);
+    this.#fill();
+    await Promise.allSettled([...this.#running].map(({ settled }) => settled));
     await this.#slots.close();
   }
 
@@ -207,12 +192,20 @@ export class DecodePool {
     this.#queue.remove(entry);
   }
 
-  /** Of each thread, microseconds from now. */
-  #freeUs(): number[] {
+  /** Threads, at least one, that memory lets decode at once what runs, what waits and what comes, were all alike. */
+  #threadsFor(costs: readonly DecodeCost[]): number {
+    const bytes = costs.reduce((sum, cost) => sum + cost.bytes, this.runningBytes + this.#queue.bytes);
+    const pictures = this.running + this.waiting + costs.length;
+    const atOnce = Math.floor((this.#imageBytes * pictures) / Math.max(1, bytes));
+    return Math.max(1, Math.min(this.#slots.free + this.running, atOnce));
+  }
+
+  /** When each of so many threads is free, microseconds from now. */
+  #freeUs(threads: number): number[] {
     const nowUs = this.#clock.nowUs();
     const left = ({ work, job, startedUs }: Entry) =>
       Math.max(0, this.#speed.us(work, job.pipeline) - (nowUs - startedUs));
-    const idle = this.#count - this.#slots.stuck - this.#running.size;
+    const idle = Math.max(0, threads - this.running);
     return [...new Array<number>(idle).fill(0), ...[...this.#running].map(left)];
   }
 
@@ -226,45 +219,47 @@ export class DecodePool {
     }
   }
 
-  #refuseAll(error: () => GatewayError): void {
+  #refuseAll(error: GatewayError): void {
     for (const entry of [...this.#waiting.values()]) {
       this.#leave(entry);
-      entry.reject(error());
+      entry.reject(error);
     }
   }
 
   /** Gives the idle threads work. */
   #fill(): void {
-    if (this.#slots.lost) this.#refuseAll(() => decodersLost(this.#slots.backInMs));
-    while (this.#slots.free) {
+    const refusal = this.refusal();
+    if (refusal !== null) this.#refuseAll(refusal);
+    while (this.#slots.free > 0) {
       const entry = this.#queue.next(this.#imageBytes - this.runningBytes);
       if (entry === null) return;
       this.#waiting.delete(entry.job);
       if (entry.job.deadlineUs < this.#clock.nowUs()) {
-        entry.reject(new GatewayError('DEADLINE_EXCEEDED', 'the deadline passed before the image was decoded'));
+        this.#queue.forgive(entry);
+        entry.reject(new GatewayError('DEADLINE_EXCEEDED', 'the image could not be decoded in time for its deadline'));
         continue;
       }
       const run: Promise<void> = this.#run(entry, () => this.#giveUp(entry, run));
-      this.#runs.add(run);
-      void run.then(() => this.#runs.delete(run));
     }
   }
 
   async #run(entry: Entry, onStuck: () => void): Promise<void> {
+    const { job, plan, work } = entry;
     entry.startedUs = this.#clock.nowUs();
     this.#running.add(entry);
     this.runningBytes += entry.bytes;
     try {
-      const expectedUs = this.#speed.us(entry.work, entry.job.pipeline);
-      const reply = await this.#slots.run(taskOf(entry), expectedUs, onStuck);
+      const task = { ...plan.task, file: job.file, target: job.target };
+      const reply = await this.#slots.run(task, this.#speed.us(work, job.pipeline), onStuck);
       if (reply.fault === null) {
-        this.#speed.learn(entry.job.pipeline, entry.work, reply.tookUs);
-        entry.resolve(entry.plan.geometry);
+        this.#speed.learn(job.pipeline, work, reply.tookUs);
+        entry.resolve(plan.geometry);
       } else {
         entry.reject(undecodable(reply.fault));
       }
     } catch (error) {
-      entry.reject(this.#failed(error));
+      // One that was given up is nobody's any more.
+      if (this.#running.has(entry)) this.#failed(entry, error);
     }
     this.#ran(entry);
   }
@@ -275,12 +270,15 @@ export class DecodePool {
     this.#fill();
   }
 
-  /** What the caller is told of a thread that failed. */
-  #failed(error: unknown): GatewayError {
-    // The log has it already, once for all who wait for that thread.
-    if (error instanceof StartError) return decodersLost(this.#slots.backInMs);
+  #failed(entry: Entry, error: unknown): void {
+    if (error instanceof StartError) {
+      // Nothing of it was used: another thread can have it. The log knows of the thread.
+      this.#waiting.set(entry.job, entry);
+      this.#queue.putBack(entry);
+      return;
+    }
     this.#onFault(error);
-    return decoderFailed(error);
+    entry.reject(decoderFailed(error));
   }
 
   /**
@@ -293,20 +291,4 @@ export class DecodePool {
     entry.reject(error);
     this.#ran(entry);
   }
-}
-
-function taskOf({ job, plan }: Entry): DecodeTask {
-  return { ...plan.task, file: movable(job.file), target: job.target };
-}
-
-/** In memory that a thread can have without a copy: shared, or all of a buffer. */
-function movable(file: Uint8Array): Uint8Array {
-  const { buffer } = file;
-  if (buffer instanceof SharedArrayBuffer) return file;
-  const whole = buffer.byteLength === file.byteLength && !isMarkedAsUntransferable(buffer);
-  return whole ? file : new Uint8Array(file);
-}
-
-function shuttingDown(): GatewayError {
-  return new GatewayError('SHUTTING_DOWN', 'the server is shutting down');
 }

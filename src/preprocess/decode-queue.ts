@@ -17,15 +17,14 @@ export interface Waiter<T> {
   next: T | null;
 }
 
-/** Most that step aside at once: they are looked at one by one. */
-const MOST_ASIDE = 8;
-
 /** All that waits of one flow. */
 class Flow<T extends Waiter<T>> {
   head: T | null = null;
   tail: T | null = null;
   /** Those that stepped aside included. */
   pictures = 0;
+  /** How many those are. */
+  aside = 0;
   fileBytes = 0;
   /** Of those, and of what was announced. */
   work = 0;
@@ -57,8 +56,10 @@ class Flow<T extends Waiter<T>> {
 export class DecodeQueue<T extends Waiter<T>> {
   pictures = 0;
   fileBytes = 0;
+  /** Memory that all of them would take. */
+  bytes = 0;
   readonly #flows = new Map<string, Flow<T>>();
-  /** Whose turn came when there was no memory for them, in that order, and the work that may still pass them. */
+  /** Whose turn came when there was no memory for them, in that order, and the work that may still pass them: mostly one of a flow. */
   readonly #aside: { readonly waiter: T; patience: number }[] = [];
   /** Of whose turn it was last. */
   #virtual = 0;
@@ -78,26 +79,39 @@ export class DecodeQueue<T extends Waiter<T>> {
     const flow = this.#flow(waiter.flow);
     const aside = this.#aside.findIndex((one) => one.waiter === waiter);
     if (aside < 0) flow.drop(waiter);
-    else this.#aside.splice(aside, 1);
+    else this.#comeBack(aside);
     this.#count(flow, waiter, -1);
+  }
+
+  /** One that had its turn comes back as it was: nothing was done for it. It is the next one. */
+  putBack(waiter: T): void {
+    const flow = this.#flow(waiter.flow);
+    this.#aside.unshift({ waiter, patience: waiter.work });
+    flow.aside++;
+    this.#count(flow, waiter, 1);
+  }
+
+  /** One that had its turn has left, and nothing was done for it: its flow has not had that work. */
+  forgive({ flow, work }: T): void {
+    this.#flow(flow).virtual -= work;
   }
 
   /**
    * The next one that `freeBytes` are enough for, which leaves the queue; null where there is none. Who needs more steps aside: as much
-   * work as it is itself may pass it, and then nothing does until it has had its turn.
+   * work as it is itself may pass it, and then nothing does until it has had its turn. Behind it its flow waits with the next such one.
    */
   next(freeBytes: number): T | null {
     for (const { waiter, patience } of this.#aside) {
       if (waiter.bytes <= freeBytes) return this.#taken(waiter);
       if (patience <= 0) return null;
     }
-    while (this.#aside.length < MOST_ASIDE) {
-      const waiter = this.#inTurn();
+    for (;;) {
+      const waiter = this.#inTurn(freeBytes);
       if (waiter === null) return null;
       if (waiter.bytes <= freeBytes) return this.#taken(waiter);
       this.#aside.push({ waiter, patience: waiter.work });
+      this.#flow(waiter.flow).aside++;
     }
-    return null;
   }
 
   /**
@@ -133,11 +147,12 @@ export class DecodeQueue<T extends Waiter<T>> {
   }
 
   /** Out of its line, and paid for. */
-  #inTurn(): T | null {
+  #inTurn(freeBytes: number): T | null {
     this.#forget(this.#virtual);
     let first: Flow<T> | null = null;
     for (const flow of this.#flows.values()) {
-      if (flow.head !== null && (first === null || flow.virtual < first.virtual)) first = flow;
+      if (flow.head === null || (flow.aside > 0 && flow.head.bytes > freeBytes)) continue;
+      if (first === null || flow.virtual < first.virtual) first = flow;
     }
     if (first === null) return null;
     const waiter = first.head as T;
@@ -150,15 +165,22 @@ export class DecodeQueue<T extends Waiter<T>> {
   /** It leaves; those aside whose turn came before its own have been passed. */
   #taken(waiter: T): T {
     const at = this.#aside.findIndex((one) => one.waiter === waiter);
-    if (at >= 0) this.#aside.splice(at, 1);
+    if (at >= 0) this.#comeBack(at);
     const passed = at < 0 ? this.#aside.length : at;
     for (let i = 0; i < passed; i++) this.#aside[i].patience -= waiter.work;
     this.#count(this.#flow(waiter.flow), waiter, -1);
     return waiter;
   }
 
-  #count(flow: Flow<T>, { work, fileBytes }: T, sign: 1 | -1): void {
+  /** It is not aside any more. */
+  #comeBack(at: number): void {
+    const [{ waiter }] = this.#aside.splice(at, 1);
+    this.#flow(waiter.flow).aside--;
+  }
+
+  #count(flow: Flow<T>, { work, bytes, fileBytes }: T, sign: 1 | -1): void {
     this.pictures += sign;
+    this.bytes += sign * bytes;
     this.fileBytes += sign * fileBytes;
     flow.pictures += sign;
     flow.fileBytes += sign * fileBytes;

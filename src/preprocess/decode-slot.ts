@@ -1,9 +1,10 @@
 /**
  * One decode thread, one picture at a time: a piscina of one thread. A thread shows that it can decode before it is given a
- * picture. One that ends takes its piscina with it, and the next picture makes both anew; nothing is made before the first
- * one. A thread is ended only where nothing runs on it: to end one waits for what sharp does for it on a thread of libuv's.
+ * picture. One that ends takes its piscina with it, and the next picture makes both anew; nothing is made before it is wanted.
+ * To end a thread waits for what sharp does for it on a thread of libuv's.
  */
 
+import { isMarkedAsUntransferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { StartError } from './decode-faults.ts';
 import { type DecodeReply, type DecodeTask, type DecodeThreadData, ROW } from './decode-messages.ts';
@@ -13,11 +14,12 @@ const ENTRY = new URL(`./decode-thread${import.meta.url.endsWith('.ts') ? '.ts' 
 /** Of its JavaScript, megabytes: pixels and files lie outside, bounded by the pool. */
 const HEAP_MB = 128;
 
+/** Of `DecodeThreadData`: one for all threads, since what they block is blocked for the whole process. */
+const GATE = new Int32Array(new SharedArrayBuffer(4));
+
 /** What a slot is made from. */
 export interface DecodeSlotParts {
   readonly arena: SharedArrayBuffer;
-  /** Of `DecodeThreadData`: one for all slots. */
-  readonly gate: Int32Array;
   /** Told of every thread that was started: null where it can decode, else why it cannot. */
   readonly onStart: (error: unknown) => void;
   /** Told of what happened to a thread that had nothing to do. */
@@ -39,9 +41,14 @@ export class DecodeSlot {
     this.#parts = parts;
   }
 
-  /** Whether it has a thread, or is about to have one. */
+  /** Whether it has a thread that can decode. */
   get up(): boolean {
-    return this.#pool !== null;
+    return this.#pool !== null && this.#starting === null;
+  }
+
+  /** Whether it is about to have one. */
+  get starting(): boolean {
+    return this.#starting !== null;
   }
 
   /** Has the thread start, where there is none. Rejects with a `StartError` where it cannot decode; it is gone then. */
@@ -62,8 +69,12 @@ export class DecodeSlot {
     Atomics.store(this.#row, 0, ROW.open);
     await this.start();
     if (Atomics.load(this.#row, 0) === ROW.closed) throw new Error('the decode thread has started too late');
-    const { buffer } = task.file;
-    return this.#call<DecodeReply>('default', task, buffer instanceof ArrayBuffer ? [buffer] : []);
+    const file = movable(task.file);
+    return this.#call<DecodeReply>(
+      'default',
+      { ...task, file },
+      file.buffer instanceof ArrayBuffer ? [file.buffer] : [],
+    );
   }
 
   /** From now on what runs never writes its row. False where it writes it already, and will have ended in a moment. */
@@ -71,7 +82,7 @@ export class DecodeSlot {
     return Atomics.compareExchange(this.#row, 0, ROW.open, ROW.closed) === ROW.open;
   }
 
-  /** Ends the thread; no picture may be on it. */
+  /** Ends the thread. Where a decoder does not come to an end this does not either. */
   async close(): Promise<void> {
     await this.#starting?.catch(() => undefined);
     const pool = this.#pool;
@@ -104,8 +115,8 @@ export class DecodeSlot {
   }
 
   #makePool(): Piscina {
-    const { arena, gate, entry = ENTRY } = this.#parts;
-    const threadData: DecodeThreadData = { arena, gate, row: this.#row };
+    const { arena, entry = ENTRY } = this.#parts;
+    const threadData: DecodeThreadData = { arena, gate: GATE, row: this.#row };
     const pool = new Piscina({
       filename: entry.href,
       minThreads: 1,
@@ -137,4 +148,12 @@ export class DecodeSlot {
     // Does not settle for a thread that has ended already: nobody waits for it.
     void pool.destroy();
   }
+}
+
+/** In memory that a thread can have without a copy: shared, or all of a buffer. */
+function movable(file: Uint8Array): Uint8Array {
+  const { buffer } = file;
+  if (buffer instanceof SharedArrayBuffer) return file;
+  const whole = buffer.byteLength === file.byteLength && !isMarkedAsUntransferable(buffer);
+  return whole ? file : new Uint8Array(file);
 }

@@ -4,6 +4,7 @@
  * picture is given up, and its place is held until it ends, so that there are never more of them than places.
  */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { DecodeReply, DecodeTask } from './decode-messages.ts';
 import { DecodeSlot, type DecodeSlotParts } from './decode-slot.ts';
@@ -19,10 +20,15 @@ const LOOK_MS = 1_000;
 /** Milliseconds in which no thread is started after one that could not: doubles while that goes on. */
 const REST_MS = { first: 100, most: 5_000 };
 
+/** Starts that are tried before nothing is thought to be decoded here, and how long that is believed, milliseconds. */
+const PROOF = { tries: 5, believedMs: 60_000 };
+
 /** What the places are made from. */
 export interface DecodeSlotsParts extends Pick<DecodeSlotParts, 'arena' | 'onFault' | 'entry'> {
   readonly clock: Clock;
   readonly count: number;
+  /** Told when a rest is over: threads may be started again. */
+  readonly onRested: () => void;
 }
 
 interface Watched {
@@ -37,32 +43,36 @@ export class DecodeSlots {
   stuck = 0;
   readonly #clock: Clock;
   readonly #onFault: (error: unknown) => void;
+  readonly #onRested: () => void;
   readonly #slots: readonly DecodeSlot[];
-  /** Those without work; the last one is taken first, so that few are busy where few are enough. */
+  /** Those without work; the last one that is up is taken first, so that few are busy where few are enough. */
   readonly #idle: DecodeSlot[];
   readonly #watched = new Map<DecodeSlot, Watched>();
   #timer: NodeJS.Timeout | null = null;
-  /** Starts in a row that failed, and until when none is tried again. */
+  /** Times in a row that starts failed, and until when none is tried again. */
   #failures = 0;
   #restUntilUs = Number.NEGATIVE_INFINITY;
+  #rest: NodeJS.Timeout | null = null;
+  /** That one thread can decode. */
+  #proof: Promise<void> | null = null;
 
-  constructor({ clock, count, onFault, arena, entry }: DecodeSlotsParts) {
+  constructor({ clock, count, onFault, onRested, arena, entry }: DecodeSlotsParts) {
     this.#clock = clock;
     this.#onFault = onFault;
-    const gate = new Int32Array(new SharedArrayBuffer(4));
+    this.#onRested = onRested;
     const onStart = (error: unknown) => this.#started(error);
-    this.#slots = Array.from({ length: count }, () => new DecodeSlot({ arena, gate, onStart, onFault, entry }));
+    this.#slots = Array.from({ length: count }, () => new DecodeSlot({ arena, onStart, onFault, entry }));
     this.#idle = [...this.#slots];
   }
 
-  /** Whether a picture could be decoded at once. */
-  get free(): boolean {
-    return this.#idle.some((slot) => this.#usable(slot));
+  /** Pictures that could be decoded at once, beside those that are. */
+  get free(): number {
+    return this.#idle.filter((slot) => this.#usable(slot)).length;
   }
 
   /** Whether there is nobody to wait for: every thread cannot start, or does not come back. */
   get lost(): boolean {
-    return this.#slots.length === this.#idle.length + this.stuck && !this.free;
+    return this.#slots.length === this.#idle.length + this.stuck && this.free === 0;
   }
 
   /** When a thread may be started again, milliseconds from now; 0 where nobody knows. */
@@ -101,16 +111,22 @@ export class DecodeSlots {
     if (this.#watched.size === 0) this.#unwatch();
   }
 
-  /** Resolves when one thread has shown that it can decode. @throws why it cannot, or does not within half a minute */
-  async prove(): Promise<void> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error('the decode thread does not start')), LEAST_PATIENCE_S * 1000);
-    try {
-      // That which is taken first.
-      await Promise.race([this.#slots.at(-1)?.start(), late]);
-    } finally {
-      clearTimeout(timer);
+  /**
+   * Resolves when a thread has shown that it can decode. Who asks together is answered together, and for a while so is who asks
+   * after none could: models are loaded one behind the other.
+   * @throws why none can after several tries, or that none does within half a minute
+   */
+  prove(): Promise<void> {
+    if (this.#slots.some((slot) => slot.up)) return Promise.resolve();
+    if (this.#proof === null) {
+      this.#proof = this.#proveOne();
+      this.#proof.catch(() => {
+        setTimeout(() => {
+          this.#proof = null;
+        }, PROOF.believedMs).unref();
+      });
     }
+    return this.#proof;
   }
 
   /** Has all threads start. */
@@ -118,19 +134,50 @@ export class DecodeSlots {
     for (const slot of this.#slots) slot.start().catch(() => undefined);
   }
 
-  /** Ends the threads; nothing may run. */
+  /** Ends the threads; nothing may run. Those that do not come back are not waited for. */
   async close(): Promise<void> {
     this.#unwatch();
-    await Promise.all(this.#slots.map((slot) => slot.close()));
+    clearTimeout(this.#rest ?? undefined);
+    const closed = this.#slots.map((slot) => ({ slot, ended: slot.close() }));
+    await Promise.all(closed.filter(({ slot }) => !this.#watched.has(slot)).map(({ ended }) => ended));
   }
 
+  async #proveOne(): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error('the decode thread does not start')), LEAST_PATIENCE_S * 1000);
+    timer.unref();
+    try {
+      await Promise.race([this.#startOne(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** That which is taken first, again after each rest. */
+  async #startOne(): Promise<void> {
+    for (let left = PROOF.tries - 1; ; left--) {
+      try {
+        return await this.#slots.at(-1)?.start();
+      } catch (error) {
+        if (left === 0) throw error;
+        await delay(this.backInMs + 1, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** One that is up, where there is one: else the picture waits for a start, which may fail. */
   #take(): DecodeSlot {
-    const index = this.#idle.findLastIndex((slot) => this.#usable(slot));
+    const up = this.#idle.findLastIndex((slot) => slot.up);
+    const index = up >= 0 ? up : this.#idle.findLastIndex((slot) => this.#usable(slot));
     return this.#idle.splice(index, 1)[0] as DecodeSlot;
   }
 
   #usable(slot: DecodeSlot): boolean {
-    return slot.up || this.#clock.nowUs() >= this.#restUntilUs;
+    return slot.up || slot.starting || !this.#resting;
+  }
+
+  get #resting(): boolean {
+    return this.#clock.nowUs() < this.#restUntilUs;
   }
 
   /** A thread has started, or could not. */
@@ -139,9 +186,13 @@ export class DecodeSlots {
       this.#failures = 0;
       return;
     }
+    this.#onFault(error);
+    // Those that began together fail together, and once.
+    if (this.#resting) return;
     const restMs = Math.min(REST_MS.most, REST_MS.first * 2 ** this.#failures++);
     this.#restUntilUs = this.#clock.nowUs() + restMs * 1000;
-    this.#onFault(error);
+    // A timer counts by a clock of its own, in whole milliseconds.
+    this.#rest = setTimeout(this.#onRested, restMs + 1).unref();
   }
 
   #unwatch(): void {

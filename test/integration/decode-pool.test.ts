@@ -1,12 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { GatewayError } from '../../src/core/error.ts';
 import { StuckError } from '../../src/preprocess/decode-faults.ts';
-import { type DecodeJob, MOST_WAITING } from '../../src/preprocess/decode-pool.ts';
-import { PADS } from '../support/decoder-pads.ts';
+import type { DecodeJob } from '../../src/preprocess/decode-job.ts';
+import { MOST_WAITING } from '../../src/preprocess/decode-pool.ts';
+import { PADS, setBoots } from '../support/decoder-pads.ts';
 import { Pictures, pipelineOf, rawPipeline, UNTOUCHED } from '../support/pictures.ts';
 
 const ENTRY = new URL('../support/dying-decoder.ts', import.meta.url);
@@ -178,8 +180,7 @@ describe('what is bounded:', () => {
       ...{ code: 'PAYLOAD_TOO_LARGE', limit: 'imageBytes', message: sentence },
     });
     expect([pictures.pool.running, pictures.pool.waiting]).toEqual([0, 0]);
-    const upright = { header: { ...pictures.job(turned, rawPipeline(100, 100)).header, orientation: 1 } };
-    await pictures.pool.decode(pictures.job(turned, rawPipeline(100, 100, 3, false), upright));
+    await pictures.decode(turned, rawPipeline(100, 100, 3, false));
   });
 });
 
@@ -314,7 +315,7 @@ describe('a thread that cannot start', { timeout: 30_000 }, () => {
   test('is tried again after rests that grow; until then pictures are refused with the time', async () => {
     let nowUs = 0;
     const faults: unknown[] = [];
-    writeFileSync(boots, '3');
+    setBoots(boots, 3);
     pictures = new Pictures({
       entry: ENTRY,
       threads: 1,
@@ -340,13 +341,68 @@ describe('a thread that cannot start', { timeout: 30_000 }, () => {
     expect(faults).toHaveLength(3);
   });
 
-  test('lets nobody wait for it', async () => {
-    writeFileSync(boots, '2');
-    pictures = new Pictures({ entry: ENTRY, threads: 2 });
+  test('lets nobody wait for it where there is no other, and several that fail together are one failure', async () => {
+    setBoots(boots, 1000);
+    pictures = new Pictures({ entry: ENTRY, threads: 2, clock: { nowUs: () => 0 } });
     const files = await Promise.all([1, 2, 3, 4].map((value) => plain(value)));
     const codes = await Promise.all(files.map((file) => code(pictures.pool.decode(pictures.job(file, RAW)))));
     expect(new Set(codes)).toEqual(new Set(['INSTANCE_LOST']));
     expect([pictures.pool.running, pictures.pool.waiting, pictures.pool.waitingBytes]).toEqual([0, 0, 0]);
+    expect(pictures.pool.refusal()).toMatchObject({ code: 'INSTANCE_LOST', retryAfterMs: 100 });
+  });
+
+  /** A pool of two threads, of which one is held and the other has none. */
+  async function half(faults: unknown[] = []): Promise<{ decoded: Promise<unknown> }> {
+    held({ threads: 2, onFault: (error) => faults.push(error) });
+    const decoded = pictures.pool.decode(pictures.job(await plain(1), RAW, padded(PADS.waits)));
+    await expect.poll(() => Atomics.load(gate(), 0), { timeout: 10_000 }).toBe(1);
+    return { decoded };
+  }
+
+  test('costs its picture nothing where another one can have it', async () => {
+    setBoots(boots, 0);
+    const faults: unknown[] = [];
+    const { decoded } = await half(faults);
+    setBoots(boots, 1000);
+    const job = pictures.job(await plain(2), RAW);
+    const waiting = code(pictures.pool.decode(job));
+    await expect.poll(() => faults.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    // It waits, or is being tried again.
+    expect(pictures.pool.running + pictures.pool.waiting).toBe(2);
+    setBoots(boots, 0);
+    release();
+    expect([await code(decoded), await waiting, valuesOf(job)]).toEqual(['decoded', 'decoded', [2]]);
+  });
+
+  test('is tried again when its rest is over, although nothing else happens', async () => {
+    setBoots(boots, 0);
+    const { decoded } = await half();
+    setBoots(boots, 1);
+    expect([...new Set(await pictures.decode(await plain(2), RAW))]).toEqual([2]);
+    expect([pictures.pool.running, pictures.pool.waiting]).toEqual([1, 0]);
+    release();
+    await decoded;
+  });
+
+  test('in the place of one that died is no picture’s while others are up', async () => {
+    setBoots(boots, 0);
+    const { decoded } = await half();
+    await pictures.decode(await plain(2), RAW);
+    release();
+    await decoded;
+    setBoots(boots, 1000);
+    expect(await code(pictures.pool.decode(pictures.job(await plain(3), RAW, padded(PADS.exits))))).toBe('INTERNAL');
+    for (const value of [4, 5, 6])
+      expect([...new Set(await pictures.decode(await plain(value), RAW))]).toEqual([value]);
+    expect(Number(readFileSync(boots, 'utf8'))).toBe(1000);
+  });
+
+  test('and can a moment later has shown that it can', async () => {
+    setBoots(boots, 2);
+    const faults: unknown[] = [];
+    pictures = new Pictures({ entry: ENTRY, threads: 1, onFault: (error) => faults.push(error) });
+    await Promise.all([pictures.pool.prove(), pictures.pool.prove()]);
+    expect([tries(), faults.length]).toEqual([0, 2]);
   });
 
   test.each([
@@ -356,10 +412,12 @@ describe('a thread that cannot start', { timeout: 30_000 }, () => {
     const faults: unknown[] = [];
     const onFault = (error: unknown) => faults.push(error);
     pictures = new Pictures({ entry: new URL(entry, import.meta.url), threads: 2, onFault });
-    await expect(pictures.pool.prove()).rejects.toMatchObject({
-      cause: { message: expect.stringContaining(reason) },
-    });
-    expect(faults).toHaveLength(1);
+    const error = { cause: { message: expect.stringContaining(reason) } };
+    await expect(pictures.pool.prove()).rejects.toMatchObject(error);
+    const { length } = faults;
+    // Whoever asks next is told at once, and nothing is started for him.
+    await expect(pictures.pool.prove()).rejects.toMatchObject(error);
+    expect([length > 1, faults.length]).toEqual([true, length]);
     sharp.unblock({ operation: ['VipsForeignLoadWebpBuffer'] });
   });
 });
@@ -371,11 +429,11 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
   afterEach(() => void vi.useRealTimers());
 
   /** A pool whose first picture has been given up. */
-  async function stuck(parts: ConstructorParameters<typeof Pictures>[0]) {
+  async function stuck(parts: ConstructorParameters<typeof Pictures>[0], pad: number = PADS.waits) {
     nowUs = 0;
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     held({ clock: { nowUs: () => nowUs }, ...parts });
-    const job = pictures.job(await plain(7), RAW, padded(PADS.waits));
+    const job = pictures.job(await plain(7), RAW, padded(pad));
     const decoded = pictures.pool.decode(job).catch((error: StuckError) => error);
     await expect.poll(() => Atomics.load(gate(), 0), { timeout: 10_000 }).toBe(1);
     nowUs = stuckAfterUs - 1;
@@ -393,6 +451,8 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
     expect(faults).toEqual([error]);
     const next = pictures.job(await plain(9), RAW);
     await expect(pictures.pool.decode(next)).rejects.toMatchObject({ code: 'INSTANCE_LOST' });
+    expect(pictures.pool.refusal()).toMatchObject({ code: 'INSTANCE_LOST' });
+    expect(pictures.pool.expectedUs('', RAW)).toBe(0);
     pictures.row(job).fill(0x11);
     release();
     await error.ended;
@@ -422,13 +482,25 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
     release();
   });
 
+  test('does not hold up the end of the others', async () => {
+    const faults: unknown[] = [];
+    execFileSync('mkfifo', [`${boots}.pipe`]);
+    const { error } = await stuck({ threads: 2, onFault: (fault) => faults.push(fault) }, PADS.blocks);
+    await pictures.decode(await plain(1), RAW);
+    await pictures.pool.close();
+    closeSync(openSync(`${boots}.pipe`, 'w'));
+    await error.ended;
+    expect(faults).toEqual([error]);
+  });
+
   test('is waited for longer where that much was expected', async () => {
     nowUs = 0;
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     held({ threads: 1, clock: { nowUs: () => nowUs }, imageBytes: 2 ** 40 });
-    const { header, ...small } = pictures.job(await plain(1), RAW, padded(PADS.waits));
-    const large = { ...small, header: { ...header, width: 50_000, height: 40_000 } };
-    const { work: expectedUs } = pictures.pool.cost(large);
+    const file = await plain(1);
+    const header = { ...pictures.job(file, RAW).header, width: 50_000, height: 40_000 };
+    const large = pictures.job(file, RAW, { header, ...padded(PADS.waits) });
+    const { work: expectedUs } = large.cost;
     const decoded = code(pictures.pool.decode(large));
     for (nowUs = stuckAfterUs; nowUs < 20 * expectedUs; nowUs += 10_000_000) vi.advanceTimersByTime(1_000);
     expect(pictures.pool.stuck).toBe(0);
@@ -439,10 +511,12 @@ describe('a decoder that does not come to an end', { timeout: 30_000 }, () => {
 });
 
 describe('closing', () => {
+  const threads = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
+  // Nobody waits for a thread that was given up.
+  beforeEach(() => expect.poll(threads, { timeout: 10_000 }).toBe(0));
+
   test('refuses what waits, waits for what runs, and leaves no thread', async () => {
     held({ threads: 1 });
-    const threads = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
-    const before = threads();
     const codes = await Promise.all(
       [1, 2].map(async (value) => {
         const job = pictures.job(await plain(value), RAW, value === 1 ? padded(PADS.waits) : {});
@@ -455,14 +529,16 @@ describe('closing', () => {
     release();
     await closed;
     expect(await decoded[0]).toBe('decoded');
-    expect(threads()).toBe(before);
+    expect(threads()).toBe(0);
     expect(await code(pictures.pool.decode(pictures.job(await plain(1), RAW)))).toBe('SHUTTING_DOWN');
   });
 
   test('ends threads that were started and had no picture', async () => {
     pictures = new Pictures({ threads: 2 });
     pictures.pool.start();
+    expect(threads()).toBeGreaterThan(0);
     await pictures.pool.close();
+    expect(threads()).toBe(0);
   });
 });
 
@@ -490,18 +566,19 @@ test('how long pictures will take is learned from those before them, and what is
   // It calls itself what would take several times as long.
   const header = { ...pictures.job(file, pipeline).header, format: 'webp', coding: 'lossless' } as const;
   const job = (more: Partial<DecodeJob> = {}) => pictures.job(file.slice(), pipeline, { header, flow: 'a', ...more });
-  const { work } = pool.cost(job());
-  expect([pool.expectedUs('a', pipeline), pool.expectedUs('a', pipeline, [work])]).toEqual([0, work]);
-  expect(pool.expectedUs('a', pipeline, [work, work, work])).toBe(Math.round(1.5 * work));
+  const { cost } = job();
+  const { work } = cost;
+  expect([pool.expectedUs('a', pipeline), pool.expectedUs('a', pipeline, [cost])]).toEqual([0, work]);
+  expect(pool.expectedUs('a', pipeline, [cost, cost, cost])).toBe(Math.round(1.5 * work));
   for (let i = 0; i < 15; i++) await pool.decode(job());
-  const own = pool.expectedUs('a', pipeline, [work]);
+  const own = pool.expectedUs('a', pipeline, [cost]);
   expect(own).toBeGreaterThan(0);
   expect(own).not.toBe(work);
 
   const decoded = Array.from({ length: 4 }, () => pool.decode(job(padded(PADS.waits))));
-  expect([pool.expectedUs('b', pipeline), pool.expectedUs('b', pipeline, [work])]).toEqual([own, 2 * own].map(near));
+  expect([pool.expectedUs('b', pipeline), pool.expectedUs('b', pipeline, [cost])]).toEqual([own, 2 * own].map(near));
   // While its first one has its turn, the flood has one.
-  expect(pool.expectedUs('b', pipeline, [work, work])).toEqual(near(2.5 * own));
+  expect(pool.expectedUs('b', pipeline, [cost, cost])).toEqual(near(2.5 * own));
   expect(pool.expectedUs('a', pipeline)).toEqual(near(2 * own));
   pool.announce('a', 2 * work);
   expect(pool.expectedUs('a', pipeline)).toEqual(near(3 * own));
@@ -510,6 +587,20 @@ test('how long pictures will take is learned from those before them, and what is
   expect(pool.expectedUs('b', pipeline)).toEqual(near(0.4 * own));
   nowUs += 10 * own;
   expect(pool.expectedUs('b', pipeline)).toBe(0);
+  release();
+  await Promise.all(decoded);
+});
+
+test('pictures of which memory lets only one be decoded at once are expected one behind the other', async () => {
+  const pipeline = rawPipeline(100, 100);
+  const { pool } = held({ threads: 4, imageBytes: 1.5 * pipeline.rowBytes, clock: { nowUs: () => 0 } });
+  const file = await plain(1, 100);
+  const jobs = Array.from({ length: 4 }, () => pictures.job(file.slice(), pipeline, padded(PADS.waits)));
+  const [{ cost }] = jobs;
+  expect(pool.expectedUs('', pipeline, [cost, cost])).toBe(2 * cost.work);
+  const decoded = jobs.map((job) => pool.decode(job));
+  expect(pool.expectedUs('', pipeline)).toBe(4 * cost.work);
+  expect(pool.expectedUs('', pipeline, [cost, cost])).toBe(6 * cost.work);
   release();
   await Promise.all(decoded);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { MOST_DECODE_THREADS } from '../../src/preprocess/decode-pool.ts';
-import { PADS } from '../support/decoder-pads.ts';
+import { PADS, setBoots } from '../support/decoder-pads.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { I, post, type RunningGateway, send, startGatewayOn } from '../support/gateway.ts';
 import { metricValue } from '../support/scrape.ts';
@@ -50,7 +50,7 @@ test('decoders that are lost in service are 503 with a time to come back, and ar
     .png()
     .toBuffer();
   const ask = (model: string) => send(`${server.v2}/models/${model}/infer`, file, { 'Content-Type': 'image/png' });
-  writeFileSync(boots, '1000');
+  setBoots(boots, 1000);
   // Each ends the thread that it comes to, or finds none.
   const codes = new Set<number>();
   for (let i = 0; i < 2 * MOST_DECODE_THREADS; i++) codes.add((await ask('pixels_yolo_letterbox')).status);
@@ -59,6 +59,6 @@ test('decoders that are lost in service are 503 with a time to come back, and ar
   expect([lost.status, lost.headers.get('x-error-code')]).toEqual([503, 'INSTANCE_LOST']);
   expect(Number(lost.headers.get('retry-after'))).toBeGreaterThan(0);
   expect(await metricValue(server.adminUrl, 'penstock_decodes{state="stuck"}')).toBe(0);
-  writeFileSync(boots, '0');
+  setBoots(boots, 0);
   await expect.poll(async () => (await ask('pixels_mnist')).status, { timeout: 15_000 }).toBe(200);
 }, 60_000);

@@ -10,6 +10,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { APART_BYTES } from '../../src/pipeline/intake.ts';
 import { MOST_PICTURES } from '../../src/pipeline/picture-bounds.ts';
+import { PADS } from '../support/decoder-pads.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { B, I, post, type Reply, type RunningGateway, send, startGateway, startGatewayOn } from '../support/gateway.ts';
 import { seededBytes } from '../support/image-golden.ts';
@@ -58,7 +59,11 @@ async function announced(inferenceUrl: string, model: string, count: number): Pr
 
 /** Nothing is held when nothing is asked: what is in the arena is what the rings take. */
 async function atRest(): Promise<number> {
-  return metricValue(server.adminUrl, 'penstock_arena_bytes');
+  return heldBy(server);
+}
+
+async function heldBy({ adminUrl }: RunningGateway): Promise<number> {
+  return metricValue(adminUrl, 'penstock_arena_bytes');
 }
 
 describe('the three ways in', () => {
@@ -338,32 +343,49 @@ describe('a model that never batches', () => {
 });
 
 describe('a deadline', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'penstock-images-'));
+  /** Of the sleeping decoder: every picture takes it a second and a half. */
+  let slow: RunningGateway;
+  let slowUrl: string;
+  beforeAll(async () => {
+    await writeFixtures(folder, ['pixels_yolo_letterbox']);
+    const declared = `{ input: image, image: { preset: yolo-letterbox, resize: { pad: ${PADS.sleeps} } } }`;
+    writeFileSync(join(folder, 'pixels_yolo_letterbox/model.yaml'), `maxBatchRows: 4\npreprocess: ${declared}\n`);
+    const decoderEntry = new URL('../support/dying-decoder.ts', import.meta.url);
+    slow = await startGatewayOn(folder, ['--workers', '1'], { ...STILL, decoderEntry });
+    slowUrl = `${slow.v2}/models/pixels_yolo_letterbox/infer`;
+  }, 60_000);
+  afterAll(async () => {
+    await slow.stop();
+    rmSync(folder, { recursive: true });
+  });
+
   test('that what waits to be decoded leaves no time for is told before the body has come', async () => {
     const file = await slowPng();
-    const asked = Array.from({ length: 8 }, () => asBody(url('pixels_imagenet'), file));
-    const waiting = () => metricValue(server.adminUrl, 'penstock_decodes{state="waiting"}');
-    await expect.poll(waiting).toBeGreaterThan(3);
+    const asked = Array.from({ length: 6 }, () => asBody(slowUrl, file));
+    const waiting = () => metricValue(slow.adminUrl, 'penstock_decodes{state="waiting"}');
+    await expect.poll(waiting, { timeout: 10_000 }).toBeGreaterThan(3);
     const headers = { 'Content-Type': 'image/png', 'Content-Length': '1000000', 'X-Request-Timeout-Ms': '50' };
-    const late = request(url('pixels_imagenet'), { method: 'POST', headers });
+    const late = request(slowUrl, { method: 'POST', headers });
     late.flushHeaders();
     const [answer] = (await once(late, 'response')) as [IncomingMessage];
     expect([answer.statusCode, answer.headers['x-error-code']]).toEqual([503, 'OVERLOADED']);
     expect(Number(answer.headers['retry-after-ms'])).toBeGreaterThan(0);
     late.on('error', () => undefined).destroy();
-    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array(8).fill(200));
-  });
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array(6).fill(200));
+  }, 30_000);
 
   test('that passes while pictures are decoded is told then, and nothing is held afterwards', async () => {
-    const before = await atRest();
-    const file = await slowPng();
+    const before = await heldBy(slow);
+    const { file } = await seededPng(64, 64, 3);
     const files = Array.from({ length: 4 }, () => file);
-    const reply = await asBinary(url('pixels_yolo_letterbox'), 'image', files, { parameters: { timeout: 30_000 } });
+    const reply = await asBinary(slowUrl, 'image', files, { parameters: { timeout: 300_000 } });
     expect(refusal(reply).slice(0, 2)).toEqual([504, 'DEADLINE_EXCEEDED']);
     // Its threads are still at it: it was not told by the end of their work.
-    expect(await atRest()).toBeGreaterThan(before);
-    await expect.poll(atRest, { timeout: 10_000 }).toBe(before);
-    expect((await asBinary(url('pixels_yolo_letterbox'), 'image', [file], AS_TENSORS)).status).toBe(200);
-  });
+    expect(await heldBy(slow)).toBeGreaterThan(before);
+    await expect.poll(() => heldBy(slow), { timeout: 10_000 }).toBe(before);
+    expect((await asBinary(slowUrl, 'image', [file], AS_TENSORS)).status).toBe(200);
+  }, 30_000);
 
   test('a caller who goes away meanwhile leaves the pool and the arena to the others', async () => {
     const before = await atRest();

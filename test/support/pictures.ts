@@ -8,7 +8,8 @@ import { systemClock } from '../../src/core/clock.ts';
 import { type Datatype, datatype } from '../../src/core/datatype.ts';
 import type { ImageDeclaration } from '../../src/core/image.ts';
 import { loadBinding } from '../../src/native/load.ts';
-import { type DecodeJob, DecodePool, type DecodePoolParts } from '../../src/preprocess/decode-pool.ts';
+import type { DecodeJob } from '../../src/preprocess/decode-job.ts';
+import { DecodePool, type DecodePoolParts } from '../../src/preprocess/decode-pool.ts';
 import { type ImagePipeline, imagePipeline } from '../../src/preprocess/image-pipeline.ts';
 import { judgePicture, type PictureLimits } from '../../src/preprocess/judge.ts';
 
@@ -74,16 +75,18 @@ export class Pictures {
     this.pool = new DecodePool({ ...LIMITS, clock: systemClock, threads: 2, ...parts, arena });
   }
 
-  /** A job for it, whose row nobody else has (until all rows are used, and begin anew). @throws {GatewayError} of `judgePicture` */
+  /** A job for it, whose row nobody else has (until all rows are used, and begin anew). @throws {GatewayError} as the road does */
   job(file: Uint8Array, pipeline: ImagePipeline, more: Partial<DecodeJob> = {}): DecodeJob {
-    const header = judgePicture(binding, this.#limits, file, 0, file.byteLength);
+    const judged = judgePicture(binding, this.#limits, file, 0, file.byteLength);
     if (this.#end + pipeline.rowBytes > this.arena.length) this.#end = 0;
     const target = this.#end;
     this.#end += pipeline.rowBytes;
+    const { header = judged } = more;
     return {
       flow: '',
       file,
       header,
+      cost: this.pool.cost({ file, header, pipeline }),
       pipeline,
       map: pipeline.straight,
       target,

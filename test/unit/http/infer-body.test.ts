@@ -62,6 +62,7 @@ beforeEach(() => {
     decode: () => Promise.reject(new Error('no pictures here')),
     cancel: () => undefined,
     expectedUs: () => 0,
+    refusal: () => null,
   };
   const clock = { nowUs: () => 1000 };
   const scheduler = new PlanScheduler<InferRequest>(1);

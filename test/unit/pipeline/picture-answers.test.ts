@@ -14,7 +14,7 @@ import { InferRoad } from '../../../src/pipeline/infer.ts';
 import { pictureModel } from '../../../src/pipeline/picture-model.ts';
 import type { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
-import type { DecodeJob } from '../../../src/preprocess/decode-pool.ts';
+import type { DecodeJob } from '../../../src/preprocess/decode-job.ts';
 import { geometry } from '../../../src/preprocess/geometry.ts';
 import { ihdr, png, pngChunk } from '../../support/image-bytes.ts';
 import { knownCurve } from '../../support/known-curve.ts';
@@ -88,6 +88,7 @@ function serve(boxes: number): void {
   arena = new Arena(binding, 32 * 1024 * 1024);
   const pool = {
     waiting: 0,
+    refusal: () => null,
     cost: () => ({ bytes: 1, work: 1 }),
     announce: () => undefined,
     decode: async ({ pipeline }: DecodeJob) => geometry(pipeline, { width: 8, height: 8 }),

@@ -21,7 +21,8 @@ import { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
 import { type DecodeCost, decodeCost } from '../../../src/preprocess/decode-cost.ts';
 import { StuckError } from '../../../src/preprocess/decode-faults.ts';
-import type { DecodeJob, DecodePool } from '../../../src/preprocess/decode-pool.ts';
+import type { DecodeJob } from '../../../src/preprocess/decode-job.ts';
+import type { DecodePool } from '../../../src/preprocess/decode-pool.ts';
 import { geometry } from '../../../src/preprocess/geometry.ts';
 import { ihdr, png, pngChunk } from '../../support/image-bytes.ts';
 import { LIMITS } from '../../support/pictures.ts';
@@ -36,12 +37,17 @@ const OTHER = { name: 'offset', datatype: datatype('FP32'), shape: [-1, 2] };
 class ScriptedPool {
   waiting = 0;
   expected = 0;
+  lost: GatewayError | null = null;
   /** Work that was announced, by flow. */
   readonly announced: Record<string, number> = {};
   readonly asked: Parameters<DecodePool['expectedUs']>[] = [];
   readonly jobs: DecodeJob[] = [];
   readonly cancelled: DecodeJob[] = [];
   readonly #open = new Map<DecodeJob, PromiseWithResolvers<ReturnType<typeof geometry>>>();
+
+  refusal(): GatewayError | null {
+    return this.lost;
+  }
 
   decode(job: DecodeJob): Promise<ReturnType<typeof geometry>> {
     this.jobs.push(job);
@@ -87,8 +93,11 @@ let pool: ScriptedPool;
 let pictures: Pictures;
 let atRest: number;
 let target: Target;
+/** What a row is expected to take where it runs. */
+let rowUs: number;
 
 beforeEach(() => {
+  rowUs = 0;
   arena = new Arena(binding, 32 * 1024 * 1024);
   intake = new Intake(binding, arena);
   pool = new ScriptedPool();
@@ -105,7 +114,8 @@ function serve(shape: readonly number[], declarations = '', classes = 2): void {
     'preprocess: { input: image, image: { datatype: UINT8, layout: NHWC, resize: { width: 8, height: 8 } } }';
   const policy = parseModelPolicy(`${text}\n${declarations}`, 'model.yaml');
   expect((policy.preprocess as ImageDeclaration).input).toBe('image');
-  const queue = { bytes: 0, spec: { queueBytes: 1024 * 1024 } } as Queue;
+  const curve = { at: (rows: number) => rows * rowUs };
+  const queue = { bytes: 0, drainUs: 0, spec: { queueBytes: 1024 * 1024, curve } } as Queue;
   const model = { model: 'm', version: '1', session: 1, facts, queue };
   const metrics = new TargetMetrics(true);
   const declared = pictureModel(policy, signature, new Map());
@@ -190,7 +200,7 @@ describe('the pictures of a request', () => {
     request.tenant = 't';
     const reading = pictures.read(request);
     await turn();
-    const { work } = pool.cost(pool.jobs[0] as DecodeJob);
+    const { work } = (pool.jobs[0] as DecodeJob).cost;
     expect(pool.jobs.map(({ flow }) => flow)).toEqual(['1 t', '1 t']);
     expect(pool.announced).toEqual({ '1 t': 3 * work });
     pool.finish(0);
@@ -298,12 +308,15 @@ describe('a request that ends while its pictures are decoded', () => {
     pictures = new Pictures(binding, arena, { nowUs: () => 0 }, intake, { limits: LIMITS, pool: keeping, atOnce: 2 });
     const reading = pictures.read(request);
     await turn();
+    expect(keeping.announced['1 ']).toBeGreaterThan(0);
     ended(request);
     expect(keeping.cancelled).toEqual(keeping.jobs);
+    expect(keeping.announced).toEqual({ '1 ': 0 });
     expect([request.held, target.ring?.live]).toEqual([true, 1]);
     for (const index of [0, 1]) keeping.finish(index);
     await reading;
     expect([keeping.jobs.length, request.held]).toEqual([2, false]);
+    expect(keeping.announced).toEqual({ '1 ': 0 });
     intake.release(request);
     expect([arena.allocatedBytes, target.ring?.live]).toEqual([atRest, 0]);
   });
@@ -396,6 +409,8 @@ describe('rows that wait to be filled', () => {
     pool.expected = 7000;
     const full = { code: 'OVERLOADED', limit: 'queueBytes', retryAfterMs: 7 };
     await expect(pictures.read(refused)).rejects.toMatchObject(full);
+    (target.queue as { drainUs: number }).drainUs = 9000;
+    await expect(pictures.read(arrived([FILE]))).rejects.toMatchObject({ ...full, retryAfterMs: 9 });
     for (const index of [0, 1, 2, 3]) pool.finish(index);
     await Promise.all(reading);
     expect(target.fillingBytes).toBe(0);
@@ -447,5 +462,41 @@ describe('a deadline that decoding would not keep', () => {
     expect(pictures.foresee(target, 't', Number.POSITIVE_INFINITY)).toBeNull();
     pool.waiting = 0;
     expect(pictures.foresee(target, 't', 1001)).toBeNull();
+  });
+
+  it('leaves time to run what was decoded: at the door for one row, then for all', async () => {
+    rowUs = 20_000;
+    const { request, reading } = ask(1, 50_000, 1000 + 60_000);
+    await expect(reading).rejects.toMatchObject({ code: 'OVERLOADED', retryAfterMs: 10 });
+    intake.release(request);
+    expect(pictures.foresee(target, 't', 1000 + 60_000)).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 10 });
+    expect(pictures.foresee(target, 't', 1000 + 70_000)).toBeNull();
+    const two = arrived([FILE, FILE]);
+    two.deadlineUs = 1000 + 80_000;
+    await expect(pictures.read(two)).rejects.toMatchObject({ code: 'OVERLOADED', retryAfterMs: 10 });
+    intake.release(two);
+  });
+
+  it.each([
+    [1, 100_000 - 20_000],
+    [0, 100_000],
+  ])('is that of each turn, with time to run where %i wait', async (waiting, dueUs) => {
+    rowUs = 20_000;
+    const { reading } = ask(waiting, 0, 100_000);
+    await turn();
+    expect(pool.jobs.map(({ deadlineUs }) => deadlineUs)).toEqual([dueUs]);
+    pool.finish(0);
+    await reading;
+  });
+});
+
+describe('where nothing can be decoded', () => {
+  it('that is said, however full the queue is, and at the door too', async () => {
+    pool.lost = new GatewayError('INSTANCE_LOST', 'no decoder works');
+    (target.queue as { bytes: number }).bytes = 2 * 1024 * 1024;
+    const request = arrived([FILE]);
+    await expect(pictures.read(request)).rejects.toBe(pool.lost);
+    expect(pictures.foresee(target, 't', Number.POSITIVE_INFINITY)).toBe(pool.lost);
+    intake.release(request);
   });
 });

@@ -25,7 +25,7 @@ describe('turns', () => {
   test('of one flow are taken in the order in which its pictures came', () => {
     const pictures = come('a', [3, 1, 2]);
     expect([queue.next(1), queue.next(1), queue.next(1), queue.next(1)]).toEqual([...pictures, null]);
-    expect([queue.pictures, queue.fileBytes]).toEqual([0, 0]);
+    expect([queue.pictures, queue.fileBytes, queue.bytes]).toEqual([0, 0, 0]);
   });
 
   test('go to who was given least work: large pictures wait for as many small ones as they outweigh', () => {
@@ -103,11 +103,44 @@ describe('a picture that the memory left is not enough for', () => {
     expect([turns(1, 50), queue.pictures]).toEqual([['a'], 0]);
   });
 
-  test('and others like it are looked at a few at a time', () => {
-    come('a', Array(20).fill(1), { bytes: 100 });
+  test('keeps its own flow waiting with the next such one, and others only by itself', () => {
+    come('a', Array(20).fill(5), { bytes: 100 });
     come('a', [1], { bytes: 10 });
     expect(turns(1, 50)).toEqual([null]);
-    expect(turns(21, 100)).toEqual(Array(21).fill('a'));
+    come('b', [2, 2, 2, 2], { bytes: 10 });
+    expect(turns(4, 50)).toEqual(['b', 'b', 'b', null]);
+    expect(turns(22, 100).toSorted()).toEqual([...Array(21).fill('a'), 'b']);
+  });
+});
+
+describe('a picture that had its turn, and for which nothing was done,', () => {
+  test('comes back as the next one, once paid for', () => {
+    const [first] = come('a', [5, 5, 5]);
+    come('b', [5, 5]);
+    expect(queue.next(1)).toBe(first);
+    queue.putBack(first);
+    expect([queue.pictures, queue.bytes, queue.ahead('a', 0)]).toEqual([5, 5, 15 + 10]);
+    expect(queue.next(1)).toBe(first);
+    expect(turns(4)).toEqual(['b', 'a', 'b', 'a']);
+  });
+
+  test('may be taken away', () => {
+    const [one] = come('a', [5]);
+    queue.next(1);
+    queue.putBack(one);
+    queue.remove(one);
+    expect([queue.next(1), queue.pictures, queue.ahead('b', 100)]).toEqual([null, 0, 0]);
+  });
+
+  test('is not paid for where it goes', () => {
+    come('late', Array(10).fill(50));
+    come('other', Array(10).fill(50));
+    for (let i = 0; i < 9; i++) {
+      const one = queue.next(1) as QueuedPicture;
+      expect(one.flow).toBe('late');
+      queue.forgive(one);
+    }
+    expect(turns(3)).toEqual(['late', 'other', 'other']);
   });
 });
 
@@ -133,7 +166,7 @@ describe('where more waits than may', () => {
   });
 
   test('who stepped aside keeps his place', () => {
-    come('large', [1, 1], { bytes: 100, fileBytes: 50 });
+    come('large', [1], { bytes: 100, fileBytes: 100 });
     expect(turns(1, 50)).toEqual([null]);
     const [one] = come('other', [1], { fileBytes: 10 });
     expect(queue.surplus(one, 'fileBytes', 100)).toEqual([one]);
