@@ -134,7 +134,7 @@ export class Pictures {
     return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, pace);
   }
 
-  /** Of each, to be decoded (DecodeCost). @throws {GatewayError} where one takes more memory than there is, or cannot be scaled */
+  /** Of each, to be decoded (DecodeCost). @throws {GatewayError} where one cannot be scaled */
   #works(request: InferRequest, pictures: readonly Picture[]): number[] {
     const { pipeline } = request.target.pictures as PictureModel;
     return pictures.map(({ file, header }, i) => {

@@ -125,10 +125,7 @@ export class DecodePool {
     this.#slots.start();
   }
 
-  /**
-   * What a picture takes.
-   * @throws {GatewayError} PAYLOAD_TOO_LARGE where it alone takes more memory than there is for all; INVALID_ARGUMENT
-   */
+  /** What a picture takes. @throws {GatewayError} INVALID_ARGUMENT where it cannot be scaled */
   cost({ file, header, pipeline }: Pick<DecodeJob, 'file' | 'header' | 'pipeline'>): DecodeCost {
     return decodeCost(header, pipeline, file.byteLength, this.#imageBytes);
   }

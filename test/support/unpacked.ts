@@ -4,17 +4,18 @@ import { crc32, deflateSync } from 'node:zlib';
 import { ihdr, png, pngChunk, riffChunk, webp } from './image-bytes.ts';
 
 /** A chunk with its checksum. */
-function checked(chunk: Buffer): Buffer {
+export function checked(chunk: Buffer): Buffer {
   const content = Buffer.from(chunk);
   content.writeUInt32BE(crc32(content.subarray(4, -4)), content.length - 4);
   return content;
 }
 
-/** A PNG of 8 x 8 with that many texts of `bytes` each, compressed. */
-export function textPng(texts: number, bytes: number): Buffer {
-  const packed = deflateSync(Buffer.alloc(bytes, 'a'), { level: 9 });
+/** A PNG of 8 x 8 with that many texts of `bytes` each, compressed or as they are. */
+export function textPng(texts: number, bytes: number, compressed: boolean): Buffer {
+  const text = Buffer.alloc(bytes, 'a');
+  const content = compressed ? Buffer.concat([Buffer.of(0), deflateSync(text, { level: 9 })]) : text;
   const chunks = Array.from({ length: texts }, (_, i) =>
-    pngChunk('zTXt', Buffer.concat([Buffer.from(`k${i}\0\0`), packed])),
+    pngChunk(compressed ? 'zTXt' : 'tEXt', Buffer.concat([Buffer.from(`k${i}\0`), content])),
   );
   const pixels = pngChunk('IDAT', deflateSync(Buffer.alloc(8 * (1 + 8 * 3))));
   return png(...[ihdr(8, 8), ...chunks, pixels, pngChunk('IEND')].map(checked));
