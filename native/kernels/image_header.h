@@ -1,5 +1,5 @@
 // What an encoded image says of itself, read before any decoder sees it: bombs are refused by their header. Any bytes
-// may come; their structure is gone over once, and a bounded part of what is coded; nothing is allocated.
+// may come: they are gone over once at most, all but a bounded part as fast as memory is read. Nothing is allocated.
 #pragma once
 
 #include <cstddef>

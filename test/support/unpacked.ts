@@ -55,6 +55,30 @@ class Bits {
   }
 }
 
+/**
+ * The beginning of a lossless WebP that has groups of prefix codes for squares of 512 pixels, behind a transform of which every 4 x 4
+ * pixels take a bit: `side` up to 16,384.
+ */
+export function predictedWebp(side: number): Buffer {
+  const bits = new Bits();
+  bits.put(0x2f, 8);
+  bits.put(side - 1, 14);
+  bits.put(side - 1, 14);
+  // No alpha, version 0; a transform, the predictor, squares of 4; no colour cache.
+  bits.put(0, 1 + 3);
+  bits.put(0b001, 3);
+  bits.put(0, 3 + 1);
+  // Of green the values 0 and 1, a bit each; all others are 0.
+  bits.put(0b0011, 4);
+  bits.put(1, 8);
+  for (let i = 0; i < 4; i++) bits.putConstant();
+  bits.put(0, (side / 4) ** 2);
+  // No other transform, no colour cache.
+  bits.put(0, 2);
+  bits.put(1 | (7 << 1), 4);
+  return webp(riffChunk('VP8L', bits.done()));
+}
+
 const mirrored = (byte: number) =>
   Array.from({ length: 8 }, (_, i) => ((byte >> i) & 1) << (7 - i)).reduce((a, b) => a | b);
 

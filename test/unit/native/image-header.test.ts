@@ -4,6 +4,7 @@ import { type ImageHeader, readImageHeader } from '../../../src/native/image-hea
 import { loadBinding } from '../../../src/native/load.ts';
 import { random } from '../../support/fixtures/random.ts';
 import * as made from '../../support/image-bytes.ts';
+import { predictedWebp } from '../../support/unpacked.ts';
 
 const { jpeg, png, webp, segment, frameHeader, SCAN, END, ihdr, pngChunk, vp8, vp8l, vp8x, anmf, tiff } = made;
 
@@ -236,6 +237,11 @@ describe('the lossless stream of a WebP is measured', () => {
       );
       expect([width, groups, [...possible, ...narrower].includes(groups)]).toEqual([width, groups, true]);
     }
+  });
+
+  test('a stream whose transforms take more than 64 KiB has as many as 16 bits can number', () => {
+    const groups = (side: number) => (read(predictedWebp(side)) as ImageHeader).groups;
+    expect([groups(2_560), groups(3_072)]).toEqual([5 * 5, 65_536]);
   });
 
   test('a stream that is damaged in its transforms has as many groups as squares of 4 x 4', () => {
