@@ -1,5 +1,5 @@
 // What an encoded image says of itself, read before any decoder sees it: bombs are refused by their header. Any bytes
-// may come; one pass over the container's structure at most, nothing is allocated.
+// may come: they are gone over once at most, all but a bounded part as fast as memory is read. Nothing is allocated.
 #pragma once
 
 #include <cstddef>
@@ -54,9 +54,7 @@ enum class ImageFault : int32_t {
   kScans,           // JPEG: more scans than any encoder writes, each of which costs as much as the whole picture
   kSegments,        // JPEG: too many of them
   kFill,            // JPEG: too many bytes of it
-  kCompressed,      // PNG: too much compressed text or profile, which is inflated before the pixels
-  kChunksBeside,    // PNG: too many chunks beside the pixels
-  kChunks,          // PNG, WebP: too many in all
+  kChunks,          // PNG, WebP: too many chunks
 };
 
 struct ImageHeader {
@@ -79,10 +77,9 @@ struct ImageHeader {
   // The container tells that bytes are missing at the end: a JPEG without SOS or EOI, a PNG without IEND, a chunk or
   // RIFF length beyond the file. Bytes behind the end are allowed, as decoders do.
   bool truncated = false;
-  // Bytes that the decoder unpacks besides rows: the compressed texts and profile of a PNG, the lossless stream of a
-  // WebP or of its first frame.
+  // Bytes of the lossless stream of a WebP or of its first frame.
   size_t packed = 0;
-  // Groups of prefix codes in that stream, at most: a decoder has tables for all of them at once.
+  // Groups of prefix codes in it, at most: a decoder has tables for all of them at once.
   size_t groups = 0;
   ImageFault fault = ImageFault::kNone;
   size_t fault_offset = 0;

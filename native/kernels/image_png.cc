@@ -8,10 +8,6 @@ namespace {
 constexpr size_t kSignatureBytes = 8;
 constexpr size_t kFrame = 12;  // length, type and checksum of a chunk
 constexpr uint32_t kMost = 0x7FFFFFFF;
-// Deflate makes 1,032 bytes of one at most: 256 MiB of all texts and the profile together.
-constexpr size_t kMostCompressed = 256 * 1024 * 1024 / 1032;
-constexpr size_t kMostBeside = 1000;
-constexpr size_t kMostKeyword = 79;
 
 enum ColourType : uint32_t { kGray = 0, kRgb = 2, kPalette = 3, kGrayAlpha = 4, kRgba = 6 };
 
@@ -19,11 +15,11 @@ enum ColourType : uint32_t { kGray = 0, kRgb = 2, kPalette = 3, kGrayAlpha = 4, 
 struct Seen {
   bool palette = false;
   bool data = false;
+  // Another chunk behind the data, which lie in one piece.
+  bool behind = false;
   bool exif = false;
   bool alpha = false;
   size_t chunks = 0;
-  // Of them, those without pixels.
-  size_t beside = 0;
 };
 
 bool IsDepthOf(uint32_t type, uint32_t bits) {
@@ -63,34 +59,6 @@ bool IsName(ImageBytes file, size_t at) {
   return true;
 }
 
-// Whether the decoder inflates the chunk whose name is at `name` besides the pixels.
-bool IsCompressed(ImageBytes file, size_t name, size_t size) {
-  if (file.Is(name, "zTXt", 4) || file.Is(name, "iCCP", 4)) return true;
-  if (!file.Is(name, "iTXt", 4)) return false;
-  const uint8_t* text = file.data + name + 4;
-  const size_t reach = size < kMostKeyword + 1 ? size : kMostKeyword + 1;
-  const void* end = std::memchr(text, 0, reach);
-  if (end == nullptr) return false;
-  // Behind the keyword's NUL: whether the text is compressed.
-  const size_t flag = static_cast<size_t>(static_cast<const uint8_t*>(end) - text) + 1;
-  return flag < size && text[flag] != 0;
-}
-
-bool IsPixels(ImageBytes file, size_t name) {
-  return file.Is(name, "IDAT", 4) || file.Is(name, "fdAT", 4) || file.Is(name, "fcTL", 4);
-}
-
-// Whether all chunks, and what lies beside the pixels, stay within their bounds with the one whose length is at `at`.
-bool IsWithinBounds(ImageBytes file, size_t at, size_t size, Seen* seen, ImageHeader* header) {
-  const size_t name = at + 4;
-  if (++seen->chunks > kMostChunks) return Refuse(header, ImageFault::kChunks, at, kMostChunks);
-  if (IsPixels(file, name)) return true;
-  if (++seen->beside > kMostBeside) return Refuse(header, ImageFault::kChunksBeside, at, kMostBeside);
-  if (IsCompressed(file, name, size)) header->packed += size;
-  if (header->packed > kMostCompressed) return Refuse(header, ImageFault::kCompressed, at, kMostCompressed);
-  return true;
-}
-
 // Whether a tRNS of this size makes an alpha channel; decoders ignore others.
 bool MakesAlpha(uint32_t type, const Seen& seen, size_t size) {
   if (seen.data) return false;
@@ -102,13 +70,14 @@ bool MakesAlpha(uint32_t type, const Seen& seen, size_t size) {
 bool ReadChunk(ImageBytes file, size_t at, size_t size, uint32_t type, Seen* seen, ImageHeader* header) {
   const size_t name = at + 4;
   const size_t body = at + 8;
-  if (!IsWithinBounds(file, at, size, seen, header)) return false;
+  if (++seen->chunks > kMostChunks) return Refuse(header, ImageFault::kChunks, at, kMostChunks);
   if (file.Is(name, "IHDR", 4)) return Refuse(header, ImageFault::kTwoHeaders, at);
   if (file.Is(name, "PLTE", 4)) {
     if (size == 0 || size > 768 || size % 3 != 0) return Refuse(header, ImageFault::kBadChunk, at);
     seen->palette = true;
   } else if (file.Is(name, "IDAT", 4)) {
     if (type == kPalette && !seen->palette) return Refuse(header, ImageFault::kNoPalette, at);
+    if (seen->behind) return Refuse(header, ImageFault::kBadChunk, at);
     seen->data = true;
   } else if (file.Is(name, "tRNS", 4)) {
     seen->alpha = seen->alpha || MakesAlpha(type, *seen, size);
@@ -121,6 +90,7 @@ bool ReadChunk(ImageBytes file, size_t at, size_t size, uint32_t type, Seen* see
   } else if (file.Is(name, "IEND", 4)) {
     return seen->data ? false : Refuse(header, ImageFault::kNoImage, at);
   }
+  seen->behind = seen->data && !file.Is(name, "IDAT", 4);
   return true;
 }
 

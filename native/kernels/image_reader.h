@@ -42,7 +42,8 @@ inline bool Refuse(ImageHeader* header, ImageFault fault, size_t offset, size_t 
 uint32_t ExifOrientation(ImageBytes exif);
 
 // Groups of prefix codes that a decoder of a VP8L stream makes, at most: `stream` begins with its transforms. Where
-// those have more than `*budget` pixels, or are damaged, it is as many as a picture of that size can have.
+// those take more than `*budget` bytes, or are damaged, it is as many as a picture of that size can have. What was read
+// is taken from the budget.
 size_t MostGroups(ImageBytes stream, uint32_t width, uint32_t height, size_t* budget);
 
 // Each fills what its format says. The caller has seen the signature and set `status` to ok.

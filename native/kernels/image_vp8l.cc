@@ -19,8 +19,8 @@ constexpr uint32_t kMostCacheBits = 11;
 constexpr size_t kMostSymbols = kCopies + (size_t{1} << kMostCacheBits);
 // Groups are numbered in 16 bits.
 constexpr size_t kMostGroups = 65'536;
-// What the codes of an image cost to set up, in pixels.
-constexpr size_t kCodesCost = 512;
+// What the codes of a stream's transforms cost to set up, in bytes that are read.
+constexpr size_t kCodesCost = 1'024;
 
 // Numbers from the lowest bit on. Behind the end there are zeros.
 class Bits {
@@ -42,6 +42,8 @@ class Bits {
     return value;
   }
 
+  // Bits.
+  size_t taken() const { return 8 * at_ - held_; }
   // Whether more was taken than there was.
   bool ended() const { return ended_; }
 
@@ -144,9 +146,8 @@ size_t ReadNumber(Bits* bits, uint32_t symbol) {
   return (size_t{2 + (symbol & 1)} << extra) + bits->Take(extra) + 1;
 }
 
-bool SkipImage(Bits* bits, size_t pixels, size_t* budget) {
-  if (pixels + kCodesCost > *budget) return false;
-  *budget -= pixels + kCodesCost;
+// An image of so many pixels, of which a copy may reach beyond the end.
+bool SkipImage(Bits* bits, size_t pixels) {
   const uint32_t cache = bits->Take(1) != 0 ? bits->Take(4) : 0;
   if (cache > kMostCacheBits) return false;
   Code green, red, blue, alpha, distance;
@@ -154,8 +155,8 @@ bool SkipImage(Bits* bits, size_t pixels, size_t* budget) {
                      ReadCode(bits, kLiterals, &red) && ReadCode(bits, kLiterals, &blue) &&
                      ReadCode(bits, kLiterals, &alpha) && ReadCode(bits, kDistances, &distance);
   if (!whole) return false;
-  size_t done = 0;
-  while (done < pixels && !bits->ended()) {
+  for (size_t done = 0; done < pixels && !bits->ended();) {
+    const size_t before = bits->taken();
     const uint32_t symbol = green.Read(bits);
     if (symbol < kLiterals) {
       for (const Code* code : {&red, &blue, &alpha}) code->Read(bits);
@@ -166,8 +167,10 @@ bool SkipImage(Bits* bits, size_t pixels, size_t* budget) {
     } else {
       ++done;
     }
+    // Where that took no bits, nothing else comes.
+    if (bits->taken() == before) break;
   }
-  return done == pixels;
+  return true;
 }
 
 // Squares of 2^bits pixels a side.
@@ -179,29 +182,37 @@ size_t Squares(uint32_t width, uint32_t height, uint32_t bits) {
 enum Transform : uint32_t { kPredictor, kCrossColour, kSubtractGreen, kColourIndexing };
 
 // The transform whose type has been read. Where several pixels become one the picture is `*width` wide behind it.
-bool SkipTransform(Bits* bits, uint32_t type, uint32_t* width, uint32_t height, size_t* budget) {
+bool SkipTransform(Bits* bits, uint32_t type, uint32_t* width, uint32_t height) {
   if (type == kSubtractGreen) return true;
   if (type == kColourIndexing) {
     const uint32_t colours = bits->Take(8) + 1;
     const uint32_t together = colours > 16 ? 0 : colours > 4 ? 1 : colours > 2 ? 2 : 3;
     *width = (*width + (1U << together) - 1) >> together;
-    return SkipImage(bits, colours, budget);
+    return SkipImage(bits, colours);
   }
   const uint32_t size = bits->Take(3) + 2;
-  return SkipImage(bits, Squares(*width, height, size), budget);
+  return SkipImage(bits, Squares(*width, height, size));
+}
+
+// All of them, each type once at most.
+bool SkipTransforms(Bits* bits, uint32_t* width, uint32_t height) {
+  bool seen[4] = {};
+  while (bits->Take(1) != 0) {
+    const uint32_t type = bits->Take(2);
+    if (seen[type] || !SkipTransform(bits, type, width, height)) return false;
+    seen[type] = true;
+  }
+  return true;
 }
 
 }  // namespace
 
 size_t MostGroups(ImageBytes stream, uint32_t width, uint32_t height, size_t* budget) {
   const size_t worst = std::min(kMostGroups, Squares(width, height, 2));
-  Bits bits(stream);
-  bool seen[4] = {};
-  while (bits.Take(1) != 0) {
-    const uint32_t type = bits.Take(2);
-    if (seen[type] || !SkipTransform(&bits, type, &width, height, budget)) return worst;
-    seen[type] = true;
-  }
+  Bits bits(stream.Part(0, std::min(stream.length, *budget)));
+  const bool known = SkipTransforms(&bits, &width, height);
+  *budget -= std::min(*budget, bits.taken() / 8 + kCodesCost);
+  if (!known) return worst;
   if (bits.Take(1) != 0) bits.Take(4);
   const size_t groups = bits.Take(1) != 0 ? Squares(width, height, bits.Take(3) + 2) : 1;
   return bits.ended() ? worst : std::min(kMostGroups, groups);

@@ -38,11 +38,12 @@ const limits = z.strictObject({
   imagePixels: whole(1, 2 ** 31)
     .default(64 * MIB)
     .describe('Most pixels of a picture, by its header; stops small files that decode to vast ones'),
-  imageFrames: whole(1, 1_000_000)
+  // Readers of headers go no further (kMostChunks of image_reader.h).
+  imageFrames: whole(1, 10_000)
     .default(1)
     .describe('Most frames of a picture; of an animation that is let in the first one is taken'),
   imageBytes: bytes(256 * MIB).describe(
-    'Memory for pictures while they are decoded, bytes: one that takes more is refused, more at once wait',
+    'Most bytes of a picture as pixels (width x height x channels, twice that for 16 bits), and memory for all that are decoded at once: more wait',
   ),
   imageQueueBytes: bytes(256 * MIB).describe('Bytes of encoded pictures that may wait to be decoded'),
 });

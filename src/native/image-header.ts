@@ -35,9 +35,9 @@ export interface ImageHeader {
   /** EXIF, 1..8; 1 where it is absent or damaged. */
   readonly orientation: number;
   readonly coding: ImageCoding;
-  /** Bytes that the decoder unpacks besides rows: a PNG's compressed texts and profile, a WebP's lossless stream. */
+  /** Bytes of a WebP's lossless stream; 0 where there is none. */
   readonly packed: number;
-  /** Groups of prefix codes in that stream, at most: a decoder has tables for all of them at once. */
+  /** Groups of prefix codes in it, at most: a decoder has tables for all of them at once. */
   readonly groups: number;
   /** Bytes are missing at the end, as far as the container tells. */
   readonly truncated: boolean;
@@ -82,8 +82,6 @@ const REASONS = [
   'it has more than # scans',
   'it has more than # segments',
   'it has more than # bytes of fill',
-  'it has more than # bytes of compressed text and profile',
-  'it has more than # chunks beside its pixels',
   'it has more than # chunks',
 ] as const;
 

@@ -27,7 +27,7 @@ export const ImagePlace = {
   FAULT_BOUND: 12,
   /** 0 rows, 1 scans, 2 interlaced, 3 lossy, 4 lossless. */
   CODING: 13,
-  /** Bytes that the decoder unpacks besides rows, and groups of prefix codes among them. */
+  /** Bytes of a lossless WebP's stream, and groups of prefix codes in it. */
   PACKED: 14,
   GROUPS: 15,
 } as const;

@@ -1,6 +1,5 @@
 /** What a picture costs, by its header, the length of its file and where its pixels go: known before it is decoded. */
 
-import { GatewayError } from '../core/error.ts';
 import type { ResizeFilter } from '../core/image.ts';
 import type { ImageHeader } from '../native/image-header.ts';
 import { memoryToDecode } from './decode-memory.ts';
@@ -10,7 +9,7 @@ import { decodedBytes } from './judge.ts';
 
 /** What one picture takes. */
 export interface DecodeCost {
-  /** Memory while it is decoded, bytes. */
+  /** Memory that is taken for it while it is decoded, bytes; at most all that there is, and then it is decoded alone. */
   readonly bytes: number;
   /** Time on a thread by the rates below, whole microseconds, at least 1. How this machine differs is learned (DecodeSpeed). */
   readonly work: number;
@@ -45,19 +44,10 @@ const ELEMENT_US = 0.0007;
 /** Source pixels on either side of an output that a filter weighs, of a picture that is not made smaller (resample_axis.cc). */
 const SUPPORT: Readonly<Record<ResizeFilter, number>> = { nearest: 0, area: 0.5, bilinear: 1, bicubic: 2, lanczos3: 3 };
 
-/** What the decoder keeps besides the rows that come out, in words; nothing of a form that it decodes row by row. */
-const KEPT: Readonly<Record<ImageHeader['coding'], string>> = {
-  rows: '',
-  scans: ' in several scans',
-  interlaced: ', interlaced',
-  lossy: ' as WebP',
-  lossless: ' as lossless WebP',
-};
-
 /**
  * What a picture of that header costs.
  * @param mostBytes of memory for all pictures that are decoded at once
- * @throws {GatewayError} PAYLOAD_TOO_LARGE where it alone takes more; of `placement`
+ * @throws {GatewayError} of `placement`
  */
 export function decodeCost(
   header: ImageHeader,
@@ -66,24 +56,13 @@ export function decodeCost(
   mostBytes: number,
 ): DecodeCost {
   const place = placement(header, pipeline);
-  const turned = place.turn.degrees !== 0;
-  const bytes = memoryToDecode(header, turned);
-  if (bytes > mostBytes) throw tooLarge(header, turned, bytes, mostBytes);
   const us =
     PICTURE_US +
     decodingUs(header, place, fileBytes) +
-    (turned ? TURNED_US * decodedBytes(header) : 0) +
+    (place.turn.degrees !== 0 ? TURNED_US * decodedBytes(header) : 0) +
     resamplingUs(pipeline, place) +
     ELEMENT_US * pipeline.width * pipeline.height * pipeline.channels;
-  return { bytes, work: Math.ceil(us) };
-}
-
-function tooLarge(header: ImageHeader, turned: boolean, bytes: number, most: number): GatewayError {
-  const { width, height, format, coding, packed } = header;
-  const texts = format === 'png' && packed > 0 ? `, ${packed} bytes of compressed text and profile` : '';
-  const form = `${KEPT[coding]}${texts}${turned ? ', turned by its orientation' : ''}`;
-  const sentence = `the image has ${width} x ${height} pixels${form}: decoding may take ${bytes} bytes, more than the limit of ${most}`;
-  return new GatewayError('PAYLOAD_TOO_LARGE', sentence, { limit: 'imageBytes' });
+  return { bytes: Math.min(memoryToDecode(header, place, fileBytes), mostBytes), work: Math.ceil(us) };
 }
 
 function decodingUs(header: ImageHeader, { shrunk }: Placement, fileBytes: number): number {

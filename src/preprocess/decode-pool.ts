@@ -108,10 +108,7 @@ export class DecodePool {
     return this.#slots.lost ? decodersLost(this.#slots.backInMs) : null;
   }
 
-  /**
-   * What a picture takes.
-   * @throws {GatewayError} PAYLOAD_TOO_LARGE where it alone takes more memory than there is for all; INVALID_ARGUMENT
-   */
+  /** What a picture takes. @throws {GatewayError} INVALID_ARGUMENT where it cannot be scaled */
   cost({ file, header, pipeline }: Pick<DecodeJob, 'file' | 'header' | 'pipeline'>): DecodeCost {
     return decodeCost(header, pipeline, file.byteLength, this.#imageBytes);
   }

@@ -14,6 +14,7 @@ import { giveBack } from '../native/give-back.ts';
 import { Image } from '../native/image-words.ts';
 import { loadBinding } from '../native/load.ts';
 import { type DecodeReply, type DecodeTask, type DecodeThreadData, ROW } from './decode-messages.ts';
+import { pixelsOnly } from './png-pixels.ts';
 
 /** How much nicer than the process decoding is, as running models is on workers (nice(2); Linux counts it per thread). */
 const NICER = 5;
@@ -53,12 +54,14 @@ type PixelTask = Pick<DecodeTask, 'file' | 'stored' | 'gray' | 'turn' | 'shrunk'
 /** Decodes one picture into its row; what is wrong with it is answered, what is thrown is a fault of this thread. */
 export default async function decode(task: DecodeTask): Promise<DecodeReply> {
   const startedMs = performance.now();
+  const file = pixelsOnly(task.file);
   let picture: { data: Buffer; info: OutputInfo };
   try {
-    picture = await pixelsOf(task).toBuffer({ resolveWithObject: true });
+    picture = await pixelsOf({ ...task, file }).toBuffer({ resolveWithObject: true });
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) };
   } finally {
+    giveBack(file);
     giveBack(task.file);
   }
   const { data, info } = picture;

@@ -14,7 +14,7 @@ export interface PictureLimits {
   readonly imagePixels: number;
   /** Most frames of an animation, of which the first is decoded. */
   readonly imageFrames: number;
-  /** Most bytes decoded (`decodedBytes`). */
+  /** Most bytes as pixels (`decodedBytes`). */
   readonly imageBytes: number;
 }
 

@@ -4,17 +4,18 @@ import { crc32, deflateSync } from 'node:zlib';
 import { ihdr, png, pngChunk, riffChunk, webp } from './image-bytes.ts';
 
 /** A chunk with its checksum. */
-function checked(chunk: Buffer): Buffer {
+export function checked(chunk: Buffer): Buffer {
   const content = Buffer.from(chunk);
   content.writeUInt32BE(crc32(content.subarray(4, -4)), content.length - 4);
   return content;
 }
 
-/** A PNG of 8 x 8 with that many texts of `bytes` each, compressed. */
-export function textPng(texts: number, bytes: number): Buffer {
-  const packed = deflateSync(Buffer.alloc(bytes, 'a'), { level: 9 });
+/** A PNG of 8 x 8 with that many texts of `bytes` each, compressed or as they are. */
+export function textPng(texts: number, bytes: number, compressed: boolean): Buffer {
+  const text = Buffer.alloc(bytes, 'a');
+  const content = compressed ? Buffer.concat([Buffer.of(0), deflateSync(text, { level: 9 })]) : text;
   const chunks = Array.from({ length: texts }, (_, i) =>
-    pngChunk('zTXt', Buffer.concat([Buffer.from(`k${i}\0\0`), packed])),
+    pngChunk(compressed ? 'zTXt' : 'tEXt', Buffer.concat([Buffer.from(`k${i}\0`), content])),
   );
   const pixels = pngChunk('IDAT', deflateSync(Buffer.alloc(8 * (1 + 8 * 3))));
   return png(...[ihdr(8, 8), ...chunks, pixels, pngChunk('IEND')].map(checked));
@@ -52,6 +53,30 @@ class Bits {
   done(): Uint8Array {
     return Uint8Array.from(this.#bytes);
   }
+}
+
+/**
+ * The beginning of a lossless WebP that has groups of prefix codes for squares of 512 pixels, behind a transform of which every 4 x 4
+ * pixels take a bit: `side` up to 16,384.
+ */
+export function predictedWebp(side: number): Buffer {
+  const bits = new Bits();
+  bits.put(0x2f, 8);
+  bits.put(side - 1, 14);
+  bits.put(side - 1, 14);
+  // No alpha, version 0; a transform, the predictor, squares of 4; no colour cache.
+  bits.put(0, 1 + 3);
+  bits.put(0b001, 3);
+  bits.put(0, 3 + 1);
+  // Of green the values 0 and 1, a bit each; all others are 0.
+  bits.put(0b0011, 4);
+  bits.put(1, 8);
+  for (let i = 0; i < 4; i++) bits.putConstant();
+  bits.put(0, (side / 4) ** 2);
+  // No other transform, no colour cache.
+  bits.put(0, 2);
+  bits.put(1 | (7 << 1), 4);
+  return webp(riffChunk('VP8L', bits.done()));
 }
 
 const mirrored = (byte: number) =>

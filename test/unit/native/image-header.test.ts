@@ -4,6 +4,7 @@ import { type ImageHeader, readImageHeader } from '../../../src/native/image-hea
 import { loadBinding } from '../../../src/native/load.ts';
 import { random } from '../../support/fixtures/random.ts';
 import * as made from '../../support/image-bytes.ts';
+import { predictedWebp } from '../../support/unpacked.ts';
 
 const { jpeg, png, webp, segment, frameHeader, SCAN, END, ihdr, pngChunk, vp8, vp8l, vp8x, anmf, tiff } = made;
 
@@ -170,6 +171,7 @@ describe('lies are malformed, with the reason and the byte', () => {
     ['png: a palette of 257', png(ihdr(5, 4, 8, 3), pngChunk('PLTE', Buffer.alloc(771)), IDAT, IEND), /chunk/, 33],
     ['png: a chunk of no name', png(ihdr(5, 4), pngChunk('ID4T'), IEND), /chunk/, 33],
     ['png: no data', png(ihdr(5, 4), IEND), /without an image/, 33],
+    ['png: data in two places', png(ihdr(5, 4), IDAT, pngChunk('tEXt'), IDAT, IEND), /out of place/, 58],
     ['webp: RIFF of nothing', webp(), /chunk/, 4],
     ['webp: no stream', webp(riffChunk('JUNK')), /chunk/, 12],
     ['webp: a chunk beyond its container', webp(Buffer.from('VP8 \xff\0\0\0', 'latin1')), /chunk/, 12],
@@ -198,25 +200,8 @@ function riffChunk(name: string): Buffer {
   return made.riffChunk(name, [1, 2]);
 }
 
-describe('what is unpacked besides rows is counted', () => {
-  test('jpeg: nothing', async () => {
-    expect(read(await picture(3).jpeg({ progressive: true }).toBuffer())).toMatchObject({ packed: 0 });
-  });
-
-  test('png: compressed texts and profile', () => {
-    const text = (name: string, flag: number, length: number) =>
-      pngChunk(name, Buffer.concat([Buffer.from([0x6b, 0, flag]), Buffer.alloc(length - 3)]));
-    const chunks = [
-      text('zTXt', 0, 10),
-      text('iCCP', 0, 20),
-      text('iTXt', 1, 40),
-      text('iTXt', 0, 80),
-      text('tEXt', 0, 160),
-    ];
-    expect(read(png(ihdr(5, 4), ...chunks, IDAT, IEND))).toMatchObject({ packed: 70 });
-  });
-
-  test('webp: the lossless stream, or that of the first frame, alpha included, without its header', () => {
+describe('the lossless stream of a WebP is measured', () => {
+  test('or that of the first frame, alpha included, without its header', () => {
     const alpha = (method: number, length: number) => made.riffChunk('ALPH', [method, ...Buffer.alloc(length)]);
     const still = (...chunks: Buffer[]) => read(webp(vp8x(5, 4, 0x10), ...chunks));
     expect(still(alpha(0, 20), vp8(5, 4))).toMatchObject({ packed: 0, groups: 0, coding: 'lossy' });
@@ -230,7 +215,7 @@ describe('what is unpacked besides rows is counted', () => {
   const squares = (width: number, height: number, bits: number) =>
     Math.ceil(width / 2 ** bits) * Math.ceil(height / 2 ** bits);
 
-  test.each([0, 2, 4, 6])('webp: as many groups of codes as an encoder of effort %i can have made', async (effort) => {
+  test.each([0, 2, 4, 6])('as many groups of codes as an encoder of effort %i can have made', async (effort) => {
     const next = random(effort);
     for (const [width, height, colours] of [
       [331, 247, 256],
@@ -254,7 +239,12 @@ describe('what is unpacked besides rows is counted', () => {
     }
   });
 
-  test('webp: a stream that is damaged in its transforms has as many groups as squares of 4 x 4', () => {
+  test('a stream whose transforms take more than 64 KiB has as many as 16 bits can number', () => {
+    const groups = (side: number) => (read(predictedWebp(side)) as ImageHeader).groups;
+    expect([groups(2_560), groups(3_072)]).toEqual([5 * 5, 65_536]);
+  });
+
+  test('a stream that is damaged in its transforms has as many groups as squares of 4 x 4', () => {
     const stream = Buffer.concat([vp8l(64, 48).subarray(8, 13), Buffer.alloc(40, 0xff)]);
     expect(read(webp(made.riffChunk('VP8L', stream)))).toMatchObject({ groups: 16 * 12 });
   });

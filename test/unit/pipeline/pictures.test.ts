@@ -212,16 +212,16 @@ describe('the pictures of a request', () => {
     intake.release(request);
   });
 
-  it('are refused by the memory that one takes, too, before the first is decoded', async () => {
-    const large = png(ihdr(8000, 7000, 8, 2, [0, 0, 1]), pngChunk('IDAT', [1]), pngChunk('IEND'));
-    const request = arrived([FILE, large]);
-    const message =
-      "input 'image', element 1: the image has 8000 x 7000 pixels, interlaced: decoding may take 336000000 bytes, more than the limit of 268435456";
-    await expect(pictures.read(request)).rejects.toMatchObject({
-      code: 'PAYLOAD_TOO_LARGE',
-      limit: 'imageBytes',
-      message,
-    });
+  it('are refused for one that cannot be scaled, too, before the first is decoded', async () => {
+    const { cost } = pool;
+    pool.cost = (job) => {
+      if (job.header.height === 1) throw new GatewayError('INVALID_ARGUMENT', 'the image is too narrow');
+      return cost.call(pool, job);
+    };
+    const narrow = png(ihdr(60_000, 1), pngChunk('IDAT', [1]), pngChunk('IEND'));
+    const request = arrived([FILE, narrow]);
+    const message = "input 'image', element 1: the image is too narrow";
+    await expect(pictures.read(request)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message });
     expect(pool.jobs).toEqual([]);
     intake.release(request);
   });

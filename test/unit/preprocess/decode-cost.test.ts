@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { GatewayError } from '../../../src/core/error.ts';
 import type { ImageHeader } from '../../../src/native/image-header.ts';
 import { type DecodeCost, decodeCost } from '../../../src/preprocess/decode-cost.ts';
 import { pipelineOf } from '../../support/pictures.ts';
@@ -56,30 +55,32 @@ describe('work', () => {
   });
 });
 
-describe('a picture that alone takes more memory than there is for all', () => {
-  const refusal = (header: ImageHeader, most: number): GatewayError | null => {
-    try {
-      decodeCost(header, IMAGENET, 1000, most);
-      return null;
-    } catch (error) {
-      return error as GatewayError;
-    }
-  };
+describe('memory', () => {
+  const bytesOf = (header: ImageHeader, most: number, pipeline = IMAGENET) =>
+    decodeCost(header, pipeline, 0, most).bytes;
 
   test.each([
-    [{}, 3, ''],
-    [{ orientation: 6 }, 6, ', turned by its orientation'],
-    [{ coding: 'scans' }, 9, ' in several scans'],
-    [{ coding: 'scans', orientation: 3 }, 12, ' in several scans, turned by its orientation'],
-    [{ format: 'png', coding: 'interlaced' }, 6, ', interlaced'],
-    [{ format: 'png', packed: 10 }, 3 + (10 * 1032 * 5) / 600, ', 10 bytes of compressed text and profile'],
-    [{ format: 'webp', coding: 'lossy' }, 6, ' as WebP'],
-    [{ format: 'webp', coding: 'lossless' }, 10, ' as lossless WebP'],
-  ] as const)('is refused, and told what it takes: %j', (more, bytesAPixel, form) => {
+    [{}, 3],
+    [{ orientation: 6 }, 6],
+    [{ coding: 'scans' }, 9],
+    [{ coding: 'scans', orientation: 3 }, 12],
+    [{ format: 'png', coding: 'interlaced' }, 6],
+    [{ format: 'webp', coding: 'lossy' }, 6],
+    [{ format: 'webp', coding: 'lossless' }, 10],
+  ] as const)('is what a decoder may take, and never more than there is: %j', (more, bytesAPixel) => {
     const bytes = 600 * bytesAPixel;
     const header = headerOf(30, 20, more);
-    expect(refusal(header, bytes)).toBeNull();
-    const message = `the image has 30 x 20 pixels${form}: decoding may take ${bytes} bytes, more than the limit of ${bytes - 1}`;
-    expect(refusal(header, bytes - 1)).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', limit: 'imageBytes', message });
+    expect([bytes, bytes - 1, 100].map((most) => bytesOf(header, most))).toEqual([bytes, bytes - 1, 100]);
+  });
+
+  test('is less for a JPEG that is decoded smaller, but for its coefficients', () => {
+    const keys = pipelineOf('exact: false', [-1, 3, 224, 224]);
+    const bytes = (more: Partial<ImageHeader>) => bytesOf(headerOf(1000, 1000, more), PLENTY, keys);
+    expect([bytes({}), bytes({ orientation: 6 }), bytes({ coding: 'scans' })]).toEqual([750_000, 750_000, 6_750_000]);
+  });
+
+  test('is more for a larger file', () => {
+    const bytes = (fileBytes: number) => costOf(headerOf(1000, 1000), IMAGENET, fileBytes).bytes;
+    expect(bytes(2_000)).toBe(bytes(1_000) + 3_000);
   });
 });

@@ -30,10 +30,12 @@ function headerOf(file: Uint8Array): ImageHeader {
   return header;
 }
 
+const place = (turned: boolean) => ({ turn: { mirrored: false, degrees: turned ? 90 : 0 }, shrunk: null }) as const;
+
 /** By pixel. */
-function memory(file: Uint8Array, turned = false): number {
+function memory(file: Uint8Array, turned = false, fileBytes = 0): number {
   const header = headerOf(file);
-  return memoryToDecode(header, turned) / (header.width * header.height);
+  return memoryToDecode(header, place(turned), fileBytes) / (header.width * header.height);
 }
 
 describe('a picture is counted by the bytes of its pixels', () => {
@@ -62,11 +64,15 @@ test.each([
   expect(memory(png(ihdr(8, 8, 16, type), pngChunk('IDAT', [1]), pngChunk('IEND')))).toBe(bytes);
 });
 
-test('texts and the profile of a PNG are counted by what deflate can make of them, five times', () => {
+test('a file is counted by the copies that are made of it, and what is packed in a PNG beside pixels is not', () => {
   const text = pngChunk('zTXt', [0x6b, 0, 0, ...Buffer.alloc(997)]);
   const file = (interlaced: number) =>
     png(ihdr(8, 8, 8, 2, [0, 0, interlaced]), text, pngChunk('IDAT', [1]), pngChunk('IEND'));
-  expect([memory(file(0)), memory(file(1))]).toEqual([3 + (5000 * 1032) / 64, 6 + (5000 * 1032) / 64]);
+  expect([memory(file(0), false, 640), memory(file(1), false, 640)]).toEqual([3 + 10, 6 + 10]);
+  expect([memory(jpeg(frameHeader(8, 8), scan(3), END), false, 640), memory(webp(vp8(8, 8)), false, 640)]).toEqual([
+    3 + 3 * 10,
+    6 + 2 * 10,
+  ]);
 });
 
 describe('a lossless WebP is counted with a plane of ARGB and the tables of its codes', () => {
@@ -85,7 +91,7 @@ describe('a lossless WebP is counted with a plane of ARGB and the tables of its 
 
   test('as many groups as its header leaves possible, and no more than its bytes can fill', () => {
     const tables = (groups: number, packed: number) =>
-      memoryToDecode({ ...headerOf(webp(vp8l(8, 8))), groups, packed }, false) - 8 * 8 * 10;
+      memoryToDecode({ ...headerOf(webp(vp8l(8, 8))), groups, packed }, place(false), 0) - 8 * 8 * 10;
     expect(tables(65_536, 1e7)).toBe(65_536 * GROUP_BYTES);
     expect(tables(65_536, 1_000)).toBe(2_276_000);
   });
