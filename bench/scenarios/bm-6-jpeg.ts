@@ -35,7 +35,8 @@ async function measure(effort: Effort, models: string): Promise<Outcome> {
   const jpeg = await photographJpeg(VGA.width, VGA.height);
   const loop = await loopDelays(effort, models, jpegLoad('picture', jpeg));
   const outcome = await pictureRate(effort, models, jpegLoad('resnet18', jpeg));
-  const detail = { ...outcome.detail, loopP99Ms: loop.busy.p99Ms, idleP99Ms: loop.idle.p99Ms, jpegBytes: jpeg.length };
+  const { p99Ms, cpuMostMs } = loop.busy;
+  const detail = { ...outcome.detail, loopP99Ms: p99Ms, loopMostCpuMs: cpuMostMs, jpegBytes: jpeg.length };
   return { ...outcome, detail, tables: [tableOf(loop, effort)] };
 }
 
@@ -96,12 +97,12 @@ async function checkAnswer({ url }: Server, load: Load): Promise<void> {
 }
 
 function tableOf({ idle, busy, answered, p99Us }: Loop, { sliceS }: Effort): Table {
-  const row = (what: string, { p50Ms, p99Ms, mostMs }: LoopDelays) => {
-    return [what, ...[p50Ms, p99Ms, mostMs].map((ms) => ms.toFixed(2))];
+  const row = (what: string, { p50Ms, p99Ms, mostMs, cpuP99Ms, cpuMostMs }: LoopDelays) => {
+    return [what, ...[p50Ms, p99Ms, mostMs, cpuP99Ms, cpuMostMs].map((ms) => ms.toFixed(2))];
   };
   return {
     title: `Turns of the front thread, milliseconds from one to the next where 1 is asked for`,
-    columns: ['Load', 'p50', 'p99', 'most'],
+    columns: ['Load', 'p50', 'p99', 'most', 'CPU p99', 'CPU most'],
     rows: [row('none', idle), row(`${RATE} pictures/s for ${LOOP_SLICES * sliceS} s, model 'picture'`, busy)],
     notes: [`${answered.toFixed(1)} answers a second; latency p99 ${(p99Us / 1000).toFixed(1)} ms`],
     data: { idle, busy, answered, p99Us },

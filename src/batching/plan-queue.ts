@@ -114,7 +114,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** Time from arrival to deadline that callers have for whom batches are sized; 0 while none has named one. */
   #callersUs = 0;
   #running = 0;
-  #busyFromUs = 0;
+  #busyFromUs = Number.NEGATIVE_INFINITY;
   #busyRows = 0;
   #comingRows = 0;
   #sizedRevision = -1;
@@ -212,9 +212,9 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return nowUs - this.#doubtedUs >= restUs;
   }
 
-  /** One of its batches starts. @param follows whether it was waited for since the one before it ended: what came meanwhile counts */
-  started(nowUs: number, follows: boolean): void {
-    if (this.#running++ > 0 || follows) return;
+  /** One of its batches starts. Where it was waited for when the one before it ended, what came meanwhile counts. */
+  started(nowUs: number): void {
+    if (this.#running++ > 0 || this.waitingSinceUs < this.#busyFromUs) return;
     this.#busyFromUs = nowUs;
     this.#busyRows = 0;
     this.#comingRows = 0;

@@ -37,9 +37,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   readonly lanes: (RunningBatch<T> | null)[];
   readonly up: boolean[];
   readonly #endUs: Float64Array;
-  /** When each lane was last done, and what that batch took. */
+  /** When each lane was last done, what that batch took, and whose it was. */
   readonly #doneUs: Float64Array;
   readonly #ranUs: Float64Array;
+  readonly #ran: (PlanQueue<T> | null)[];
   readonly #plan: Plan<T>;
   readonly #seating: Seating<T>;
   readonly #boarding: Boarding<T>;
@@ -58,6 +59,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#endUs = new Float64Array(lanes);
     this.#doneUs = new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY);
     this.#ranUs = new Float64Array(lanes);
+    this.#ran = new Array(lanes).fill(null);
     this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
     this.#debt = new Debt(this.#plan, lanes);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
@@ -86,6 +88,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   setUp(lane: number, up: boolean): void {
     this.up[lane] = up;
+    // The time without a thread is none between batches.
+    this.#ran[lane] = null;
     this.#plan.changed();
   }
 
@@ -182,6 +186,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.lanes[batch.lane] = null;
     this.#doneUs[batch.lane] = nowUs;
     this.#ranUs[batch.lane] = nowUs - batch.startedUs;
+    this.#ran[batch.lane] = batch.queue;
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
@@ -284,8 +289,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.lanes[lane] = batch;
     const doneUs = this.#doneUs[lane] as number;
     const free = doneUs <= queue.waitingSinceUs;
-    if (!free) queue.turnaround.learn(nowUs - doneUs, this.#ranUs[lane] as number);
-    queue.started(nowUs, !free);
+    const ranUs = this.#ranUs[lane] as number;
+    if (free) queue.turnaround.rested(nowUs - doneUs, ranUs);
+    else if (this.#ran[lane] === queue) queue.turnaround.learn(nowUs - doneUs, ranUs);
+    queue.started(nowUs);
     this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;

@@ -375,8 +375,13 @@ export class InferRoad implements Passage<InferRequest> {
   #send(request: InferRequest, { body, jsonBytes }: Answer, nowUs: number): void {
     request.state = 'ENDED';
     request.totalUs = nowUs - request.arrivalUs;
+    try {
+      request.reply.answer(body, jsonBytes);
+    } catch (error) {
+      this.#fail(request, asGatewayError(error));
+      return;
+    }
     request.target.metrics.ok(request.totalUs, request.rows);
-    request.reply.answer(body, jsonBytes);
     giveBack(body);
     this.#closed();
   }

@@ -64,6 +64,11 @@ export class Place {
     return this.parts.target.usage.waits > this.#waits;
   }
 
+  /** Part of the time since the last look that its batches took, of all its lanes together. */
+  busy(nowUs: number): number {
+    return (this.parts.target.usage.busyUs(nowUs) - this.#busyUs) / Math.max(1, nowUs - this.sinceUs);
+  }
+
   /** What was seen since the last look. @param stuck whether somebody waits now with no lane free */
   look(nowUs: number, running: number, stuck: boolean): Look {
     const { target } = this.parts;
@@ -107,11 +112,11 @@ export class Place {
     return us - Math.min(this.hopUs, us / 2);
   }
 
-  /** It runs there now. */
-  settled(placement: Placement, homes: readonly number[], nowUs: number): void {
+  /** It runs there now. @param loadUs what it took to load it there */
+  settled(placement: Placement, homes: readonly number[], loadUs: number, nowUs: number): void {
     this.#failures = 0;
     this.homes = homes;
-    if (placement !== this.placement) this.placing.moved(placement, nowUs);
+    if (placement !== this.placement) this.placing.moved(placement, loadUs, nowUs);
     this.placement = placement;
     this.forget(nowUs);
   }
@@ -120,6 +125,7 @@ export class Place {
   failed(nowUs: number): void {
     const pauseUs = Math.min(MOST_PAUSE_US, FIRST_PAUSE_US * 2 ** this.#failures++);
     this.restsUntilUs = nowUs + pauseUs;
+    this.placing.failed(nowUs);
   }
 
   /** What is known of the version, with where it runs now. */

@@ -28,6 +28,12 @@ const CERTAIN_AFTER_US = 1_000_000;
 const REST_US = 10_000_000;
 const MOST_REST_US = 600_000_000;
 
+/** A version is tried on the front thread only where one lane did its work, in less than this part of the time. */
+const MOST_BUSY = 0.5;
+
+/** And where loading it there, which holds the front thread, took no longer than this. */
+const MOST_LOAD_US = 50_000;
+
 /** How long batches take inside ONNX Runtime now, microseconds. */
 export interface BatchTimes {
   /** Of the batch that is measured at load. */
@@ -60,14 +66,19 @@ export class Placing {
   #movedUs = Number.NEGATIVE_INFINITY;
   #restUs = 0;
   #restedUs = Number.POSITIVE_INFINITY;
+  /** Whether loading it on the front thread held that up. */
+  #dear = false;
 
   constructor(now: Placement) {
     this.#now = now;
   }
 
-  /** Where it should be. Whoever asks carries it out and says so by `moved`, or asks again. */
-  decide(times: BatchTimes, nowUs: number): Placement {
-    if (nowUs >= this.#restedUs && times.us < MOST_SLOW_US) return 'inline';
+  /**
+   * Where it should be. Whoever asks carries it out and says so by `moved` or `failed`, or asks again.
+   * @param busy part of the time that its batches took lately, of all lanes together: 1 = all of one
+   */
+  decide(times: BatchTimes, busy: number, nowUs: number): Placement {
+    if (nowUs >= this.#restedUs && times.us < MOST_SLOW_US && busy < MOST_BUSY) return 'inline';
     if (!speaksForOther(this.#now, times)) {
       this.#sinceUs = Number.NaN;
       return this.#now;
@@ -77,16 +88,24 @@ export class Placing {
     return this.#now === 'inline' ? 'worker' : 'inline';
   }
 
-  /** It is there now. */
-  moved(placement: Placement, nowUs: number): void {
-    if (placement === 'worker') {
-      const stayedUs = nowUs - this.#movedUs;
-      this.#restUs = stayedUs < this.#restUs ? Math.min(MOST_REST_US, 2 * this.#restUs) : REST_US;
-    }
-    this.#restedUs = placement === 'worker' ? nowUs + this.#restUs : Number.POSITIVE_INFINITY;
+  /** It is there now. @param loadUs what it took to load it there */
+  moved(placement: Placement, loadUs: number, nowUs: number): void {
+    if (placement === 'inline') this.#dear = loadUs > MOST_LOAD_US;
+    else this.#rest(nowUs - this.#movedUs < this.#restUs, nowUs);
+    if (placement === 'inline' || this.#dear) this.#restedUs = Number.POSITIVE_INFINITY;
     this.#now = placement;
     this.#movedUs = nowUs;
     this.#sinceUs = Number.NaN;
+  }
+
+  /** It could not be moved. */
+  failed(nowUs: number): void {
+    if (this.#restedUs < Number.POSITIVE_INFINITY) this.#rest(true, nowUs);
+  }
+
+  #rest(longer: boolean, nowUs: number): void {
+    this.#restUs = longer ? Math.min(MOST_REST_US, 2 * this.#restUs) : REST_US;
+    this.#restedUs = nowUs + this.#restUs;
   }
 }
 

@@ -116,7 +116,7 @@ export class Places {
   #lookAt(place: Place, nowUs: number): void {
     if (this.#stopped || place.moving !== null || nowUs < place.restsUntilUs) return;
     const times = place.times();
-    const placement = times === null ? place.placement : place.placing.decide(times, nowUs);
+    const placement = times === null ? place.placement : place.placing.decide(times, place.busy(nowUs), nowUs);
     if (placement !== place.placement) this.#begin(place, this.#move(place, placement));
     else if (placement === 'worker') this.#scale(place, nowUs);
     else place.forget(nowUs);
@@ -163,7 +163,7 @@ export class Places {
     await Promise.all(
       lanes.map(async (lane) => {
         if (!(await this.#tried(place, lane))) return;
-        place.settled('worker', [...place.homes, lane], this.#parts.clock.nowUs());
+        place.settled('worker', [...place.homes, lane], 0, this.#parts.clock.nowUs());
         this.#apply(place);
         this.#tell(place, `lane ${lane} more`);
       }),
@@ -172,7 +172,7 @@ export class Places {
 
   async #shrink(place: Place, lanes: readonly number[]): Promise<void> {
     const homes = place.homes.filter((lane) => !lanes.includes(lane));
-    place.settled('worker', homes, this.#parts.clock.nowUs());
+    place.settled('worker', homes, 0, this.#parts.clock.nowUs());
     this.#apply(place);
     this.#tell(place, `lane ${lanes.join(', ')} less`);
     await this.#unload(place, lanes);
@@ -182,11 +182,13 @@ export class Places {
   async #move(place: Place, placement: Placement): Promise<void> {
     const old = place.homes;
     const lanes = placement === 'inline' ? [this.#inline] : idlest(this.#workers(), place.parts.range.min);
+    const sinceUs = this.#parts.clock.nowUs();
     const there = await Promise.all(lanes.map((lane) => this.#tried(place, lane)));
     const homes = lanes.filter((_, i) => there[i]);
-    if (lanes.length === 0) place.failed(this.#parts.clock.nowUs());
+    const nowUs = this.#parts.clock.nowUs();
+    if (lanes.length === 0) place.failed(nowUs);
     if (homes.length === 0) return;
-    place.settled(placement, homes, this.#parts.clock.nowUs());
+    place.settled(placement, homes, nowUs - sinceUs, nowUs);
     this.#apply(place);
     this.#tell(place, placement === 'inline' ? 'its batches are quick now' : 'its batches hold the front thread');
     await this.#unload(place, old);

@@ -120,11 +120,10 @@ export class DecodeSlots {
     if (this.#slots.some((slot) => slot.up)) return Promise.resolve();
     if (this.#proof === null) {
       this.#proof = this.#proveOne();
-      this.#proof.catch(() => {
-        setTimeout(() => {
-          this.#proof = null;
-        }, PROOF.believedMs).unref();
-      });
+      const forget = () => {
+        this.#proof = null;
+      };
+      this.#proof.then(forget, () => setTimeout(forget, PROOF.believedMs).unref());
     }
     return this.#proof;
   }

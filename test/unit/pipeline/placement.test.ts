@@ -17,13 +17,13 @@ class Moved {
     this.#placing = new Placing(now);
   }
 
-  look(us: number, slowUs: number, nowUs: number): void {
-    const next = this.#placing.decide({ us, slowUs }, nowUs);
+  look(us: number, slowUs: number, nowUs: number, busy = 0, loadUs = 0): void {
+    const next = this.#placing.decide({ us, slowUs }, busy, nowUs);
     if (next === this.now) return;
     this.moves++;
     this.movedUs = nowUs;
     this.now = next;
-    this.#placing.moved(next, nowUs);
+    this.#placing.moved(next, loadUs, nowUs);
   }
 
   /** Where it is after five seconds of the same times. */
@@ -54,20 +54,20 @@ describe('where batches run', () => {
     ['worker', Number.NaN, Number.NaN, 'worker'],
     ['inline', Number.NaN, Number.NaN, 'inline'],
   ] as const)('is decided with a band: %s with batches of %i us, slow ones %i us: %s', (from, us, slowUs, to) => {
-    expect(new Placing(from).decide({ us, slowUs }, 0)).toBe(from);
+    expect(new Placing(from).decide({ us, slowUs }, 0, 0)).toBe(from);
     const placing = new Placing(from);
-    placing.decide({ us, slowUs }, 0);
-    expect(placing.decide({ us, slowUs }, SECOND_US)).toBe(to);
+    placing.decide({ us, slowUs }, 0, 0);
+    expect(placing.decide({ us, slowUs }, 0, SECOND_US)).toBe(to);
   });
 
   test('does not change for what lasted less than a second', () => {
     const placing = new Placing('inline');
     const slow = { us: 5_000, slowUs: 9_000 };
-    for (const nowUs of [0, 300_000, 900_000]) expect(placing.decide(slow, nowUs)).toBe('inline');
-    expect(placing.decide({ us: 100, slowUs: 150 }, 950_000)).toBe('inline');
-    expect(placing.decide(slow, 1_000_000)).toBe('inline');
-    expect(placing.decide(slow, 1_900_000)).toBe('inline');
-    expect(placing.decide(slow, 2_000_000)).toBe('worker');
+    for (const nowUs of [0, 300_000, 900_000]) expect(placing.decide(slow, 0, nowUs)).toBe('inline');
+    expect(placing.decide({ us: 100, slowUs: 150 }, 0, 950_000)).toBe('inline');
+    expect(placing.decide(slow, 0, 1_000_000)).toBe('inline');
+    expect(placing.decide(slow, 0, 1_900_000)).toBe('inline');
+    expect(placing.decide(slow, 0, 2_000_000)).toBe('worker');
   });
 
   test('is the front thread again after ten seconds for who left it, whatever a worker that shares its core makes of its times', () => {
@@ -85,6 +85,29 @@ describe('where batches run', () => {
     const moved = new Moved('inline');
     expect(moved.after(2_000, 3_000, 0)).toBe('worker');
     for (let s = 10; s < 2_000; s += 10) expect(moved.after(1_001, 3_000, s)).toBe('worker');
+  });
+
+  test('is not tried where one thread would not do its work, nor where loading it there holds that up', () => {
+    const busy = new Moved('inline');
+    expect(busy.after(300, 1_100, 0)).toBe('worker');
+    for (let s = 15; s < 100; s += 1) busy.look(300, 400, s * SECOND_US, 0.6);
+    expect(busy.now).toBe('worker');
+    busy.look(300, 400, 100 * SECOND_US, 0.4, 60_000);
+    expect(busy.now).toBe('inline');
+    expect(busy.after(600, 900, 200)).toBe('worker');
+    for (let s = 210; s < 2_000; s += 1) busy.look(300, 400, s * SECOND_US);
+    expect(busy.now).toBe('worker');
+  });
+
+  test('is tried later where it could not be moved', () => {
+    const placing = new Placing('inline');
+    const quick = { us: 300, slowUs: 400 };
+    placing.failed(0);
+    placing.moved('worker', 0, SECOND_US);
+    expect(placing.decide(quick, 0, 11 * SECOND_US)).toBe('inline');
+    placing.failed(11 * SECOND_US);
+    expect(placing.decide(quick, 0, 30 * SECOND_US)).toBe('worker');
+    expect(placing.decide(quick, 0, 31 * SECOND_US)).toBe('inline');
   });
 
   test('is tried ever less often where it does not last, and as soon as at first where it does', () => {
