@@ -190,7 +190,7 @@ export class Places {
     if (homes.length === 0) return;
     place.settled(placement, homes, nowUs - sinceUs, nowUs);
     this.#apply(place);
-    this.#tell(place, placement === 'inline' ? 'its batches are quick now' : 'its batches hold the front thread');
+    this.#tell(place, placement === 'inline' ? 'its batches may be quick there' : 'its batches hold the front thread');
     await this.#unload(place, old);
   }
 

@@ -139,6 +139,24 @@ function arrived(files: readonly Uint8Array[], base64 = false): InferRequest {
   return request;
 }
 
+/** A request of one file in base64, however large: put where its body would have brought it. */
+function arrivedInBase64(file: Uint8Array): InferRequest {
+  const request = arrived([FILE], true);
+  const place = arena.allocate(2 * file.length);
+  const text = Buffer.from(file).toString('base64');
+  arena.bytes.set(new Uint8Array(Uint32Array.of(text.length).buffer), place);
+  arena.bytes.set(Buffer.from(text), place + 4);
+  [request.offsets[1], request.sizes[1]] = [place, text.length + 4];
+  return request;
+}
+
+/** With a clock by which every look takes longer than such work may take of a turn. */
+function slowly(): void {
+  let nowUs = 0;
+  const clock = { nowUs: () => (nowUs += 3_000) };
+  pictures = new Pictures(binding, arena, clock, intake, { limits: LIMITS, pool, atOnce: 2 });
+}
+
 const bytesAt = (offset: number, length: number) => [...arena.bytes.subarray(offset, offset + length)];
 const ended = (request: InferRequest) => {
   request.state = 'ENDED';
@@ -239,13 +257,6 @@ describe('the pictures of a request', () => {
 });
 
 describe('the files of a request', () => {
-  /** With a clock by which every look takes longer than such work may take of a turn. */
-  const slowly = () => {
-    let nowUs = 0;
-    const clock = { nowUs: () => (nowUs += 3_000) };
-    pictures = new Pictures(binding, arena, clock, intake, { limits: LIMITS, pool, atOnce: 2 });
-  };
-
   it('are judged a few in a turn of the event loop, however small', async () => {
     slowly();
     const reading = pictures.read(arrived(Array(6).fill(FILE)));
@@ -263,12 +274,7 @@ describe('the files of a request', () => {
     slowly();
     const data = Uint8Array.from({ length: 3 * BASE64_STEP_BYTES }, (_, i) => i % 251);
     const large = png(ihdr(16, 16), pngChunk('IDAT', data), pngChunk('IEND'));
-    const request = arrived([FILE], true);
-    const place = arena.allocate(2 * large.length);
-    const text = Buffer.from(large).toString('base64');
-    arena.bytes.set(new Uint8Array(Uint32Array.of(text.length).buffer), place);
-    arena.bytes.set(Buffer.from(text), place + 4);
-    [request.offsets[1], request.sizes[1]] = [place, text.length + 4];
+    const request = arrivedInBase64(large);
     const reading = pictures.read(request);
     for (let turns = 0; turns < 4; turns++) await turn();
     expect(pool.jobs).toEqual([]);
@@ -333,25 +339,19 @@ describe('a request that ends while its pictures are decoded', () => {
   });
 
   it('is not decoded of base64 to its end either', async () => {
-    let nowUs = 0;
-    const clock = { nowUs: () => (nowUs += 3_000) };
-    pictures = new Pictures(binding, arena, clock, intake, { limits: LIMITS, pool, atOnce: 2 });
+    slowly();
     const large = png(ihdr(16, 16), pngChunk('IDAT', new Uint8Array(3 * BASE64_STEP_BYTES)), pngChunk('IEND'));
-    const request = arrived([FILE], true);
-    const place = arena.allocate(2 * large.length);
-    const text = Buffer.from(large).toString('base64');
-    arena.bytes.set(new Uint8Array(Uint32Array.of(text.length).buffer), place);
-    arena.bytes.set(Buffer.from(text), place + 4);
-    [request.offsets[1], request.sizes[1]] = [place, text.length + 4];
+    const request = arrivedInBase64(large);
+    const [place, size] = [request.offsets[1] as number, request.sizes[1] as number];
     const reading = pictures.read(request);
     await turn();
     ended(request);
     await expect(reading).rejects.toMatchObject({ code: 'CANCELLED' });
     // Its last steps were not made: what was text there still is.
-    const last = text.length - BASE64_STEP_BYTES / 2;
-    expect(Buffer.from(arena.bytes.subarray(place + 4 + last, place + 4 + text.length)).toString()).toBe(
-      text.slice(last),
-    );
+    const end = place + size;
+    const text = Buffer.from(large).toString('base64');
+    const rest = Buffer.from(arena.bytes.subarray(end - BASE64_STEP_BYTES / 2, end)).toString();
+    expect(rest).toBe(text.slice(-BASE64_STEP_BYTES / 2));
     arena.free(place);
   });
 });
