@@ -1,27 +1,28 @@
 /**
- * The road of a request, in order:
+ * The road of a request, in the order and by the numbers of ARCHITECTURE.md:
  *
- *   open    2-4  who, where, door     cheap refusals, before a byte is decoded
- *   take    5    decode               chunk by chunk, straight into the arena; encoded pictures go on to rows of it (read)
- *   depart  6    travel together      the batcher decides with whom
- *   board   7    run                  a batch is a view on the arena; only numbers cross the thread
- *   arrived 8-9  encode, bytes out    row by row back to each caller, once
+ *   open     3  door               cheap refusals, before a byte is decoded
+ *   take     4  decode             chunk by chunk, straight into the arena; encoded pictures go on to rows of it (read)
+ *   depart   5  travel together    the batcher decides with whom
+ *   board    6  run                a batch is a view on the arena; only numbers cross the thread
+ *   arrived  7  encode, bytes out  row by row back to each caller, once (answering.ts, as every other end of a request)
+ *   left                           what the batch held is given back
  *
  * Nothing here calls back up: the wire hands a request in with a Reply, and is told through it.
  */
 
 import { Driver, type Passage } from '../batching/driver.ts';
 import type { Batch, Scheduler } from '../batching/travel.ts';
-import type { Answer, OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
-import type { PictureWishes, PlannedPictures } from '../codec/picture-plan.ts';
+import type { PictureWishes } from '../codec/picture-plan.ts';
 import type { Clock } from '../core/clock.ts';
-import { asGatewayError, GatewayError, instanceLost } from '../core/error.ts';
+import { GatewayError } from '../core/error.ts';
 import type { Lane, RunError, RunRequest, RunResult } from '../core/instance.ts';
+import { Pace } from '../core/pace.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
-import { giveBack } from '../native/give-back.ts';
-import { arenaUsedUp, displacedError, refusalError } from './admission.ts';
+import { refusalError } from './admission.ts';
+import { Answering } from './answering.ts';
 import { Intake } from './intake.ts';
 import { type Boarded, Manifest } from './manifest.ts';
 import { type PictureParts, Pictures } from './pictures.ts';
@@ -57,27 +58,28 @@ export class InferRoad implements Passage<InferRequest> {
   readonly #intake: Intake;
   readonly #pictures: Pictures;
   readonly #manifests: Manifest;
+  readonly #answering: Answering;
   readonly #poison: PoisonTable;
   readonly #boarded = new Map<Batch<InferRequest>, Boarded>();
   #draining = false;
-  /** Requests announced and not answered yet, those whose body is still coming included. */
-  #open = 0;
-  #drained: (() => void) | null = null;
 
   constructor(parts: RoadParts) {
-    this.#clock = parts.clock;
-    this.#intake = new Intake(parts.binding, parts.arena);
-    this.#pictures = new Pictures(parts.binding, parts.arena, parts.clock, this.#intake, parts.pictures);
-    this.#manifests = new Manifest(parts.binding, parts.arena);
-    this.#poison = new PoisonTable(parts.arena.bytes);
+    const { binding, arena, clock } = parts;
+    const pace = new Pace(clock);
+    this.#clock = clock;
+    this.#intake = new Intake(binding, arena);
+    this.#pictures = new Pictures(binding, arena, clock, pace, this.#intake, parts.pictures);
+    this.#manifests = new Manifest(binding, arena);
+    this.#answering = new Answering(binding, clock, pace, this.#intake, this.#manifests);
+    this.#poison = new PoisonTable(arena.bytes);
     this.usage = parts.lanes.map(() => new Usage());
-    this.driver = new Driver(parts.clock, parts.lanes, parts.scheduler, this, (batch, error) => {
+    this.driver = new Driver(clock, parts.lanes, parts.scheduler, this, (batch, error) => {
       parts.onFailedRun((batch.requests[0] as InferRequest).target, batch.rows, error);
     });
   }
 
   /**
-   * Steps 2 to 4: a request for `target` is announced.
+   * Step 3: a request for `target` is announced.
    * @param arrivalUs when its first byte was read: what deadlines count from.
    * @param timeoutUs the time its headers give it; 0 where they give none.
    * @param tenant of the caller; empty where it has no name.
@@ -100,7 +102,7 @@ export class InferRoad implements Passage<InferRequest> {
     if (refusal !== null) throw counted(target, refusalError(target, refusal));
     const late = picture === null ? null : this.#pictures.foresee(target, tenant, deadlineUs);
     if (late !== null) throw counted(target, late);
-    this.#open++;
+    this.#answering.owe();
     const request = new InferRequest(target, reply, arrivalUs);
     request.tenant = tenant;
     request.deadlineUs = deadlineUs;
@@ -108,7 +110,7 @@ export class InferRoad implements Passage<InferRequest> {
     return request;
   }
 
-  /** Step 5, for a body in one piece. @returns null where it has been read, else a promise of that */
+  /** Step 4, for a body in one piece. @returns null where it has been read, else a promise of that */
   take(request: InferRequest, body: Memory, headBytes: number): Promise<void> | null {
     try {
       const pending = this.#intake.whole(request, body, headBytes);
@@ -125,7 +127,7 @@ export class InferRoad implements Passage<InferRequest> {
     return null;
   }
 
-  /** Step 5, for a large binary body: its head is in, the tail follows in pieces. False where it was refused. */
+  /** Step 4, for a large binary body: its head is in, the tail follows in pieces. False where it was refused. */
   takeHead(request: InferRequest, memory: Memory, headBytes: number, tailBytes: number): boolean {
     try {
       this.#intake.head(request, memory, headBytes, true, tailBytes);
@@ -152,38 +154,13 @@ export class InferRoad implements Passage<InferRequest> {
     }
   }
 
-  /** The caller has gone: nothing is sent, nothing more is run for it. */
-  abort(request: InferRequest): void {
-    if (request.state === 'ENDED') return;
-    this.driver.cancel(request);
-    this.#pictures.drop(request);
-    this.#release(request);
-    this.#fail(request, new GatewayError('CLIENT_CLOSED', 'the client closed the connection'));
-  }
-
-  /** Requests announced and not answered yet. */
-  get inFlight(): number {
-    return this.#open;
-  }
-
-  /** No new requests; resolves when all that were accepted have been answered. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#open > 0) {
-      await new Promise<void>((resolve) => {
-        this.#drained = resolve;
-      });
-    }
-    await this.driver.idle();
-  }
-
   /** All of the body is in: tensors travel, pictures become some first. */
   #taken(request: InferRequest): void {
     if (request.state === 'ENDED' || (request.entry as PlanEntry).plan.pictures === null) this.#depart(request);
     else void this.#read(request);
   }
 
-  /** Step 5 for pictures. Whoever is late meanwhile is told then, and what waits to be decoded for it is dropped. */
+  /** Step 4 for pictures. Whoever is late meanwhile is told then, and what waits to be decoded for it is dropped. */
   async #read(request: InferRequest): Promise<void> {
     readPlan(request);
     const leftMs = (request.deadlineUs - this.#clock.nowUs()) / 1000;
@@ -200,15 +177,14 @@ export class InferRoad implements Passage<InferRequest> {
 
   #lateInReading(request: InferRequest): void {
     if (request.state === 'ENDED') return;
-    request.state = 'ENDED';
     this.#pictures.drop(request);
-    this.expired(request);
+    this.#answering.tooLate(request);
   }
 
-  /** Step 6. The deadline counts from the request's first byte. */
+  /** Step 5. The deadline counts from the request's first byte. */
   #depart(request: InferRequest): void {
     if (request.state === 'ENDED') {
-      this.#release(request);
+      this.#intake.release(request);
       return;
     }
     if (this.#poison.size > 0 && this.#poison.holds(request, this.#clock.nowUs())) {
@@ -220,7 +196,7 @@ export class InferRoad implements Passage<InferRequest> {
     if (refusal !== null) this.refuse(request, refusalError(request.target, refusal));
   }
 
-  /** Step 7: what the lane is given. */
+  /** Step 6: what the lane is given. */
   board(batch: Batch<InferRequest>): RunRequest {
     const nowUs = this.#clock.nowUs();
     this.usage[batch.lane].began(batch.startedUs);
@@ -236,62 +212,9 @@ export class InferRoad implements Passage<InferRequest> {
     return boarded.run;
   }
 
-  /** Step 8: each request's rows back to its caller. */
+  /** Step 7: each request's rows back to its caller. */
   arrived(batch: Batch<InferRequest>, result: RunResult): void {
-    const nowUs = this.#clock.nowUs();
-    const boarded = this.#boarded.get(batch) as Boarded;
-    const answering: Promise<void>[] = [];
-    let row = 0;
-    for (const request of batch.requests) {
-      request.runUs = result.runUs;
-      if (request.state === 'RUNNING') {
-        if (request.deadlineUs < nowUs) this.#tooLate(request);
-        else {
-          const making = this.#answer(request, batch, boarded, result, row, nowUs);
-          if (making !== null) answering.push(making);
-        }
-      }
-      row += request.rows;
-    }
-    const { requests, rows } = batch;
-    const { metrics } = requests[0].target;
-    const endUs = this.#clock.nowUs();
-    metrics.batch(requests.length, rows, boarded.inputUs, result.runUs, endUs - nowUs, endUs);
-    if (answering.length === 0) giveBackAll(result);
-    else {
-      boarded.answering = Promise.allSettled(answering).then(() => {
-        metrics.handedOutLater(requests.length, rows, this.#clock.nowUs() - endUs);
-        giveBackAll(result);
-      });
-    }
-  }
-
-  /** The run failed, and so did the second try; or there is nothing to run it on. */
-  failed(request: InferRequest, error: RunError): void {
-    if (error.failure === 'WORKER_DIED') this.#poison.add(request, this.#clock.nowUs());
-    this.#fail(request, this.#failure(request, error));
-    if (request.boarded === null) this.#release(request);
-  }
-
-  #failure(request: InferRequest, error: RunError): GatewayError {
-    const { model } = request.target;
-    if (error.failure === 'INSTANCE_LOST') return instanceLost(model);
-    if (error.failure === 'OUT_OF_MEMORY') return arenaUsedUp();
-    const message = `model '${model}' failed to run this request: ${
-      error.failure === 'WORKER_DIED' ? 'its worker died twice' : 'the model refused it'
-    }; the log has the reason`;
-    return new GatewayError('EXECUTION_FAILED', message, { cause: error });
-  }
-
-  expired(request: InferRequest): void {
-    const waitedMs = Math.round((this.#clock.nowUs() - request.arrivalUs) / 1000);
-    this.#fail(request, new GatewayError('DEADLINE_EXCEEDED', `the deadline passed after ${waitedMs} ms`));
-    if (request.boarded === null) this.#release(request);
-  }
-
-  displaced(request: InferRequest): void {
-    this.#fail(request, displacedError(request.target));
-    this.#release(request);
+    this.#answering.arrived(batch, this.#boarded.get(batch) as Boarded, result);
   }
 
   /** The lane has let go of the batch's memory; whoever is still being answered has not. */
@@ -319,97 +242,43 @@ export class InferRoad implements Passage<InferRequest> {
     usage.ended(startedUs, nowUs, queue.length > 0 && usage.running >= queue.lanes.length);
   }
 
-  /** What comes after the deadline is an answer to nobody. Its memory is given back with the batch's. */
-  #tooLate(request: InferRequest): void {
-    request.state = 'ENDED';
-    this.expired(request);
-  }
-
-  /** @returns null where it is answered, or a promise of that: then the outputs are still being read */
-  #answer(
-    request: InferRequest,
-    batch: Batch<InferRequest>,
-    boarded: Boarded,
-    result: RunResult,
-    row: number,
-    nowUs: number,
-  ): Promise<void> | null {
-    const { target, id } = request;
-    try {
-      const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
-      const entry = request.entry as PlanEntry;
-      const { pictures } = entry.plan;
-      if (pictures?.declared === true) return this.#answerPictures(request, pictures, outputs);
-      this.#send(request, target.answers.write(entry, id, outputs, target.placed), nowUs);
-    } catch (error) {
-      request.state = 'ENDED';
-      this.#fail(request, asGatewayError(error));
-    }
-    return null;
-  }
-
-  /** Step by step: others are read and answered meanwhile, the deadline may pass, and the caller may go. */
-  async #answerPictures(
-    request: InferRequest,
-    pictures: PlannedPictures,
-    outputs: readonly OutputData[],
-  ): Promise<void> {
-    try {
-      const named = await this.#pictures.outputs(request, pictures, outputs, () => this.#isWanted(request));
-      if (!this.#isWanted(request)) return;
-      this.#send(request, request.target.answers.writeNamed(request.id, named, pictures.binary), this.#clock.nowUs());
-    } catch (error) {
-      this.refuse(request, error);
-    }
-  }
-
-  /** Whether somebody waits for the answer that is being made. Its batch was in time: who is late is told, and counted, here. */
-  #isWanted(request: InferRequest): boolean {
-    if (request.state === 'RUNNING' && request.deadlineUs < this.#clock.nowUs()) {
-      request.target.queue.late++;
-      this.#tooLate(request);
-    }
-    return request.state === 'RUNNING';
-  }
-
-  #send(request: InferRequest, { body, jsonBytes }: Answer, nowUs: number): void {
-    request.state = 'ENDED';
-    request.totalUs = nowUs - request.arrivalUs;
-    try {
-      request.reply.answer(body, jsonBytes);
-    } catch (error) {
-      this.#fail(request, asGatewayError(error));
-      return;
-    }
-    request.target.metrics.ok(request.totalUs, request.rows);
-    giveBack(body);
-    this.#closed();
+  /** The caller has gone: nothing is sent, nothing more is run for it. */
+  abort(request: InferRequest): void {
+    if (request.state === 'ENDED') return;
+    this.driver.cancel(request);
+    this.#pictures.drop(request);
+    this.#answering.gone(request);
   }
 
   /** Ends a request that is in no queue, where it has not ended. */
   refuse(request: InferRequest, error: unknown): void {
-    if (request.state === 'ENDED') {
-      this.#release(request);
-      return;
-    }
-    request.state = 'ENDED';
-    this.#release(request);
-    this.#fail(request, asGatewayError(error));
+    this.#answering.refuse(request, error);
   }
 
-  #fail(request: InferRequest, error: GatewayError): void {
-    request.target.metrics.error(error.code, this.#clock.nowUs() - request.arrivalUs);
-    request.reply.fail(error);
-    this.#closed();
+  /** The run failed, and so did the second try; or there is nothing to run it on. */
+  failed(request: InferRequest, error: RunError): void {
+    if (error.failure === 'WORKER_DIED') this.#poison.add(request, this.#clock.nowUs());
+    this.#answering.failed(request, error);
   }
 
-  #closed(): void {
-    this.#open--;
-    if (this.#open === 0) this.#drained?.();
+  expired(request: InferRequest): void {
+    this.#answering.expired(request);
   }
 
-  #release(request: InferRequest): void {
-    if (request.boarded === null) this.#intake.release(request);
+  displaced(request: InferRequest): void {
+    this.#answering.displaced(request);
+  }
+
+  /** Requests announced and not answered yet. */
+  get inFlight(): number {
+    return this.#answering.owed;
+  }
+
+  /** No new requests; resolves when all that were accepted have been answered. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#answering.settled();
+    await this.driver.idle();
   }
 }
 
@@ -424,11 +293,6 @@ function readPlan(request: InferRequest): void {
   const { priority, timeoutUs } = (request.entry as PlanEntry).plan;
   request.priority = priority;
   if (timeoutUs > 0) request.deadlineUs = Math.min(request.deadlineUs, request.arrivalUs + timeoutUs);
-}
-
-/** Nobody reads the outputs any more. */
-function giveBackAll({ outputs }: RunResult): void {
-  for (const output of outputs) giveBack(output?.bytes);
 }
 
 /** The shorter of two times of which 0 is none: Infinity where both are. */

@@ -1,5 +1,5 @@
 /**
- * Step 5 of the road: from body chunks to numbers in the arena, copied or converted exactly once. A large binary body goes
+ * Step 4 of the road: from body chunks to numbers in the arena, copied or converted exactly once. A large binary body goes
  * chunk by chunk from the socket to its place; a JSON body is gathered, and lifted when it is whole.
  */
 
@@ -124,9 +124,9 @@ export class Intake {
     }
   }
 
-  /** Gives the request's memory back. */
+  /** Gives the request's memory back, unless somebody reads or writes it: then he asks again when he has done. */
   release(request: InferRequest): void {
-    if (request.held) return;
+    if (request.held || request.boarded !== null) return;
     if (request.ringRow >= 0) request.target.ring?.release(request.ringRow);
     if (request.block >= 0) this.#arena.free(request.block);
     request.ringRow = -1;

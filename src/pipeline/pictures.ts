@@ -1,16 +1,14 @@
 /**
- * Step 5 of the road in its second form: files that lie in the arena become rows of a tensor. Every file of a request is judged by its
+ * Step 4 of the road in its second form: files that lie in the arena become rows of a tensor. Every file of a request is judged by its
  * header before the first one is decoded; decoding is done by threads of its own, and takes no lane. Behind it a request
  * travels like any other.
  */
 
-import type { OutputData } from '../codec/answer.ts';
 import type { PlanEntry } from '../codec/head.ts';
 import type { PlannedPictures } from '../codec/picture-plan.ts';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
-import { Pace } from '../core/pace.ts';
-import type { NamedOutput } from '../core/tensor.ts';
+import type { Pace } from '../core/pace.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding } from '../native/binding.ts';
 import type { DecodeCost } from '../preprocess/decode-cost.ts';
@@ -20,7 +18,6 @@ import type { DecodePool } from '../preprocess/decode-pool.ts';
 import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
 import type { PictureLimits } from '../preprocess/judge.ts';
-import { pictureOutputs } from '../preprocess/picture-outputs.ts';
 import { decodedTooLate } from './admission.ts';
 import type { Intake } from './intake.ts';
 import { checkPictures } from './picture-bounds.ts';
@@ -57,17 +54,16 @@ export class Pictures {
   readonly #clock: Clock;
   readonly #intake: Intake;
   readonly #parts: PictureParts;
-  readonly #pace: Pace;
   readonly #files: PictureFiles;
 
-  constructor(binding: Binding, arena: Arena, clock: Clock, intake: Intake, parts: PictureParts) {
+  /** @param intake gives rows their place */
+  constructor(binding: Binding, arena: Arena, clock: Clock, pace: Pace, intake: Intake, parts: PictureParts) {
     this.#binding = binding;
     this.#arena = arena;
     this.#clock = clock;
     this.#intake = intake;
     this.#parts = parts;
-    this.#pace = new Pace(clock);
-    this.#files = new PictureFiles(binding, arena, parts.limits, parts.pool, this.#pace);
+    this.#files = new PictureFiles(binding, arena, parts.limits, parts.pool, pace);
   }
 
   /** What is planned, before anything is done for it. @throws {GatewayError} PAYLOAD_TOO_LARGE, INVALID_ARGUMENT */
@@ -119,25 +115,6 @@ export class Pictures {
     if (pictures === null) return;
     this.#announce(request, -pictures.later);
     this.#parts.pool.cancel(pictures.jobs);
-  }
-
-  /**
-   * What model.yaml says is answered, made step by step.
-   * @param outputs of this request, per output of the signature; they must stay until the promise has settled
-   * @param isWanted asked before every step
-   * @throws {GatewayError} (as rejection) CANCELLED where it is not wanted any more, EXECUTION_FAILED
-   */
-  outputs(
-    { target, pictures }: InferRequest,
-    { classification }: PlannedPictures,
-    outputs: readonly OutputData[],
-    isWanted: () => boolean,
-  ): Promise<NamedOutput[]> {
-    const { declared, labels } = target.pictures as PictureModel;
-    const { geometries } = pictures as PictureWork;
-    const named = outputs.map((output, i) => ({ ...output, ...target.facts.signature.outputs[i] }));
-    const pace = this.#pace.while(isWanted);
-    return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, pace);
   }
 
   /** What was not known at the door is known now. @throws {GatewayError} OVERLOADED, INSTANCE_LOST */

@@ -6,17 +6,19 @@ import type { PlanEntry } from '../../../src/codec/head.ts';
 import type { PlannedPictures } from '../../../src/codec/picture-plan.ts';
 import type { PlannedInput } from '../../../src/codec/plan.ts';
 import { parseModelPolicy } from '../../../src/config/model-schema.ts';
+import type { Clock } from '../../../src/core/clock.ts';
 import { datatype } from '../../../src/core/datatype.ts';
 import { GatewayError } from '../../../src/core/error.ts';
 import type { ImageDeclaration } from '../../../src/core/image.ts';
 import type { ServedFacts } from '../../../src/core/model.ts';
+import { Pace } from '../../../src/core/pace.ts';
 import { TargetMetrics } from '../../../src/metrics/target.ts';
 import { Arena, aligned } from '../../../src/native/arena.ts';
 import { loadBinding } from '../../../src/native/load.ts';
 import { Intake } from '../../../src/pipeline/intake.ts';
 import { MOST_PICTURES } from '../../../src/pipeline/picture-bounds.ts';
 import { pictureModel } from '../../../src/pipeline/picture-model.ts';
-import { Pictures } from '../../../src/pipeline/pictures.ts';
+import { type PictureParts, Pictures } from '../../../src/pipeline/pictures.ts';
 import { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
 import { type DecodeCost, decodeCost } from '../../../src/preprocess/decode-cost.ts';
@@ -101,7 +103,7 @@ beforeEach(() => {
   arena = new Arena(binding, 32 * 1024 * 1024);
   intake = new Intake(binding, arena);
   pool = new ScriptedPool();
-  pictures = new Pictures(binding, arena, { nowUs: () => 1000 }, intake, { limits: LIMITS, pool, atOnce: 2 });
+  pictures = madeWith({ nowUs: () => 1000 });
   serve([-1, 8, 8, 3]);
 });
 
@@ -150,11 +152,15 @@ function arrivedInBase64(file: Uint8Array): InferRequest {
   return request;
 }
 
+function madeWith(clock: Clock, parts: Partial<PictureParts> = {}): Pictures {
+  const all = { limits: LIMITS, pool, atOnce: 2, ...parts };
+  return new Pictures(binding, arena, clock, new Pace(clock), intake, all);
+}
+
 /** With a clock by which every look takes longer than such work may take of a turn. */
 function slowly(): void {
   let nowUs = 0;
-  const clock = { nowUs: () => (nowUs += 3_000) };
-  pictures = new Pictures(binding, arena, clock, intake, { limits: LIMITS, pool, atOnce: 2 });
+  pictures = madeWith({ nowUs: () => (nowUs += 3_000) });
 }
 
 const bytesAt = (offset: number, length: number) => [...arena.bytes.subarray(offset, offset + length)];
@@ -311,7 +317,7 @@ describe('a request that ends while its pictures are decoded', () => {
     const request = arrived([FILE, FILE, FILE]);
     const keeping = new ScriptedPool();
     keeping.cancel = (jobs) => void keeping.cancelled.push(...jobs);
-    pictures = new Pictures(binding, arena, { nowUs: () => 0 }, intake, { limits: LIMITS, pool: keeping, atOnce: 2 });
+    pictures = madeWith({ nowUs: () => 0 }, { pool: keeping });
     const reading = pictures.read(request);
     await turn();
     expect(keeping.announced['1 ']).toBeGreaterThan(0);
@@ -390,7 +396,7 @@ describe('what is planned', () => {
 describe('rows that wait to be filled', () => {
   it('are no more than a request of tensors could bring: a small file must not buy a large place', async () => {
     const limits = { ...LIMITS, bodyBytes: 2 * ROW_BYTES };
-    pictures = new Pictures(binding, arena, { nowUs: () => 1000 }, intake, { limits, pool, atOnce: 2 });
+    pictures = madeWith({ nowUs: () => 1000 }, { limits });
     const atRest = arena.allocatedBytes;
     const refused = arrived([FILE, FILE, FILE]);
     const tooMuch = { code: 'PAYLOAD_TOO_LARGE', limit: 'bodyBytes' };
