@@ -69,7 +69,7 @@ export class Answering {
       if (request.state === 'RUNNING') {
         if (request.deadlineUs < nowUs) this.tooLate(request);
         else {
-          const making = this.#answer(request, batch, boarded, result, row, nowUs);
+          const making = this.#answer(request, boarded, result, row, nowUs);
           if (making !== null) answering.push(making);
         }
       }
@@ -91,7 +91,6 @@ export class Answering {
   /** @returns null where it is answered, or a promise of that: then the outputs are still being read */
   #answer(
     request: InferRequest,
-    batch: Batch<InferRequest>,
     boarded: Boarded,
     result: RunResult,
     row: number,
@@ -99,7 +98,7 @@ export class Answering {
   ): Promise<void> | null {
     const { target, id } = request;
     try {
-      const outputs: OutputData[] = this.#manifests.outputsOf(batch, boarded, result, request, row);
+      const outputs: OutputData[] = this.#manifests.outputsOf(boarded, result, request, row);
       const entry = request.entry as PlanEntry;
       const { pictures } = entry.plan;
       if (pictures?.declared === true) return this.#answerPictures(request, pictures, outputs);

@@ -17,6 +17,8 @@ import type { Target } from './target.ts';
 /** A batch that is ready to run. */
 export interface Boarded {
   readonly run: RunRequest;
+  /** Rows of its tensors. The scheduler counts a request without rows as one; here it has none. */
+  readonly rows: number;
   /** A block of the arena that belongs to the batch, or -1. */
   readonly block: number;
   /** Time it took to put it together; whoever asked for it writes it down. */
@@ -41,32 +43,28 @@ export class Manifest {
    * @throws {RunError} OUT_OF_MEMORY where the arena has no room for what must be gathered
    */
   board(batch: Batch<InferRequest>): Boarded {
-    const { target } = batch.requests[0];
+    const { requests } = batch;
+    const { target } = requests[0];
     const { ring } = target;
-    const isView = ring !== null && inOrder(batch.requests);
-    const first = batch.requests[0];
+    const isView = ring !== null && inOrder(requests);
+    const first = requests[0];
+    const rows = rowsIn(requests);
     const { plan } = first.entry as PlanEntry;
-    const dims = plan.inputs.map((input) => (target.batched ? [batch.rows, ...input.dims.slice(1)] : input.dims));
+    const dims = plan.inputs.map((input) => (target.batched ? [rows, ...input.dims.slice(1)] : input.dims));
     if (isView) {
       const inputs = dims.map((d, i): RunInput => ({ offset: first.offsets[i], dims: d, strings: null }));
       const base = inputs.length;
       const outputs = target.outputRowBytes.map((_, o) => ({
         offset: ring.offset(base + o, first.ringRow),
-        dims: outputDims(target, o, batch.rows),
+        dims: outputDims(target, o, rows),
       }));
-      return { run: { session: target.session, inputs, outputs }, block: -1, inputUs: 0, answering: null };
+      return { run: { session: target.session, inputs, outputs }, rows, block: -1, inputUs: 0, answering: null };
     }
-    return this.#boardApart(batch, target, dims);
+    return this.#boardApart(requests, rows, dims);
   }
 
   /** The outputs of one request: its rows of each. */
-  outputsOf(
-    batch: Batch<InferRequest>,
-    boarded: Boarded,
-    result: RunResult,
-    request: InferRequest,
-    row: number,
-  ): OutputData[] {
+  outputsOf(boarded: Boarded, result: RunResult, request: InferRequest, row: number): OutputData[] {
     const { target } = request;
     return target.facts.signature.outputs.map((_, o) => {
       const place = boarded.run.outputs[o];
@@ -77,7 +75,7 @@ export class Manifest {
         return { memory: this.#arena.bytes, offset, bytes, dims: outputDims(target, o, request.rows), strings: null };
       }
       if (loose === null) throw new GatewayError('INTERNAL', 'an output is missing');
-      return target.batched ? rowsOf(loose, batch.rows, request.rows, row) : wholeOf(loose);
+      return target.batched ? rowsOf(loose, boarded.rows, request.rows, row) : wholeOf(loose);
     });
   }
 
@@ -87,15 +85,15 @@ export class Manifest {
   }
 
   /** A batch with memory of its own: outputs, and inputs where several requests must be joined. */
-  #boardApart(batch: Batch<InferRequest>, target: Target, dims: readonly (readonly number[])[]): Boarded {
-    const { requests, rows } = batch;
+  #boardApart(requests: readonly InferRequest[], rows: number, dims: readonly (readonly number[])[]): Boarded {
+    const { target } = requests[0];
     const join = requests.length > 1;
     const totals = dims.map((_, i) => (join ? requests.reduce((sum, r) => sum + r.sizes[i], 0) : 0));
     const outputs = target.outputRowBytes.map((bytes) => (target.placed ? bytes * (target.batched ? rows : 1) : 0));
     const need = [...totals, ...outputs].reduce((sum, bytes) => sum + (bytes > 0 ? aligned(bytes) : 0), 0);
     const block = need === 0 ? -1 : this.#arena.allocate(need);
     if (need > 0 && block < 0) throw new RunError('OUT_OF_MEMORY', `the arena has no block of ${need} bytes`);
-    let at = block;
+    let at = Math.max(0, block);
     const inputs = dims.map((d, i): RunInput => {
       if (requests[0].strings[i] !== null) {
         return { offset: 0, dims: d, strings: requests.flatMap((r) => r.strings[i] as string[]) };
@@ -108,11 +106,11 @@ export class Manifest {
     });
     const places = outputs.map((bytes, o): RunOutputPlace | null => {
       if (!target.placed || rows === 0) return null;
-      const offset = Math.max(0, at);
+      const offset = at;
       at += bytes > 0 ? aligned(bytes) : 0;
       return { offset, dims: outputDims(target, o, rows) };
     });
-    return { run: { session: target.session, inputs, outputs: places }, block, inputUs: 0, answering: null };
+    return { run: { session: target.session, inputs, outputs: places }, rows, block, inputUs: 0, answering: null };
   }
 
   #gather(requests: readonly InferRequest[], input: number, offset: number): void {
@@ -121,8 +119,14 @@ export class Manifest {
       spans[2 * r] = request.offsets[input];
       spans[2 * r + 1] = request.sizes[input];
     });
-    this.#binding.gather(this.#arena.bytes, spans, requests.length, this.#arena.bytes, Math.max(0, offset));
+    this.#binding.gather(this.#arena.bytes, spans, requests.length, this.#arena.bytes, offset);
   }
+}
+
+function rowsIn(requests: readonly InferRequest[]): number {
+  let rows = 0;
+  for (const request of requests) rows += request.rows;
+  return rows;
 }
 
 /** Whether the requests lie side by side; those that do in another order are put in that of their rows. */

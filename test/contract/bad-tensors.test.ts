@@ -10,7 +10,7 @@ beforeAll(async () => {
     (name) => `id_${name}`,
   );
   // One lane for all, on a thread: what is refused here is refused beside requests that travel in batches.
-  const models = ['simple', 'cls', 'raw8', 'ragged', 'pair', 'big', ...identities];
+  const models = ['simple', 'cls', 'raw8', 'ragged', 'pair', 'big', 'picky', ...identities];
   server = await startGateway(models, ['--workers', '1'], { placement: 'worker' });
   attacked = { url: server.inferenceUrl, adminUrl: server.adminUrl };
 });
@@ -74,6 +74,13 @@ describe('shapes', () => {
     const { status, json } = await tried('simple', none);
     if (status === 200) expect(json.outputs.map((output: { data: unknown }) => output.data)).toEqual([[], []]);
     else expect([status, Object.keys(json)]).toEqual([400, ['error']]);
+  });
+
+  test('T1 what a batch of no rows finds in memory is nobody else’s', async () => {
+    // Numbers that the model behind them would fail at.
+    await tried('id_int64', { inputs: [I('INPUT0', 'INT64', [1, 8], Array(8).fill(99))] });
+    const { status, json } = await tried('picky', { inputs: [I('INPUT0', 'INT64', [0, 1], [])] });
+    expect([status, json.outputs?.[0].data]).toEqual([200, []]);
   });
 
   test.each([
