@@ -31,6 +31,8 @@ export class Answering {
   readonly #manifests: Manifest;
   #owed = 0;
   #onSettled: (() => void) | null = null;
+  /** When the clock was last looked at: between two answers of a batch nothing passes but what it took to make the first. */
+  #nowUs = 0;
 
   /** @param intake gives back the memory of who has ended. @param manifests knows whose rows of a batch are whose */
   constructor(binding: Binding, clock: Clock, pace: Pace, intake: Intake, manifests: Manifest) {
@@ -61,15 +63,15 @@ export class Answering {
 
   /** A batch has run: each request's rows go back to its caller. What is still being read of it then, `boarded.answering` tells. */
   arrived(batch: Batch<InferRequest>, boarded: Boarded, result: RunResult): void {
-    const nowUs = this.#clock.nowUs();
+    const nowUs = this.#look();
     const answering: Promise<void>[] = [];
     let row = 0;
     for (const request of batch.requests) {
       request.runUs = result.runUs;
       if (request.state === 'RUNNING') {
         if (request.deadlineUs < nowUs) this.tooLate(request);
-        else {
-          const making = this.#answer(request, boarded, result, row, nowUs);
+        else if (!this.#isLate(request, this.#nowUs)) {
+          const making = this.#answer(request, boarded, result, row);
           if (making !== null) answering.push(making);
         }
       }
@@ -89,20 +91,14 @@ export class Answering {
   }
 
   /** @returns null where it is answered, or a promise of that: then the outputs are still being read */
-  #answer(
-    request: InferRequest,
-    boarded: Boarded,
-    result: RunResult,
-    row: number,
-    nowUs: number,
-  ): Promise<void> | null {
+  #answer(request: InferRequest, boarded: Boarded, result: RunResult, row: number): Promise<void> | null {
     const { target, id } = request;
     try {
       const outputs: OutputData[] = this.#manifests.outputsOf(boarded, result, request, row);
       const entry = request.entry as PlanEntry;
       const { pictures } = entry.plan;
       if (pictures?.declared === true) return this.#answerPictures(request, pictures, outputs);
-      this.#send(request, target.answers.write(entry, id, outputs, target.placed), nowUs);
+      this.#send(request, target.answers.write(entry, id, outputs, target.placed));
     } catch (error) {
       request.state = 'ENDED';
       this.#fail(request, asGatewayError(error));
@@ -119,7 +115,7 @@ export class Answering {
     try {
       const named = await this.#declared(request, pictures, outputs);
       if (!this.#isWanted(request)) return;
-      this.#send(request, request.target.answers.writeNamed(request.id, named, pictures.binary), this.#clock.nowUs());
+      this.#send(request, request.target.answers.writeNamed(request.id, named, pictures.binary));
     } catch (error) {
       this.refuse(request, error);
     }
@@ -142,16 +138,32 @@ export class Answering {
     return pictureOutputs(this.#binding, declared, labels, named, geometries, classification, pace);
   }
 
-  /** Whether somebody waits for the answer that is being made. Its batch was in time: who is late is told, and counted, here. */
+  /** Whether somebody waits for the answer that is being made. */
   #isWanted(request: InferRequest): boolean {
-    if (request.state === 'RUNNING' && request.deadlineUs < this.#clock.nowUs()) {
-      request.target.queue.late++;
-      this.tooLate(request);
-    }
-    return request.state === 'RUNNING';
+    return request.state === 'RUNNING' && !this.#isLate(request, this.#look());
   }
 
-  #send(request: InferRequest, { body, jsonBytes }: Answer, nowUs: number): void {
+  /** Whether the deadline has passed since the batch had run, which was in time: who is late is told, and counted, here. */
+  #isLate(request: InferRequest, nowUs: number): boolean {
+    if (request.deadlineUs >= nowUs) return false;
+    request.target.queue.late++;
+    this.tooLate(request);
+    return true;
+  }
+
+  #look(): number {
+    this.#nowUs = this.#clock.nowUs();
+    return this.#nowUs;
+  }
+
+  /** An answer is made, which may have taken long: it is written where it is in time. */
+  #send(request: InferRequest, { body, jsonBytes }: Answer): void {
+    // Who has no deadline is never late, and a look at the clock for each of them would be felt.
+    const nowUs = request.deadlineUs === Number.POSITIVE_INFINITY ? this.#nowUs : this.#look();
+    if (this.#isLate(request, nowUs)) {
+      giveBack(body);
+      return;
+    }
     request.state = 'ENDED';
     request.totalUs = nowUs - request.arrivalUs;
     try {

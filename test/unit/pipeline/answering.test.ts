@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
+import { datatype } from '../../../src/core/datatype.ts';
+import type { GatewayError } from '../../../src/core/error.ts';
+import type { Lane, RunRequest, RunResult } from '../../../src/core/instance.ts';
+import type { ServedFacts } from '../../../src/core/model.ts';
+import { TargetMetrics } from '../../../src/metrics/target.ts';
+import { Arena } from '../../../src/native/arena.ts';
+import type { Binding } from '../../../src/native/binding.ts';
+import { loadBinding } from '../../../src/native/load.ts';
+import { InferRoad } from '../../../src/pipeline/infer.ts';
+import type { InferRequest } from '../../../src/pipeline/request.ts';
+import { Target } from '../../../src/pipeline/target.ts';
+import { knownCurve } from '../../support/known-curve.ts';
+import { LIMITS } from '../../support/pictures.ts';
+
+const real = loadBinding();
+const TIMEOUT_US = 10_000;
+const LONG_US = 100 * TIMEOUT_US;
+
+let nowUs: number;
+/** What it takes to print an output. */
+let printUs: number;
+/** How many outputs were printed. */
+let printed: number;
+const printNumbers: Binding['printNumbers'] = (...values) => {
+  nowUs += printUs;
+  printed++;
+  return real.printNumbers(...values);
+};
+const binding = { ...real, printNumbers };
+
+/** Every number is 7. */
+class SevenLane implements Lane {
+  readonly id = 0;
+  readonly ready = true;
+  /** Rows of its runs. */
+  readonly rows: number[] = [];
+  load = () => Promise.reject(new Error('not scripted'));
+  unload = () => Promise.resolve();
+
+  async run({ outputs: [place] }: RunRequest): Promise<RunResult> {
+    const { offset, dims } = place as NonNullable<typeof place>;
+    this.rows.push(dims[0] as number);
+    new Float32Array(arena.buffer, offset, dims[0]).fill(7);
+    return { outputs: [null], runUs: 1 };
+  }
+}
+
+let arena: Arena;
+let lane: SevenLane;
+let road: InferRoad;
+let target: Target;
+
+beforeEach(() => {
+  [nowUs, printUs, printed] = [1000, 0, 0];
+  arena = new Arena(binding, 1024 * 1024);
+  lane = new SevenLane();
+  const pool = {
+    waiting: 0,
+    refusal: () => null,
+    cost: () => ({ bytes: 1, work: 1 }),
+    announce: () => undefined,
+    decode: () => Promise.reject(new Error('no pictures here')),
+    cancel: () => undefined,
+    expectedUs: () => 0,
+  };
+  const clock = { nowUs: () => nowUs };
+  const scheduler = new PlanScheduler<InferRequest>(1);
+  const pictures = { limits: LIMITS, pool, atOnce: 1 };
+  road = new InferRoad({ binding, arena, clock, lanes: [lane], scheduler, pictures, onFailedRun: () => undefined });
+  const tensor = (name: string) => ({ name, datatype: datatype('FP32'), shape: [-1, 1] });
+  const signature = { inputs: [tensor('x')], outputs: [tensor('y')] };
+  const facts = { signature, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;
+  const room = { queueRows: 100, queueBytes: 1024 * 1024, sloUs: 0, curve: knownCurve(() => 100) };
+  const queue = road.driver.open({ lanes: [0], maxBatchRows: 8, ...room });
+  const parts = { binding, arena, model: 'm', version: '1', session: 1, facts, queue, jsonDepth: 100 };
+  target = new Target({ ...parts, metrics: new TargetMetrics(), pictures: null });
+});
+
+afterEach(() => road.driver.dispose());
+
+/** A request of one row, and what it is told. @param writeUs what it takes to write its answer */
+function ask(timeoutUs: number, writeUs = 0): Promise<string> {
+  return new Promise((resolve) => {
+    const reply = {
+      answer: () => {
+        nowUs += writeUs;
+        resolve('answered');
+      },
+      fail: (error: GatewayError) => resolve(error.code),
+    };
+    const request = road.open(target, reply, nowUs, timeoutUs, '', 0, null);
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 1], data: [1] }];
+    road.take(request, Buffer.from(JSON.stringify({ inputs })), -1);
+  });
+}
+
+async function atRest(): Promise<void> {
+  await road.drain();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([road.inFlight, target.ring?.live]).toEqual([0, 0]);
+}
+
+const late = () => target.metrics.failures.get('DEADLINE_EXCEEDED') ?? 0;
+
+describe('a deadline that passes behind the run', () => {
+  it('while answers to others of its batch are made is told, and none is made for it', async () => {
+    printUs = 2 * TIMEOUT_US;
+    const told = await Promise.all([ask(LONG_US), ask(TIMEOUT_US), ask(LONG_US)]);
+    expect(lane.rows).toEqual([3]);
+    expect([told, printed]).toEqual([['answered', 'DEADLINE_EXCEEDED', 'answered'], 2]);
+    expect([target.metrics.answered, late(), target.queue.late]).toEqual([2, 1, 1]);
+    await atRest();
+  });
+
+  it('while they are written is told too', async () => {
+    const told = await Promise.all([ask(LONG_US, 2 * TIMEOUT_US), ask(TIMEOUT_US)]);
+    expect([lane.rows, told]).toEqual([[2], ['answered', 'DEADLINE_EXCEEDED']]);
+    expect([target.metrics.answered, late(), target.queue.late]).toEqual([1, 1, 1]);
+    await atRest();
+  });
+
+  it('while its own answer is made is told, and the answer is not written', async () => {
+    printUs = 2 * TIMEOUT_US;
+    expect([await ask(TIMEOUT_US), printed]).toEqual(['DEADLINE_EXCEEDED', 1]);
+    expect([target.metrics.answered, late(), target.queue.late]).toEqual([0, 1, 1]);
+    await atRest();
+  });
+
+  it('while its answer is written is nobody’s business any more', async () => {
+    expect(await ask(TIMEOUT_US, 2 * TIMEOUT_US)).toBe('answered');
+    expect([target.metrics.answered, late(), target.queue.late]).toEqual([1, 0, 0]);
+    await atRest();
+  });
+});
