@@ -111,7 +111,7 @@ export class Exchange {
   #status = 200;
   #type = 'application/json';
   #jsonBytes = 0;
-  #coding = '';
+  #coding: Coding | '' = '';
   #body: string | Uint8Array = '';
   #error: GatewayError | null = null;
 
@@ -190,13 +190,21 @@ export class Exchange {
 
   #pack(body: Uint8Array, coding: Coding): void {
     if (this.answered) return;
-    this.#ended = true;
-    this.#coding = coding;
-    if (this.#wire.closing) this.close = true;
+    // Where there is no memory for it, that is said instead.
     const own = Buffer.from(body);
-    this.#wire.pack(own, coding).then((packed) => {
-      if (!this.#aborted) this.#send(packed);
-    });
+    this.#ended = true;
+    if (this.#wire.closing) this.close = true;
+    this.#wire.pack(own, coding).then(
+      (packed) => this.#sendPacked(packed, coding),
+      // No memory to pack it in: it goes as it is.
+      () => this.#sendPacked(own, ''),
+    );
+  }
+
+  #sendPacked(body: Uint8Array, coding: Coding | ''): void {
+    if (this.#aborted) return;
+    this.#coding = coding;
+    this.#send(body);
   }
 
   #send(body: string | Uint8Array): void {
