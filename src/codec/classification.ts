@@ -4,24 +4,11 @@ import type { DatatypeInfo } from '../core/datatype.ts';
 import { invalid } from '../core/error.ts';
 import { elementCount, type TensorSpec } from '../core/tensor.ts';
 import type { Binding } from '../native/binding.ts';
-import { classText, largestOfRows, printed, scoreTexts, valuesAt, widened } from '../native/ranking.ts';
+import { classText, largestOfRows, scoreTexts, valuesAt, widened } from '../native/ranking.ts';
+import { type Ranked, type Rows, rankNumbers } from './rank-numbers.ts';
 
 /** Most classes and boxes that are answered to one request: stops text that takes the front thread longer than the rest. */
 export const MOST_ANSWERED = 16_384;
-
-/** The rows of an output: `rows` of `classes` elements side by side. */
-interface Rows {
-  readonly memory: Uint8Array;
-  readonly offset: number;
-  readonly rows: number;
-  readonly classes: number;
-}
-
-/** The best of every row: their indices in it, and their values as text. */
-interface Ranked {
-  readonly indices: ArrayLike<number>;
-  readonly texts: readonly string[];
-}
 
 /**
  * Judges what a request asks for, before anything is done for it: classes become text in one step.
@@ -75,33 +62,4 @@ function rankFloats(binding: Binding, type: DatatypeInfo, source: Rows, k: numbe
   const values = widened(binding, type, memory, offset, rows * classes);
   const indices = largestOfRows(binding, values, rows, classes, k);
   return { indices, texts: scoreTexts(binding, type, valuesAt(values, indices, classes, k)) };
-}
-
-/** Integers, booleans and FP64: by the numbers that their texts are. */
-function rankNumbers(binding: Binding, type: DatatypeInfo, source: Rows, k: number): Ranked {
-  const { memory, offset, rows, classes } = source;
-  const all = printed(binding, type, memory, offset, rows * classes);
-  const indices: number[] = [];
-  const texts: string[] = [];
-  for (let row = 0; row < rows; row++) {
-    const mine = all.slice(row * classes, (row + 1) * classes);
-    for (const index of largest(mine.map(Number), k)) {
-      indices.push(index);
-      texts.push(mine[index]);
-    }
-  }
-  return { indices, texts };
-}
-
-/** Indices of the k largest, NaN last, equal values in index order. */
-function largest(values: readonly number[], k: number): number[] {
-  const order = (a: number, b: number) => {
-    if (values[a] === values[b]) return a - b;
-    const nan = Number(Number.isNaN(values[a])) - Number(Number.isNaN(values[b]));
-    return nan !== 0 ? nan : values[a] < values[b] ? 1 : values[a] > values[b] ? -1 : a - b;
-  };
-  return values
-    .map((_, i) => i)
-    .sort(order)
-    .slice(0, k);
 }

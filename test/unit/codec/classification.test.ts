@@ -3,7 +3,7 @@ import { classify } from '../../../src/codec/classification.ts';
 import { type Datatype, datatype } from '../../../src/core/datatype.ts';
 import { loadBinding } from '../../../src/native/load.ts';
 
-const binding = loadBinding();
+const real = loadBinding();
 
 interface Ask {
   readonly type?: Datatype;
@@ -13,6 +13,13 @@ interface Ask {
   readonly labels?: readonly string[] | null;
 }
 
+let printed = 0;
+const printNumbers: typeof real.printNumbers = (...values) => {
+  printed += values[3];
+  return real.printNumbers(...values);
+};
+const binding = { ...real, printNumbers };
+
 /** Classifies what lies behind three bytes of something else: nothing vouches for the alignment. */
 function answer(
   values: ArrayBufferView,
@@ -21,6 +28,18 @@ function answer(
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const memory = Buffer.concat([Buffer.from([1, 2, 3]), bytes]);
   return classify(binding, datatype(type), memory, 3, dims, batched, k, labels);
+}
+
+/** 3 rows of 100 numbers from -8 to 7 in no order, many of them equal. */
+const MANY = Array.from({ length: 300 }, (_, i) => (((i * 7919) % 1009) % 16) - 8);
+
+/** The indices of the k largest of each row of 100. */
+function ranked(values: readonly number[], k: number): number[] {
+  return [0, 100, 200].flatMap((start) => {
+    const row = values.slice(start, start + 100);
+    const order = row.map((_, i) => i).sort((a, b) => (row[b] as number) - (row[a] as number) || a - b);
+    return order.slice(0, k);
+  });
 }
 
 const NARROW = Uint16Array.of(0x3c00, 0x4000, 0xc000, 0x3800);
@@ -36,6 +55,47 @@ describe('the k largest of every row', () => {
     ['BOOL', Uint8Array.of(0, 1, 0, 1), ['1:1', '1:3']],
   ])('of %s, printed as short as they can be', (type, values, strings) => {
     expect(answer(values, { type })).toEqual({ strings, dims: [2] });
+  });
+
+  test.each<[Datatype, ArrayBufferView]>([
+    ['FP32', Float32Array.from(MANY)],
+    ['FP64', Float64Array.from(MANY)],
+    ['INT64', BigInt64Array.from(MANY, BigInt)],
+    ['INT32', Int32Array.from(MANY)],
+    ['INT16', Int16Array.from(MANY)],
+    ['INT8', Int8Array.from(MANY)],
+  ])('of %s, whatever their order, and nothing else is printed', (type, values) => {
+    for (const k of [1, 2, 7, 99, 100]) {
+      printed = 0;
+      const { strings } = answer(values, { type, dims: [3, 100], batched: true, k });
+      const indices = ranked(MANY, k);
+      const texts = [0, 100, 200].flatMap((start, row) =>
+        indices.slice(row * k, (row + 1) * k).map((index) => `${MANY[start + index]}:${index}`),
+      );
+      expect([strings, printed]).toEqual([texts, 3 * k]);
+    }
+  });
+
+  test('of unsigned and of large integers', () => {
+    const words = BigUint64Array.of(2n ** 63n, 2n ** 64n - 1n, 0n, 2n ** 32n);
+    expect(answer(words, { type: 'UINT64', k: 4 }).strings).toEqual([
+      '18446744073709551615:1',
+      '9223372036854775808:0',
+      '4294967296:3',
+      '0:2',
+    ]);
+    const signed = BigInt64Array.of(-(2n ** 63n), -1n, 2n ** 53n, -(2n ** 32n));
+    expect(answer(signed, { type: 'INT64', k: 4 }).strings).toEqual([
+      '9007199254740992:2',
+      '-1:1',
+      '-4294967296:3',
+      '-9223372036854775808:0',
+    ]);
+    expect(answer(Uint32Array.of(1, 2 ** 32 - 1), { type: 'UINT32', dims: [2] }).strings).toEqual([
+      '4294967295:1',
+      '1:0',
+    ]);
+    expect(answer(Uint16Array.of(1, 2 ** 16 - 1), { type: 'UINT16', dims: [2] }).strings).toEqual(['65535:1', '1:0']);
   });
 
   test('row by row, with labels where there are some, and k bounded by the classes', () => {
