@@ -22,6 +22,7 @@ import { Pace } from '../core/pace.ts';
 import type { Arena } from '../native/arena.ts';
 import type { Binding, Memory } from '../native/binding.ts';
 import { refusalError } from './admission.ts';
+import { Alarm } from './alarm.ts';
 import { Answering } from './answering.ts';
 import { Intake } from './intake.ts';
 import { type Boarded, Manifest } from './manifest.ts';
@@ -33,9 +34,6 @@ import { Usage } from './usage.ts';
 
 /** Said to a request that killed two workers, when it comes again. */
 const REFUSED = 'this request ended two workers within the last 10 minutes and is not run again';
-
-/** Longest time that a timer counts, milliseconds. */
-const MOST_TIMER_MS = 2 ** 31 - 1;
 
 /** What the road is built from. */
 export interface RoadParts {
@@ -115,9 +113,9 @@ export class InferRoad implements Passage<InferRequest> {
     try {
       const pending = this.#intake.whole(request, body, headBytes);
       if (pending !== null) {
-        return pending.then(
-          () => this.#taken(request),
-          (error: unknown) => this.refuse(request, error),
+        return this.#elsewhere(
+          request,
+          pending.then(() => this.#taken(request)),
         );
       }
       this.#taken(request);
@@ -160,18 +158,25 @@ export class InferRoad implements Passage<InferRequest> {
     else void this.#read(request);
   }
 
-  /** Step 4 for pictures. Whoever is late meanwhile is told then, and what waits to be decoded for it is dropped. */
-  async #read(request: InferRequest): Promise<void> {
+  /** Step 4 for pictures. */
+  #read(request: InferRequest): Promise<void> {
     readPlan(request);
-    const leftMs = (request.deadlineUs - this.#clock.nowUs()) / 1000;
-    const late = leftMs < MOST_TIMER_MS ? setTimeout(() => this.#lateInReading(request), leftMs) : null;
+    const reading = this.#pictures.read(request);
+    return this.#elsewhere(
+      request,
+      reading.then(() => this.#depart(request)),
+    );
+  }
+
+  /** What is left of step 4 is done elsewhere. Whoever is late meanwhile is told then, and what waits to be decoded for it is dropped. */
+  async #elsewhere(request: InferRequest, work: Promise<void>): Promise<void> {
+    const alarm = new Alarm(this.#clock, request.deadlineUs, () => this.#lateInReading(request));
     try {
-      await this.#pictures.read(request);
-      this.#depart(request);
+      await work;
     } catch (error) {
       this.refuse(request, error);
     } finally {
-      clearTimeout(late ?? undefined);
+      alarm.off();
     }
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
 import { datatype } from '../../../src/core/datatype.ts';
@@ -9,6 +10,7 @@ import { Arena } from '../../../src/native/arena.ts';
 import type { Binding } from '../../../src/native/binding.ts';
 import { loadBinding } from '../../../src/native/load.ts';
 import { InferRoad } from '../../../src/pipeline/infer.ts';
+import { APART_BYTES } from '../../../src/pipeline/intake.ts';
 import type { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
 import { knownCurve } from '../../support/known-curve.ts';
@@ -28,7 +30,13 @@ const printNumbers: Binding['printNumbers'] = (...values) => {
   printed++;
   return real.printNumbers(...values);
 };
-const binding = { ...real, printNumbers };
+/** What large JSON waits for before it is read. */
+let gate: Promise<void>;
+const liftAsync: Binding['liftAsync'] = async (...values) => {
+  await gate;
+  return real.liftAsync(...values);
+};
+const binding = { ...real, printNumbers, liftAsync };
 
 /** Every number is 7. */
 class SevenLane implements Lane {
@@ -53,8 +61,8 @@ let road: InferRoad;
 let target: Target;
 
 beforeEach(() => {
-  [nowUs, printUs, printed] = [1000, 0, 0];
-  arena = new Arena(binding, 1024 * 1024);
+  [nowUs, printUs, printed, gate] = [1000, 0, 0, Promise.resolve()];
+  arena = new Arena(binding, 16 * 1024 * 1024);
   lane = new SevenLane();
   const pool = {
     waiting: 0,
@@ -80,8 +88,8 @@ beforeEach(() => {
 
 afterEach(() => road.driver.dispose());
 
-/** A request of one row, and what it is told. @param writeUs what it takes to write its answer */
-function ask(timeoutUs: number, writeUs = 0): Promise<string> {
+/** A request of one row, and what it is told. @param writeUs what it takes to write its answer @param padding bytes of its body */
+function ask(timeoutUs: number, writeUs = 0, padding = 0): Promise<string> {
   return new Promise((resolve) => {
     const reply = {
       answer: () => {
@@ -92,17 +100,38 @@ function ask(timeoutUs: number, writeUs = 0): Promise<string> {
     };
     const request = road.open(target, reply, nowUs, timeoutUs, '', 0, null);
     const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 1], data: [1] }];
-    road.take(request, Buffer.from(JSON.stringify({ inputs })), -1);
+    road.take(request, Buffer.from(JSON.stringify({ inputs }) + ' '.repeat(padding)), -1);
   });
 }
 
 async function atRest(): Promise<void> {
   await road.drain();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   expect([road.inFlight, target.ring?.live]).toEqual([0, 0]);
 }
 
 const late = () => target.metrics.failures.get('DEADLINE_EXCEEDED') ?? 0;
+
+describe('a deadline that passes while large JSON is read', () => {
+  it('is told then, and what was read is let go when it has been', async () => {
+    const idle = arena.allocatedBytes;
+    const { promise, resolve: open } = Promise.withResolvers<void>();
+    gate = promise;
+    const told = ask(TIMEOUT_US, 0, APART_BYTES);
+    nowUs += 2 * TIMEOUT_US;
+    expect(await told).toBe('DEADLINE_EXCEEDED');
+    expect([road.inFlight, late(), arena.allocatedBytes > idle]).toEqual([0, 1, true]);
+    open();
+    while (arena.allocatedBytes > idle) await turn();
+    await atRest();
+    expect([lane.rows, late()]).toEqual([[], 1]);
+  });
+
+  it('does not end what was in time', async () => {
+    expect(await ask(TIMEOUT_US, 0, APART_BYTES)).toBe('answered');
+    await atRest();
+  });
+});
 
 describe('a deadline that passes behind the run', () => {
   it('while answers to others of its batch are made is told, and none is made for it', async () => {
