@@ -15,6 +15,12 @@ export function decodedTooLate({ model }: Target, lateUs: number): GatewayError 
   return withoutStack(() => new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 }));
 }
 
+/** The refusal of pictures that could not be decoded in the time that is left for that, were there no others. */
+export function decodesTooLong({ model }: Target, takesUs: number, leftUs: number): GatewayError {
+  const times = `${milliseconds(takesUs)} to be decoded, and ${milliseconds(leftUs)} are left for that`;
+  return withoutStack(() => new GatewayError('DEADLINE_EXCEEDED', `the images for model '${model}' take ${times}`));
+}
+
 /** Under overload there are many of them: where in the code one was made is known, and costs more to find out than all the rest. */
 function withoutStack(make: () => GatewayError): GatewayError {
   const frames = Error.stackTraceLimit;

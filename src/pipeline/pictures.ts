@@ -18,7 +18,7 @@ import type { DecodePool } from '../preprocess/decode-pool.ts';
 import type { Geometry } from '../preprocess/geometry.ts';
 import { pixelMap } from '../preprocess/image-pipeline.ts';
 import type { PictureLimits } from '../preprocess/judge.ts';
-import { decodedTooLate } from './admission.ts';
+import { decodedTooLate, decodesTooLong } from './admission.ts';
 import type { Intake } from './intake.ts';
 import { checkPictures } from './picture-bounds.ts';
 import { filesOf, ofElement, type Picture, PictureFiles } from './picture-files.ts';
@@ -30,7 +30,10 @@ import type { Target } from './target.ts';
 export interface PictureParts {
   /** Of a picture, and of a request: the rows of one are no more bytes than a body of tensors may be. */
   readonly limits: PictureLimits & { readonly bodyBytes: number };
-  readonly pool: Pick<DecodePool, 'cost' | 'refusal' | 'decode' | 'cancel' | 'announce' | 'expectedUs' | 'waiting'>;
+  readonly pool: Pick<
+    DecodePool,
+    'cost' | 'refusal' | 'decode' | 'cancel' | 'announce' | 'expectedUs' | 'aloneUs' | 'waiting'
+  >;
   /** Pictures of one request that are decoded, or wait for it, at once: a large batch must not fill the pool's queue. */
   readonly atOnce: number;
 }
@@ -75,8 +78,8 @@ export class Pictures {
    * Resolves when every picture of the request is in its row, and its files are given back; before that where the request ends
    * while they are decoded, as soon as no thread writes to its memory. Files that a thread does not let go of are given back when it does.
    * @throws {GatewayError} (as rejection) INVALID_ARGUMENT, UNSUPPORTED_MEDIA_TYPE or PAYLOAD_TOO_LARGE for the first picture that
-   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time; INSTANCE_LOST, INTERNAL; CANCELLED where
-   * the request ends while its files are judged
+   * cannot be taken; OVERLOADED where there is no room for rows or in the pool, or no time; DEADLINE_EXCEEDED where there would be none
+   * without others either; INSTANCE_LOST, INTERNAL; CANCELLED where the request ends while its files are judged
    */
   async read(request: InferRequest): Promise<void> {
     const sinceUs = this.#clock.nowUs();
@@ -137,8 +140,10 @@ export class Pictures {
     if (refusal !== null || pool.waiting === 0) return refusal;
     const { pipeline } = target.pictures as PictureModel;
     const expectedUs = pool.expectedUs(flowOf(target, tenant), pipeline, costs);
-    const lateUs = expectedUs - (this.#dueUs(target, rows, deadlineUs) - this.#clock.nowUs());
-    return lateUs > 0 ? decodedTooLate(target, lateUs) : null;
+    const leftUs = this.#dueUs(target, rows, deadlineUs) - this.#clock.nowUs();
+    if (!(expectedUs > leftUs)) return null;
+    const aloneUs = pool.aloneUs(pipeline, costs);
+    return aloneUs > leftUs ? decodesTooLong(target, aloneUs, leftUs) : decodedTooLate(target, expectedUs - leftUs);
   }
 
   /** When so many rows are to be filled: time to run them is left, but where nobody waits. */

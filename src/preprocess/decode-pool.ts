@@ -168,12 +168,15 @@ export class DecodePool {
    * and others have their turns until the last of them has its own. None = until one would be begun.
    */
   expectedUs(flow: string, pipeline: ImagePipeline, costs: readonly DecodeCost[] = []): number {
-    const total = costs.reduce((sum, { work }) => sum + work, 0);
-    const longest = costs.reduce((most, { work }) => Math.max(most, work), 0);
+    const ahead = costs.slice(0, -1).reduce((sum, { work }) => sum + work, 0);
     const threads = this.#threadsFor(costs);
-    const aheadUs = this.#speed.us(this.#queue.ahead(flow, total - (costs.at(-1)?.work ?? 0)));
-    const own = Math.max(longest, total / Math.max(1, Math.min(costs.length, threads)));
-    return Math.round(beginsUs(this.#freeUs(threads), aheadUs)) + this.#speed.us(own, pipeline);
+    const aheadUs = this.#speed.us(this.#queue.ahead(flow, ahead));
+    return Math.round(beginsUs(this.#freeUs(threads), aheadUs)) + this.#ownUs(pipeline, costs, threads);
+  }
+
+  /** Time that those pictures would take at least, were no others there. */
+  aloneUs(pipeline: ImagePipeline, costs: readonly DecodeCost[]): number {
+    return this.#ownUs(pipeline, costs, this.#slots.free + this.running);
   }
 
   /** Refuses what waits, waits for what runs and is not stuck, then ends the threads. */
@@ -187,6 +190,14 @@ export class DecodePool {
   #leave(entry: Entry): void {
     this.#waiting.delete(entry.job);
     this.#queue.remove(entry);
+  }
+
+  /** Side by side on so many threads. */
+  #ownUs(pipeline: ImagePipeline, costs: readonly DecodeCost[], threads: number): number {
+    const total = costs.reduce((sum, { work }) => sum + work, 0);
+    const longest = costs.reduce((most, { work }) => Math.max(most, work), 0);
+    const atOnce = Math.max(1, Math.min(costs.length, threads));
+    return this.#speed.us(Math.max(longest, total / atOnce), pipeline);
   }
 
   /** Threads, at least one, that memory lets decode at once what runs, what waits and what comes, were all alike. */

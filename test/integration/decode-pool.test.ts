@@ -586,6 +586,8 @@ test('how long pictures will take is learned from those before them, and what is
   // While its first one has its turn, the flood has one.
   expect(pool.expectedUs('b', pipeline, [cost, cost])).toEqual(near(2.5 * own));
   expect(pool.expectedUs('a', pipeline)).toEqual(near(2 * own));
+  expect(pool.aloneUs(pipeline, [])).toBe(0);
+  expect([1, 2, 3].map((n) => pool.aloneUs(pipeline, Array(n).fill(cost)))).toEqual([own, own, 1.5 * own].map(near));
   pool.announce('a', 2 * work);
   expect(pool.expectedUs('a', pipeline)).toEqual(near(3 * own));
   pool.announce('a', -2 * work);

@@ -62,6 +62,7 @@ beforeEach(() => {
     decode: () => Promise.reject(new Error('no pictures here')),
     cancel: () => undefined,
     expectedUs: () => 0,
+    aloneUs: () => 0,
     refusal: () => null,
   };
   const clock = { nowUs: () => 1000 };

@@ -72,6 +72,7 @@ beforeEach(() => {
     decode: () => Promise.reject(new Error('no pictures here')),
     cancel: () => undefined,
     expectedUs: () => 0,
+    aloneUs: () => 0,
   };
   const clock = { nowUs: () => nowUs };
   const scheduler = new PlanScheduler<InferRequest>(1);

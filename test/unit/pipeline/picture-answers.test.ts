@@ -94,6 +94,7 @@ function serve(boxes: number): void {
     decode: async ({ pipeline }: DecodeJob) => geometry(pipeline, { width: 8, height: 8 }),
     cancel: () => undefined,
     expectedUs: () => 0,
+    aloneUs: () => 0,
   };
   const pictures = { limits: LIMITS, pool, atOnce: 4 };
   const scheduler = new PlanScheduler<InferRequest>(1);

@@ -39,6 +39,7 @@ const OTHER = { name: 'offset', datatype: datatype('FP32'), shape: [-1, 2] };
 class ScriptedPool {
   waiting = 0;
   expected = 0;
+  alone = 0;
   lost: GatewayError | null = null;
   /** Work that was announced, by flow. */
   readonly announced: Record<string, number> = {};
@@ -76,6 +77,10 @@ class ScriptedPool {
   expectedUs(...asked: Parameters<DecodePool['expectedUs']>): number {
     this.asked.push(asked);
     return this.expected;
+  }
+
+  aloneUs(): number {
+    return this.alone;
   }
 
   finish(index: number): void {
@@ -444,6 +449,20 @@ describe('a deadline that decoding would not keep', () => {
     const { request, reading } = ask(1, 50_000, 1000 + 30_000);
     await expect(reading).rejects.toMatchObject({ code: 'OVERLOADED', retryAfterMs: 20 });
     intake.release(request);
+    expect(arena.allocatedBytes).toBe(atRest);
+  });
+
+  it('is refused as too short, and not to come again, where that would be so with nobody before it', async () => {
+    pool.alone = 30_000;
+    const { request, reading } = ask(1, 50_000, 1000 + 30_000);
+    await expect(reading).rejects.toMatchObject({ code: 'OVERLOADED' });
+    intake.release(request);
+    pool.alone = 30_001;
+    const other = ask(1, 50_000, 1000 + 30_000);
+    const sentence = "the images for model 'm' take 30 ms to be decoded, and 30 ms are left for that";
+    const refusal = { code: 'DEADLINE_EXCEEDED', retryAfterMs: 0, message: sentence };
+    await expect(other.reading).rejects.toMatchObject(refusal);
+    intake.release(other.request);
     expect(arena.allocatedBytes).toBe(atRest);
   });
 
