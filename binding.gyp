@@ -51,7 +51,8 @@
         "native/calls/scores.cc",
         "native/calls/text.cc",
         "<@(kernels)",
-        "<@(watchers)"
+        "<@(watchers)",
+        "native/process/loop_rest.cc"
       ],
       "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
       "defines": ["NAPI_VERSION=8"],

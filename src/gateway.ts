@@ -95,6 +95,7 @@ export class Gateway {
       arena,
       clock: this.#clock,
       lanes,
+      cores: availableParallelism(),
       scheduler,
       pictures: { limits: config.limits, pool: this.#decoders, atOnce: PICTURES_A_THREAD * threads },
       onFailedRun: (target, rows, error) => this.#events.runFailed(target, rows, error),

@@ -1,11 +1,15 @@
-// Watching over the process: crash marks, and the death of the parent.
+// The process and its threads: crash marks, the death of the parent, and rests.
 
 #include "../process/crash_marks.h"
+#include "../process/loop_rest.h"
 #include "../process/parent_watch.h"
 #include "call.h"
 
 namespace penstock {
 namespace {
+
+// Who waits longer is hung.
+constexpr double kMostRestMs = 1000;
 
 napi_value MapCrashMarksCall(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
@@ -32,10 +36,21 @@ napi_value DieAfterParentCall(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value RestCall(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const int most_ms = static_cast<int>(arguments.Count(0, kMostRestMs));
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) throw Napi::Error::New(env, "rest: this thread has no loop");
+  napi_value woken;
+  napi_get_boolean(env, RestUntilMessage(loop, most_ms), &woken);
+  return woken;
+}
+
 constexpr Export kCalls[] = {
     {"mapCrashMarks", Guard<MapCrashMarksCall>},
     {"claimCrashMark", Guard<ClaimCrashMarkCall>},
     {"dieAfterParent", Guard<DieAfterParentCall>},
+    {"rest", Guard<RestCall>},
 };
 
 }  // namespace

@@ -140,6 +140,11 @@ export class Driver<T extends Traveller & { attempts: number }> {
     setImmediate(this.#onLook);
   }
 
+  /** Whether all that has come was looked at: no batch can start before something else happens. */
+  get settled(): boolean {
+    return !this.#ticking;
+  }
+
   /** What every lane does now, by its number. */
   lanes(): { readonly up: boolean; readonly batch: Batch<T> | null }[] {
     const { up, lanes } = this.#scheduler;

@@ -60,6 +60,7 @@ export class Picture {
       connections: listeners.connections,
       surplusConnections: listeners.surplusConnections,
       requestsInFlight: road.inFlight,
+      restedUs: road.rest.totalUs,
       decodes: { waiting: decoders.waiting, running: decoders.running, stuck: decoders.stuck },
       lanes: lanes.map(({ up, batch }, lane) => ({ placement: placement(lane), up, busy: batch !== null })),
       models: versions.map(({ model, version: name, state }) => ({ model, version: name, ready: state === 'READY' })),

@@ -100,7 +100,11 @@ export class HttpServer {
     this.#listener = listener;
     this.#wire = new Wire(parts.onAnswer);
     this.#uploads = new UploadWatch(parts.clock, parts);
-    this.#turns = new Turns(parts.clock, () => this.#uploads.turned());
+    this.#turns = new Turns(
+      parts.clock,
+      () => this.#uploads.turned(),
+      () => listener === 'admin' || parts.road.turned(),
+    );
     this.#control = new Control(parts, this.#uploads);
     // Missing in its types: leaves the product's name out of answers.
     (uws as unknown as { _cfg: (option: string) => void })._cfg('silent');

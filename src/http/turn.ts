@@ -16,17 +16,27 @@ const MOST_US = 10_000;
 export class Turns {
   readonly #clock: Clock;
   readonly #onEnd: () => void;
+  readonly #onSettle: () => void;
+  #settling = false;
   /** Of this turn; negative before anything is read in it. */
   #arrivalUs = -1;
   #readUs: number;
   #sleptUs: number;
 
-  /** @param onEnd called when all that was there has been read */
-  constructor(clock: Clock, onEnd: () => void) {
+  /**
+   * @param onEnd called when all that was there has been read
+   * @param settled called behind that, and again after every turn until it says yes: all of it has been dealt with
+   */
+  constructor(clock: Clock, onEnd: () => void, settled: () => boolean) {
     this.#clock = clock;
     this.#onEnd = () => {
       this.#arrivalUs = -1;
       onEnd();
+      if (!this.#settling) this.#onSettle();
+    };
+    this.#onSettle = () => {
+      this.#settling = !settled();
+      if (this.#settling) setImmediate(this.#onSettle);
     };
     this.#readUs = clock.nowUs();
     this.#sleptUs = clock.sleptUs?.() ?? 0;

@@ -25,6 +25,8 @@ export interface Readings {
   /** Connections closed because there were too many, so far. */
   readonly surplusConnections: number;
   readonly requestsInFlight: number;
+  /** Time that the front thread let requests wait in the kernel, microseconds. */
+  readonly restedUs: number;
   /** Pictures that wait for a decode thread, that are on one, and that were given up because theirs does not come to an end. */
   readonly decodes: { readonly waiting: number; readonly running: number; readonly stuck: number };
   readonly lanes: readonly { readonly placement: Placement; readonly up: boolean; readonly busy: boolean }[];
@@ -168,7 +170,13 @@ export const FAMILIES: readonly Family[] = [
     'counter',
     'penstock_event_loop_active_seconds_total',
     'Time that the front thread did not wait; its rate is the utilisation',
-    (s) => s.loopActiveS,
+    (s) => s.loopActiveS - s.now.restedUs / US_PER_S,
+  ),
+  one(
+    'counter',
+    'penstock_front_rest_seconds_total',
+    'Time that the front thread let requests wait in the kernel, since batches took every core',
+    (s) => s.now.restedUs / US_PER_S,
   ),
   one(
     'counter',

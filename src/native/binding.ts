@@ -297,4 +297,9 @@ export interface Binding {
   claimCrashMark(slot: number): void;
   /** Kills the process so many milliseconds after its parent has ended, whatever runs then. */
   dieAfterParent(graceMs: number): void;
+  /**
+   * Holds the calling thread until another thread has a message for its event loop, at most so many milliseconds (0..1000).
+   * Sockets and timers wait meanwhile. @returns whether there is a message
+   */
+  rest(mostMs: number): boolean;
 }

@@ -29,6 +29,7 @@ import { type Boarded, Manifest } from './manifest.ts';
 import { type PictureParts, Pictures } from './pictures.ts';
 import { PoisonTable } from './poison.ts';
 import { InferRequest, type Reply } from './request.ts';
+import { Rest } from './rest.ts';
 import type { Target } from './target.ts';
 import { Usage } from './usage.ts';
 
@@ -41,6 +42,8 @@ export interface RoadParts {
   readonly arena: Arena;
   readonly clock: Clock;
   readonly lanes: readonly Lane[];
+  /** Cores that the process may use. */
+  readonly cores: number;
   readonly scheduler: Scheduler<InferRequest>;
   readonly pictures: PictureParts;
   /** Told of every failed run; the text is for the log only. */
@@ -52,12 +55,16 @@ export class InferRoad implements Passage<InferRequest> {
   readonly driver: Driver<InferRequest>;
   /** How busy each lane is, by its number. */
   readonly usage: readonly Usage[];
+  /** How the front thread rests. */
+  readonly rest: Rest;
   readonly #clock: Clock;
   readonly #intake: Intake;
   readonly #pictures: Pictures;
   readonly #manifests: Manifest;
   readonly #answering: Answering;
   readonly #poison: PoisonTable;
+  readonly #cores: number;
+  readonly #inline: number;
   readonly #boarded = new Map<Batch<InferRequest>, Boarded>();
   #draining = false;
 
@@ -71,6 +78,9 @@ export class InferRoad implements Passage<InferRequest> {
     this.#answering = new Answering(binding, clock, pace, this.#intake, this.#manifests);
     this.#poison = new PoisonTable(arena.bytes);
     this.usage = parts.lanes.map(() => new Usage());
+    this.#cores = parts.cores;
+    this.#inline = parts.lanes.findIndex(({ id }) => id < 0);
+    this.rest = new Rest(binding, clock, parts.cores);
     this.driver = new Driver(clock, parts.lanes, parts.scheduler, this, (batch, error) => {
       parts.onFailedRun((batch.requests[0] as InferRequest).target, batch.rows, error);
     });
@@ -152,6 +162,13 @@ export class InferRoad implements Passage<InferRequest> {
     }
   }
 
+  /** A turn of the loop has read what was there. False where some of it may still start: to be called again. */
+  turned(): boolean {
+    const { settled } = this.driver;
+    if (settled) this.rest.take();
+    return settled;
+  }
+
   /** All of the body is in: tensors travel, pictures become some first. */
   #taken(request: InferRequest): void {
     if (request.state === 'ENDED' || (request.entry as PlanEntry).plan.pictures === null) this.#depart(request);
@@ -206,6 +223,7 @@ export class InferRoad implements Passage<InferRequest> {
     const nowUs = this.#clock.nowUs();
     this.usage[batch.lane].began(batch.startedUs);
     batch.requests[0].target.usage.began(batch.startedUs);
+    this.#takeCores(batch);
     for (const request of batch.requests) {
       request.boarded = batch;
       request.queueUs = nowUs - request.arrivalUs;
@@ -215,6 +233,12 @@ export class InferRoad implements Passage<InferRequest> {
     boarded.inputUs = this.#clock.nowUs() - nowUs;
     this.#boarded.set(batch, boarded);
     return boarded.run;
+  }
+
+  #takeCores({ lane, requests, startedUs }: Batch<InferRequest>): void {
+    const { intraOpThreads, provider } = requests[0].target.facts;
+    if (lane === this.#inline) this.rest.beganInline(startedUs);
+    else this.rest.began(lane, provider === 'cpu' ? intraOpThreads || this.#cores : 0);
   }
 
   /** Step 7: each request's rows back to its caller. */
@@ -244,6 +268,7 @@ export class InferRoad implements Passage<InferRequest> {
     const nowUs = this.#clock.nowUs();
     const { usage } = requests[0].target;
     this.usage[lane].ended(startedUs, nowUs, false);
+    this.rest.ended(lane);
     usage.ended(startedUs, nowUs, queue.length > 0 && usage.running >= queue.lanes.length);
   }
 

@@ -45,7 +45,7 @@ async function started(
   const pool = new DecodePool({ arena: arena.buffer, clock: systemClock, threads: 1, ...limits });
   const pictures = { limits, pool, atOnce: 1 };
   const onFailedRun = () => undefined;
-  const road = new InferRoad({ binding, arena, clock: systemClock, lanes, scheduler, pictures, onFailedRun });
+  const road = new InferRoad({ binding, arena, clock: systemClock, lanes, cores: 1, scheduler, pictures, onFailedRun });
   const { driver, usage } = road;
   const onFailed = (_target: Target, _lane: number, error: unknown) => expect(error).toBeNull();
   const places = new Places({ clock: systemClock, driver, lanes, usage, onMoved: () => undefined, onFailed });

@@ -69,7 +69,7 @@ beforeEach(() => {
   const scheduler = new PlanScheduler<InferRequest>(1);
   const pictures = { limits: LIMITS, pool, atOnce: 1 };
   const lanes = [new AddingLane()];
-  road = new InferRoad({ binding, arena, clock, lanes, scheduler, pictures, onFailedRun: () => undefined });
+  road = new InferRoad({ binding, arena, clock, lanes, cores: 1, scheduler, pictures, onFailedRun: () => undefined });
   const tensor = (name: string, width: number) => ({ name, datatype: datatype('FP32'), shape: [-1, width] });
   const signature = { inputs: [tensor('x', -1)], outputs: [tensor('y', 1)] };
   const facts = { signature, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;

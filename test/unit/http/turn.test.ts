@@ -5,7 +5,12 @@ import { Turns } from '../../../src/http/turn.ts';
 /** A loop at 1 s that has slept for 0.1 s of it. */
 function loop() {
   const time = { us: 1_000_000, sleptUs: 100_000 };
-  const turns = new Turns({ nowUs: () => time.us, sleptUs: () => time.sleptUs }, () => undefined);
+  const clock = { nowUs: () => time.us, sleptUs: () => time.sleptUs };
+  const turns = new Turns(
+    clock,
+    () => undefined,
+    () => true,
+  );
   /** The next turn, so much later; the loop slept for a part of that. */
   const later = async (us: number, sleptUs: number): Promise<number> => {
     await nextTurn();
@@ -46,4 +51,31 @@ test('all that is read in a turn came when its first byte did', async () => {
   expect(turns.arrivalUs()).toBe(arrivalUs);
   await nextTurn();
   expect(turns.arrivalUs()).toBe(time.us - 350);
+});
+
+test('what was read is asked for turn by turn until it is dealt with, once a turn', async () => {
+  const answers = [false, false, true];
+  const asked: string[] = [];
+  const turns = new Turns(
+    { nowUs: () => 0 },
+    () => asked.push('end'),
+    () => {
+      asked.push('settled');
+      return answers.shift() ?? true;
+    },
+  );
+  turns.arrivalUs();
+  await nextTurn();
+  expect(asked).toEqual(['end', 'settled']);
+  // More is read before that is dealt with.
+  turns.arrivalUs();
+  await nextTurn();
+  expect(asked.filter((what) => what === 'settled')).toHaveLength(2);
+  await nextTurn();
+  expect(asked.filter((what) => what === 'settled')).toHaveLength(3);
+  await nextTurn();
+  expect(asked.filter((what) => what === 'settled')).toHaveLength(3);
+  turns.arrivalUs();
+  await nextTurn();
+  expect(asked.slice(-2)).toEqual(['end', 'settled']);
 });

@@ -42,6 +42,7 @@ const READINGS: Readings = {
   connections: { inference: 5, admin: 1 },
   surplusConnections: 2,
   requestsInFlight: 6,
+  restedUs: 250_000,
   decodes: { waiting: 5, running: 2, stuck: 1 },
   lanes: [
     { placement: 'worker', up: true, busy: true },
@@ -223,7 +224,8 @@ describe('the text for Prometheus', () => {
     expect(text).toContain('penstock_lanes_lost_total 1');
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
     expect(text).toMatch(/^penstock_event_loop_delay_p99_seconds \d/m);
-    expect(text).toMatch(/^penstock_event_loop_active_seconds_total \d/m);
+    expect(text).toMatch(/^penstock_event_loop_active_seconds_total -?\d/m);
+    expect(text).toMatch(/^penstock_front_rest_seconds_total 0.25$/m);
   });
 
   it('has no series of a version that left service', async () => {

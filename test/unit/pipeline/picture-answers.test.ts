@@ -100,7 +100,7 @@ function serve(boxes: number): void {
   const scheduler = new PlanScheduler<InferRequest>(1);
   const onFailedRun = () => undefined;
   lane = new ScriptedLane();
-  road = new InferRoad({ binding, arena, clock, lanes: [lane], scheduler, pictures, onFailedRun });
+  road = new InferRoad({ binding, arena, clock, lanes: [lane], cores: 1, scheduler, pictures, onFailedRun });
   const inputs = [{ name: 'image', datatype: datatype('UINT8'), shape: [-1, 8, 8, 3] }];
   const signature = { inputs, outputs: [{ name: 'y', datatype: datatype('FP32'), shape: [-1, 5, boxes] }] };
   const facts = { signature, maxBatchSize: MANY, labels: [null] } as unknown as ServedFacts;
