@@ -70,7 +70,11 @@ export class GatewayError extends Error {
   readonly limit: Limit | null;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    // Where in the code a caller was refused is known by the sentence, and costs more to find out than all the rest.
+    const frames = Error.stackTraceLimit;
+    if (ERRORS[code].status !== 500) Error.stackTraceLimit = 0;
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    Error.stackTraceLimit = frames;
     this.name = 'GatewayError';
     this.code = code;
     this.retryAfterMs = Math.min(MOST_RETRY_MS, Math.ceil(details.retryAfterMs ?? 0));

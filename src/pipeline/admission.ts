@@ -6,31 +6,6 @@ import type { Target } from './target.ts';
 
 /** A refusal as the caller sees it: OVERLOADED and when to come again, DEADLINE_EXCEEDED, or INSTANCE_LOST. */
 export function refusalError(target: Target, refusal: Refusal): GatewayError {
-  return withoutStack(() => inWords(target, refusal));
-}
-
-/** The refusal of pictures before which so many wait that they would be decoded that much too late. */
-export function decodedTooLate({ model }: Target, lateUs: number): GatewayError {
-  const sentence = `model '${model}' is busy: too many images wait to be decoded before those of this request`;
-  return withoutStack(() => new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 }));
-}
-
-/** The refusal of pictures that could not be decoded in the time that is left for that, were there no others. */
-export function decodesTooLong({ model }: Target, takesUs: number, leftUs: number): GatewayError {
-  const times = `${milliseconds(takesUs)} to be decoded, and ${milliseconds(leftUs)} are left for that`;
-  return withoutStack(() => new GatewayError('DEADLINE_EXCEEDED', `the images for model '${model}' take ${times}`));
-}
-
-/** Under overload there are many of them: where in the code one was made is known, and costs more to find out than all the rest. */
-function withoutStack(make: () => GatewayError): GatewayError {
-  const frames = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  const error = make();
-  Error.stackTraceLimit = frames;
-  return error;
-}
-
-function inWords(target: Target, refusal: Refusal): GatewayError {
   const { model } = target;
   const { kind, predictedUs, leftUs } = refusal;
   if (kind === 'lost') return instanceLost(model);
@@ -44,6 +19,18 @@ function inWords(target: Target, refusal: Refusal): GatewayError {
     return new GatewayError('OVERLOADED', sentence, { retryAfterMs });
   }
   return new GatewayError('OVERLOADED', `the queue of model '${model}' is full`, { retryAfterMs, limit: kind });
+}
+
+/** The refusal of pictures before which so many wait that they would be decoded that much too late. */
+export function decodedTooLate({ model }: Target, lateUs: number): GatewayError {
+  const sentence = `model '${model}' is busy: too many images wait to be decoded before those of this request`;
+  return new GatewayError('OVERLOADED', sentence, { retryAfterMs: lateUs / 1000 });
+}
+
+/** The refusal of pictures that could not be decoded in the time that is left for that, were there no others. */
+export function decodesTooLong({ model }: Target, takesUs: number, leftUs: number): GatewayError {
+  const times = `${milliseconds(takesUs)} to be decoded, and ${milliseconds(leftUs)} are left for that`;
+  return new GatewayError('DEADLINE_EXCEEDED', `the images for model '${model}' take ${times}`);
 }
 
 /** The refusal of who waited only as long as nobody came who needs his place: in a batch, or in the queue. */

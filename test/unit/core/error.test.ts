@@ -17,3 +17,20 @@ describe('the time after which a refused request may come again', () => {
     expect([error.retryAfterMs, error.retryAfterS]).toEqual([ms, seconds]);
   });
 });
+
+describe('where an error was made', () => {
+  const depth = Error.stackTraceLimit;
+
+  it.each(['OVERLOADED', 'DEADLINE_EXCEEDED', 'INVALID_ARGUMENT', 'PAYLOAD_TOO_LARGE'] as const)(
+    'is not looked for where a caller is refused: %s',
+    (code) => {
+      expect(new GatewayError(code, 'no').stack).not.toContain('\n    at ');
+      expect(Error.stackTraceLimit).toBe(depth);
+    },
+  );
+
+  it.each(['INTERNAL', 'EXECUTION_FAILED'] as const)('is told of a fault of ours: %s', (code) => {
+    expect(new GatewayError(code, 'broken').stack).toContain('\n    at ');
+    expect(Error.stackTraceLimit).toBe(depth);
+  });
+});

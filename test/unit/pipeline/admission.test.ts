@@ -33,10 +33,4 @@ describe('what the caller hears of a refusal', () => {
   it('is that there is no worker', () => {
     expect(refusalError(target, refusal({ kind: 'lost' })).code).toBe('INSTANCE_LOST');
   });
-
-  it('costs no walk over the stack, and leaves that to others as it was', () => {
-    const before = Error.stackTraceLimit;
-    expect(refusalError(target, refusal({})).stack).not.toContain('at ');
-    expect(Error.stackTraceLimit).toBe(before);
-  });
 });

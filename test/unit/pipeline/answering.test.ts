@@ -77,7 +77,16 @@ beforeEach(() => {
   const clock = { nowUs: () => nowUs };
   const scheduler = new PlanScheduler<InferRequest>(1);
   const pictures = { limits: LIMITS, pool, atOnce: 1 };
-  road = new InferRoad({ binding, arena, clock, lanes: [lane], scheduler, pictures, onFailedRun: () => undefined });
+  road = new InferRoad({
+    binding,
+    arena,
+    clock,
+    lanes: [lane],
+    cores: 1,
+    scheduler,
+    pictures,
+    onFailedRun: () => undefined,
+  });
   const tensor = (name: string) => ({ name, datatype: datatype('FP32'), shape: [-1, 1] });
   const signature = { inputs: [tensor('x')], outputs: [tensor('y')] };
   const facts = { signature, maxBatchSize: 8, labels: [null] } as unknown as ServedFacts;
