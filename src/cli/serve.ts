@@ -114,6 +114,8 @@ function tellSupervisor({ port, adminPort }: Listening): void {
 }
 
 function announce(config: Config, { inferenceUrl, adminUrl }: Listening): void {
+  // It is for people: a full disk, or nobody who reads it, ends no server.
+  process.stdout.on('error', () => undefined);
   process.stdout.write(`penstock serves ${config.models}/ on ${inferenceUrl} (admin ${adminUrl})\n`);
 }
 

@@ -48,6 +48,9 @@ const PATH_CHARS = 256;
 /** Bytes of log that may wait for a slow reader; beyond that lines are dropped. */
 const WAITING_BYTES = 4 * 1024 * 1024;
 
+/** What could not be written is tried again after so long, milliseconds. */
+const AGAIN_MS = 1_000;
+
 /** Most time that the end of the process waits for the log's reader, milliseconds. */
 const FLUSH_MS = 500;
 
@@ -56,7 +59,7 @@ export interface Sink {
   readonly pino: PinoLogger;
   /** Resolves with true once everything is written, and with false where nobody reads. */
   readonly flush: () => Promise<boolean>;
-  /** Lines lost so far because nobody read them. */
+  /** Lines lost so far because nobody read them, or the disk was full. */
   readonly dropped: () => number;
 }
 
@@ -75,7 +78,7 @@ export class Logger {
     this.#slowUs = slowMs === 0 ? Number.POSITIVE_INFINITY : slowMs * 1000;
   }
 
-  /** Lines lost so far because nobody read them. */
+  /** Lines lost so far because nobody read them, or the disk was full. */
   get dropped(): number {
     return this.#sink.dropped();
   }
@@ -139,23 +142,43 @@ export function writtenAtOnce(lines: PinoLogger): Sink {
 
 /** Standard output, written from a bounded waiting room: whoever logs is never held up by whoever reads. */
 function waitingSink(level: LogSettings['level']): Sink {
-  const out = destination({ dest: 1, sync: false, minLength: 0, maxLength: WAITING_BYTES });
+  // Each line is written at once; where there is no least length, nothing can be tried again.
+  const out = destination({ dest: 1, sync: false, minLength: 1, maxLength: WAITING_BYTES });
   let dropped = 0;
   let waiting = false;
+  let closed = false;
+  let again: NodeJS.Timeout | null = null;
+  const retry = () => {
+    again = null;
+    if (!closed) out.flush();
+  };
   out.on('drop', () => dropped++);
   out.on('drain', () => {
     waiting = false;
   });
+  // A full disk may have room again. A reader that has gone does not come back: pino writes nothing more then.
+  out.on('error', ({ code }: NodeJS.ErrnoException) => {
+    closed ||= code === 'EPIPE';
+    if (closed) waiting = false;
+    else if (again === null) again = setTimeout(retry, AGAIN_MS).unref();
+  });
   const write = (line: string) => {
+    if (closed) {
+      dropped++;
+      return;
+    }
     waiting = true;
     out.write(line);
   };
   const flush = async (): Promise<boolean> => {
-    // An error is a reader that has gone: there is no one to tell.
+    // An error is a full disk, or a reader that has gone: there is no one to tell.
     if (waiting) await Promise.race([once(out, 'drain'), delay(FLUSH_MS)]).catch(() => undefined);
-    // pino would write the rest when the process ends, and would wait for the reader for ever.
-    if (waiting) out.destroy();
-    return !waiting;
+    if (waiting) {
+      // pino would write the rest when the process ends, and would wait for the reader for ever.
+      closed = true;
+      out.destroy();
+    }
+    return !closed;
   };
   return { pino: pino({ level, base: null }, { write }), flush, dropped: () => dropped };
 }

@@ -159,7 +159,12 @@ export const FAMILIES: readonly Family[] = [
   one('counter', 'penstock_body_bytes_in_total', 'Bytes of inference request bodies read', (s) => s.totals.bytesIn),
   one('counter', 'penstock_body_bytes_out_total', 'Bytes of answer bodies written', (s) => s.totals.bytesOut),
   one('gauge', 'penstock_gathered_bytes', 'Bytes of request bodies that came in part', (s) => s.now.gatheredBytes),
-  one('counter', 'penstock_log_lines_dropped_total', 'Log lines lost: nobody read them', (s) => s.now.logLinesDropped),
+  one(
+    'counter',
+    'penstock_log_lines_dropped_total',
+    'Log lines lost: nobody read them, or the disk was full',
+    (s) => s.now.logLinesDropped,
+  ),
   one(
     'gauge',
     'penstock_event_loop_delay_p99_seconds',

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
@@ -150,5 +151,50 @@ describe('a reader that has stopped reading', () => {
     // 40,000 lines; what fits the pipe and the waiting room of 4 MiB is not lost.
     expect(Number(text)).toBeGreaterThan(20_000);
     expect(Number(text)).toBeLessThan(40_000);
+  });
+});
+
+describe('a log that cannot be written', () => {
+  /** What a process says on standard error that logs 30,000 lines of 500 bytes to a place like this, a few at a time. */
+  async function logged(stdout: 'pipe' | number, gone: boolean): Promise<{ code: number | null; dropped: number }> {
+    const program = `
+      import { createLogger } from ${JSON.stringify(MODULE)};
+      const log = createLogger({ level: 'info', format: 'json', sampleEvery: 1, slowMs: 0 });
+      let ticks = 0;
+      const timer = setInterval(async () => {
+        for (let i = 0; i < 1500; i++) log.info({ filler: 'x'.repeat(500) }, 'line');
+        if (++ticks < 20) return;
+        clearInterval(timer);
+        process.stderr.write(String(log.dropped));
+        if (!(await log.flush())) process.exit(0);
+      }, 5);`;
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+      stdio: ['ignore', stdout, 'pipe'],
+    });
+    if (gone) child.stdout?.destroy();
+    let text = '';
+    child.stderr?.on('data', (chunk) => (text += chunk));
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { code, dropped: Number(text) };
+  }
+
+  it.runIf(process.platform === 'linux')(
+    'since the disk is full ends nothing, and what is lost is counted',
+    async () => {
+      const full = openSync('/dev/full', 'w');
+      const { code, dropped } = await logged(full, false);
+      closeSync(full);
+      expect(code).toBe(0);
+      // The waiting room of 4 MiB has some 7,500 of them.
+      expect(dropped).toBeGreaterThan(20_000);
+      expect(dropped).toBeLessThan(30_000);
+    },
+  );
+
+  it('since its reader has gone ends nothing, and what is lost is counted', async () => {
+    const { code, dropped } = await logged('pipe', true);
+    expect(code).toBe(0);
+    expect(dropped).toBeGreaterThan(20_000);
+    expect(dropped).toBeLessThan(30_001);
   });
 });
