@@ -3,9 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SessionOptions } from '../../../src/core/instance.ts';
 import { type KeptProfile, ProfileStore } from '../../../src/pipeline/profile-store.ts';
+
+/** A machine has one kind of CPU: another one is told by the operating system alone. */
+const machine = vi.hoisted(() => ({ cpu: 'AMD EPYC 7B13' }));
+vi.mock('node:os', async (original) => {
+  return { ...(await original<typeof import('node:os')>()), cpus: () => [{ model: machine.cpu }] };
+});
 
 const OPTIONS: SessionOptions = {
   executionProviders: [{ name: 'cpu', deviceId: 0 }],
@@ -69,6 +75,13 @@ describe('the store of profiles', () => {
     ]);
     expect(new Set([key, ...keys]).size).toBe(6);
     expect(await store.key(model, { ...OPTIONS, extra: { b: '2', a: '1' } }, 8)).toBe(key);
+  });
+
+  it('has another key on another CPU', async () => {
+    const key = await store.key(model, OPTIONS, 8);
+    expect(await store.key(model, OPTIONS, 8)).toBe(key);
+    machine.cpu = 'Intel(R) Xeon(R) Platinum 8481C';
+    expect(await store.key(model, OPTIONS, 8)).not.toBe(key);
   });
 
   it('has another key where weights beside the model file differ in content, name or place, and the same in another folder', async () => {
