@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Refusal } from '../../../src/batching/travel.ts';
-import { refusalError } from '../../../src/pipeline/admission.ts';
+import { decodedTooLate, displacedError, refusalError } from '../../../src/pipeline/admission.ts';
 import type { Target } from '../../../src/pipeline/target.ts';
 
 const target = { model: 'digits' } as Target;
@@ -32,5 +32,17 @@ describe('what the caller hears of a refusal', () => {
 
   it('is that there is no worker', () => {
     expect(refusalError(target, refusal({ kind: 'lost' })).code).toBe('INSTANCE_LOST');
+  });
+
+  it('is that his place was needed, and when all that waits will have run', () => {
+    const error = displacedError({ model: 'digits', queue: { drainUs: 1_234_500 } } as Target);
+    expect([error.code, error.retryAfterMs, error.retryAfterS, error.limit]).toEqual(['OVERLOADED', 1_235, 2, null]);
+    expect(error.message).toBe("model 'digits' is busy: there was room for this request only if nobody else came");
+  });
+
+  it('is that his pictures would be decoded too late, and by how much', () => {
+    const error = decodedTooLate(target, 20_500);
+    expect([error.code, error.retryAfterMs, error.retryAfterS]).toEqual(['OVERLOADED', 21, 1]);
+    expect(error.message).toContain("model 'digits' is busy");
   });
 });
