@@ -137,6 +137,24 @@ test('more instances than workers make the model unavailable', async () => {
   expect(version('simple').state).toBe('READY');
 });
 
+test('a cap on batches makes a model unavailable that has no batch dimension, and says what to state instead', async () => {
+  await writeFixtures(join(folder, 'models'), ['slow', 'simple']);
+  await writeFile(join(folder, 'models/slow/model.yaml'), 'maxBatchRows: 4\n');
+  const version = await again();
+  const reason = 'maxBatchRows is set, but the model has no batch dimension; set it to 0';
+  expect(version('slow')).toMatchObject({ state: 'FAILED', reason });
+  expect(version('simple').state).toBe('READY');
+});
+
+test('memory that holds no batch of a model makes it unavailable, and says what to raise', async () => {
+  await writeFixtures(join(folder, 'models'), ['resnet18', 'simple']);
+  server = await startGatewayOn(join(folder, 'models'), ['--limits-arena-bytes', String(1024 * 1024)]);
+  const versionOf = (model: string) => server?.gateway.snapshot.models.get(model)?.versions[0];
+  const reason = 'the arena is too small for a batch of this model; raise limits.arenaBytes';
+  expect(versionOf('resnet18')).toMatchObject({ state: 'FAILED', reason });
+  expect(versionOf('simple')?.state).toBe('READY');
+});
+
 test('a target that one row alone cannot meet makes the model unavailable, with both figures', async () => {
   await writeFixtures(join(folder, 'models'), ['slow', 'simple']);
   await writeFile(join(folder, 'models/slow/model.yaml'), 'maxBatchRows: 0\ninstances: 1\nslo: { p99Ms: 5 }\n');
