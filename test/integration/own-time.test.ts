@@ -103,6 +103,28 @@ test('a body whose length tells that it cannot be in time is refused before it c
   expect((await speak(server.inferenceUrl, [announced(5)], 100)).answers).toEqual([]);
 });
 
+test('a body that could be in time but for who runs before it is refused before it comes, with the time to come again', async () => {
+  await start();
+  const release = time.hold();
+  const running = ask();
+  while ((await scheduler()).requests.admitted < 1) await new Promise((resolve) => setTimeout(resolve, 2));
+  const announced = (mostMs: number) =>
+    request('POST /v2/models/id_fp32/infer', [`X-Request-Timeout-Ms: ${mostMs}`, 'Content-Length: 1000']);
+  // What runs takes 10 ms, and so would this one: alone it would have time enough.
+  const { answers } = await speak(server.inferenceUrl, [announced(15)]);
+  expect(answers.map(({ status }) => status)).toEqual([503]);
+  expect(answers[0]?.headers).toMatchObject({
+    'x-error-code': 'OVERLOADED',
+    'retry-after': '1',
+    'retry-after-ms': '5',
+  });
+  expect(answers[0]?.body).toContain('would be answered in 20 ms, and 15 ms are left');
+  expect((await speak(server.inferenceUrl, [announced(20)], 100)).answers).toEqual([]);
+  expect((await scheduler()).requests).toMatchObject({ admitted: 1, refused: 1, impossible: 0 });
+  release();
+  expect((await running).status).toBe(200);
+});
+
 describe('what is said of the load', () => {
   /** Rows per second as three documents have them. */
   async function shown(): Promise<{ offered: number[]; served: number[] }> {
