@@ -33,6 +33,16 @@ const IMPORTERS: Readonly<Record<string, string | readonly string[]>> = {
   zod: 'config/',
 };
 
+/** What is decided here hangs on the events that it is told and on nothing else, so that a simulator can drive it. */
+const PURE_ROOM = 'batching/';
+
+/** Who tells it: the one that may wait. */
+const DRIVER = 'batching/driver.ts';
+
+/** Ways to learn the time or chance that nobody told, and to wait. Names in comments are none. */
+const UNTOLD = /^(?!\s*(?:\/?\*|\/\/)).*(?:\bDate\b|\bperformance\b|\bMath\.random\b|\bprocess\.|\bcrypto\b|'node:)/;
+const WAITS = /^(?!\s*(?:\/?\*|\/\/)).*\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|await)\b/;
+
 const MAX_FILE_LINES = 500;
 const MAX_FUNCTION_LINES = 70;
 const BANNED_NAME = /(^|[^a-z])(utils?|helpers?|misc|common|managers?)([^a-z]|$)/i;
@@ -49,7 +59,17 @@ type Rule = (source: Source) => readonly string[];
 /** Everything wrong under `root` (a folder like src/), as `path:line: what`. */
 export function inspectSources(root: string): string[] {
   const sources = readSources(root, '.ts');
-  const rules: readonly Rule[] = [layers, libraries, documentation, markers, sizes, functionSizes, names, state];
+  const rules: readonly Rule[] = [
+    layers,
+    libraries,
+    documentation,
+    markers,
+    sizes,
+    functionSizes,
+    names,
+    state,
+    purity,
+  ];
   return sources.flatMap((source) => rules.flatMap((rule) => rule(source)));
 }
 
@@ -171,4 +191,11 @@ function names(source: Source): string[] {
 
 function state(source: Source): string[] {
   return matching(source, /^(export )?(let|var)\b/, 'state of the module');
+}
+
+function purity(source: Source): string[] {
+  if (!source.path.startsWith(PURE_ROOM)) return [];
+  const untold = matching(source, UNTOLD, 'a clock or chance of its own in what is told both');
+  if (source.path === DRIVER) return untold;
+  return [...untold, ...matching(source, WAITS, 'a wait in what only answers to events')];
 }

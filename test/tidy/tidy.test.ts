@@ -64,11 +64,26 @@ describe('a planted violation is caught:', () => {
     ['a name that says nothing', 'core/utils.ts', '', /says nothing/],
     ['a manager', 'core/a.ts', 'class ModelManager {}\n', /says nothing/],
     ['state of the module', 'core/a.ts', 'let a = 1;\n', /state of the module/],
+    [
+      'a clock in the scheduler',
+      'batching/a.ts',
+      'const nowUs = performance.now() * 1000;\n',
+      /a\.ts:2: a clock or chance/,
+    ],
+    ['another one', 'batching/driver.ts', 'const nowMs = Date.now();\n', /driver\.ts:2: a clock or chance/],
+    ['chance in the scheduler', 'batching/a.ts', 'const a = Math.random();\n', /a\.ts:2: a clock or chance/],
+    ['a timer in the scheduler', 'batching/a.ts', 'setImmediate(f);\n', /a\.ts:2: a wait in what only answers/],
   ])('%s', (_name, path, text, expected) => {
     plant(path, `/** Head. */\n${text}`);
     const found = inspectSources(root);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(expected);
+  });
+
+  it('and none where the driver waits, or a comment speaks of time', () => {
+    plant('batching/driver.ts', '/** Head. */\nsetImmediate(f);\n');
+    plant('batching/a.ts', '/** What Date.now() would say. */\n// No setTimeout here.\n * nor performance.now()\n');
+    expect(inspectSources(root)).toEqual([]);
   });
 
   it('a missing head comment', () => {
