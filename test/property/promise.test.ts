@@ -12,8 +12,8 @@ import type { Batch } from '../../src/batching/travel.ts';
 import type { Curve, CurvePoint } from '../../src/core/scheduling.ts';
 import { BareRequest } from '../support/traveller.ts';
 
-const SEED = 20_261_125;
-const RUNS = 2_000;
+const SEED = Number(process.env.SEED ?? 20_261_125);
+const RUNS = Number(process.env.RUNS ?? 2_000);
 
 /** The truth, known from the start; nothing can be learned of it. */
 class KnownCurve implements Curve {
