@@ -235,6 +235,42 @@ test('classes that want everything have their shares, from whenever each of them
   );
 }, 10_000);
 
+test('classes with deadlines that want everything have their shares where batches have seats for them', () => {
+  const of = [6, 3, 1];
+  check(
+    fc.property(fc.nat(1e6), double(1.5, 3), (seed, load) => {
+      const streams = of.map((_, i) => ({
+        name: `${i}`,
+        priority: i + 1,
+        ratePerUs: load * MILLISECOND_PER_US,
+        patienceUs: 50_000,
+      }));
+      const fates = play(millisecond, streams, 3e6, 1.5e6, seed);
+      for (const [i, weight] of of.entries()) {
+        expect(fates[i]?.share).toBeGreaterThan(0.07 * weight);
+        expect(fates[i]?.share).toBeLessThan(0.07 + 0.1 * weight);
+      }
+    }),
+    2,
+  );
+});
+
+test.each([
+  ['in large batches', millisecond],
+  ['one by one', { ...millisecond, lanes: 1, mostRows: 0, us: () => 1000 }],
+])('a low class with deadlines below its share loses nothing by the flood of a high one, %s', (_, machine) => {
+  const perUs = machine.mostRows === 0 ? 1e-3 : MILLISECOND_PER_US;
+  const streams = [
+    { name: 'high', priority: 1, ratePerUs: 4 * perUs, patienceUs: 50_000 },
+    { name: 'low', priority: 3, ratePerUs: 0.05 * perUs, patienceUs: 50_000 },
+  ];
+  for (const seed of [1, 2, 3]) {
+    const { low, high } = play(machine, streams, 4e6, 1.5e6, seed);
+    expect(lost(low)).toBeLessThan(0.02);
+    expect(high?.share).toBeGreaterThan(0.8);
+  }
+});
+
 /** Batches of its own fit between promised ones only where these may wait for more than ten of them. */
 const patient = drawn.map((drawn) => ({ ...drawn, times: 8 + drawn.times }));
 
