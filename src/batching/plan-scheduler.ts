@@ -15,6 +15,7 @@ import { Debt } from './debt.ts';
 import { Door } from './door.ts';
 import type { Flow } from './flow.ts';
 import type { BatchReason } from './journal.ts';
+import { LaneRecord } from './lane-record.ts';
 import { Lateness } from './lateness.ts';
 import { Plan } from './plan.ts';
 import { PlanQueue } from './plan-queue.ts';
@@ -36,11 +37,7 @@ interface RunningBatch<T extends Traveller> extends Batch<T, PlanQueue<T>> {
 export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueue<T>> {
   readonly lanes: (RunningBatch<T> | null)[];
   readonly up: boolean[];
-  readonly #endUs: Float64Array;
-  /** When each lane was last done, what that batch took, and whose it was. */
-  readonly #doneUs: Float64Array;
-  readonly #ranUs: Float64Array;
-  readonly #ran: (PlanQueue<T> | null)[];
+  readonly #records: readonly LaneRecord<T>[];
   readonly #plan: Plan<T>;
   readonly #seating: Seating<T>;
   readonly #boarding: Boarding<T>;
@@ -56,11 +53,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   constructor(lanes: number) {
     this.lanes = new Array(lanes).fill(null);
     this.up = new Array(lanes).fill(true);
-    this.#endUs = new Float64Array(lanes);
-    this.#doneUs = new Float64Array(lanes).fill(Number.NEGATIVE_INFINITY);
-    this.#ranUs = new Float64Array(lanes);
-    this.#ran = new Array(lanes).fill(null);
-    this.#plan = new Plan({ running: this.lanes, up: this.up, endUs: this.#endUs }, lanes);
+    this.#records = Array.from({ length: lanes }, () => new LaneRecord<T>());
+    this.#plan = new Plan({ running: this.lanes, up: this.up, records: this.#records }, lanes);
     this.#debt = new Debt(this.#plan, lanes);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
@@ -88,8 +82,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   setUp(lane: number, up: boolean): void {
     this.up[lane] = up;
-    // The time without a thread is none between batches.
-    this.#ran[lane] = null;
+    this.#record(lane).interrupted();
     this.#plan.changed();
   }
 
@@ -184,9 +177,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const running = this.lanes[batch.lane];
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
-    this.#doneUs[batch.lane] = nowUs;
-    this.#ranUs[batch.lane] = nowUs - batch.startedUs;
-    this.#ran[batch.lane] = batch.queue;
+    this.#record(batch.lane).ended(batch, nowUs);
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);
@@ -287,18 +278,17 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   ): RunningBatch<T> {
     const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
     this.lanes[lane] = batch;
-    const doneUs = this.#doneUs[lane] as number;
-    const free = doneUs <= queue.waitingSinceUs;
-    const ranUs = this.#ranUs[lane] as number;
-    if (free) queue.turnaround.rested(nowUs - doneUs, ranUs);
-    else if (this.#ran[lane] === queue) queue.turnaround.learn(nowUs - doneUs, ranUs);
+    const free = this.#record(lane).started(batch);
     queue.started(nowUs);
-    this.#endUs[lane] = nowUs + queue.spec.curve.at(rows);
     this.#plan.changed();
     const waitedUs = nowUs - (requests[0] as T).arrivalUs;
     const reason = why ?? this.#reason(queue, rows);
     queue.journal.batch(nowUs, rows, waitedUs, free, lane, queue.length, reason);
     return batch;
+  }
+
+  #record(lane: number): LaneRecord<T> {
+    return this.#records[lane] as LaneRecord<T>;
   }
 
   /** Rows of a batch now: the size that pays, a share where several lanes are free, or all where little would be left behind. */

@@ -19,12 +19,16 @@ import type { Batch, Traveller } from './travel.ts';
 /** What is kept free behind a batch shrinks as it comes nearer: this part of the time until a lane is free a layout holds. */
 const FRESH = 16;
 
+/** When what a lane runs should end. */
+interface LaneEnd {
+  readonly endUs: number;
+}
+
 /** What the layout needs to know of the lanes. */
-export interface LaneTimes {
+export interface Lanes {
   readonly running: readonly (Batch<unknown> | null)[];
   readonly up: readonly boolean[];
-  /** When the running batch should end. */
-  readonly endUs: Float64Array;
+  readonly records: readonly LaneEnd[];
 }
 
 /** A batch that would leave now: the lane is busy until then, and promised batches give it so many rows as far as they can. */
@@ -44,7 +48,7 @@ export class Plan<T extends Traveller> {
   readonly queues: PlanQueue<T>[] = [];
   /** Time that is to be left on each lane for a batch of best effort, which is owed one; 0 where it is not. */
   readonly reservedUs: Float64Array;
-  readonly #lanes: LaneTimes;
+  readonly #lanes: Lanes;
   readonly #free: Float64Array;
   /** The same for questions that leave the layout as it is. */
   readonly #asked: Float64Array;
@@ -56,7 +60,7 @@ export class Plan<T extends Traveller> {
   #validUntilUs = 0;
   #untilUs = 0;
 
-  constructor(lanes: LaneTimes, count: number) {
+  constructor(lanes: Lanes, count: number) {
     this.#lanes = lanes;
     this.#free = new Float64Array(count);
     this.#asked = new Float64Array(count);
@@ -300,7 +304,7 @@ export class Plan<T extends Traveller> {
 
   /** When each lane is free if nothing more starts; `#untilUs` says until when that is so. */
   #freeLanes(free: Float64Array, nowUs: number): void {
-    const { running, up, endUs } = this.#lanes;
+    const { running, up, records } = this.#lanes;
     let untilUs = Number.POSITIVE_INFINITY;
     for (let lane = 0; lane < free.length; lane++) {
       if (up[lane] !== true) free[lane] = Number.POSITIVE_INFINITY;
@@ -308,7 +312,7 @@ export class Plan<T extends Traveller> {
         free[lane] = nowUs;
         untilUs = Math.min(untilUs, nowUs);
       } else {
-        const end = endUs[lane] as number;
+        const end = (records[lane] as LaneEnd).endUs;
         // What is late already is expected to be late by as much again.
         free[lane] = end > nowUs ? end : nowUs + (nowUs - end);
         untilUs = Math.min(untilUs, Math.max(end, nowUs));

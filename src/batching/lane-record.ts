@@ -1,0 +1,37 @@
+/** What the scheduler remembers of a lane beside what it runs: when that should end, and the batch before it. */
+
+import type { PlanQueue } from './plan-queue.ts';
+import type { Batch, Traveller } from './travel.ts';
+
+/** One lane. Made with the scheduler and written in place: a batch takes nothing from the heap for it. */
+export class LaneRecord<T extends Traveller> {
+  /** When the batch that it runs should end; means nothing while it is free. Infinite at first: a float from the beginning. */
+  endUs = Number.NEGATIVE_INFINITY;
+  /** When it was last done. */
+  #doneUs = Number.NEGATIVE_INFINITY;
+  /** What that batch took, and whose it was: null where no pause may be measured from it. */
+  #ranUs = 0;
+  #ran: PlanQueue<T> | null = null;
+
+  /** A batch starts; what lies between it and the one before is learned. @returns whether the lane was free from when somebody waited */
+  started({ queue, rows, startedUs }: Batch<T, PlanQueue<T>>): boolean {
+    const pauseUs = startedUs - this.#doneUs;
+    const free = this.#doneUs <= queue.waitingSinceUs;
+    if (free) queue.turnaround.rested(pauseUs, this.#ranUs);
+    else if (this.#ran === queue) queue.turnaround.learn(pauseUs, this.#ranUs);
+    this.endUs = startedUs + queue.spec.curve.at(rows);
+    return free;
+  }
+
+  /** Its batch has ended. */
+  ended({ queue, startedUs }: Batch<T, PlanQueue<T>>, nowUs: number): void {
+    this.#doneUs = nowUs;
+    this.#ranUs = nowUs - startedUs;
+    this.#ran = queue;
+  }
+
+  /** Its thread is gone, or back: the time between is no pause between batches. */
+  interrupted(): void {
+    this.#ran = null;
+  }
+}
