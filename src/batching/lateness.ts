@@ -24,8 +24,12 @@ export class Lateness<T extends Traveller> {
     expired.push(request);
   }
 
-  /** A batch ended: the guard follows how many of it were late. @returns rows of those who are answered */
-  judge(batch: Batch<T, PlanQueue<T>>, nowUs: number): number {
+  /**
+   * A batch ended: the guard follows how many of it were late.
+   * @param alone whether it was a trial or ran again: then that says nothing of what is promised
+   * @returns rows of those who are answered
+   */
+  judge(batch: Batch<T, PlanQueue<T>>, alone: boolean, nowUs: number): number {
     let promised = 0;
     let late = 0;
     let answered = 0;
@@ -37,7 +41,7 @@ export class Lateness<T extends Traveller> {
       late++;
       if (state === 'RUNNING') batch.queue.late++;
     }
-    batch.queue.guard.observe(promised, late);
+    if (!alone) batch.queue.guard.observe(promised, late);
     return answered;
   }
 
@@ -56,7 +60,7 @@ export class Lateness<T extends Traveller> {
     }
     const dropped = expired.length - before;
     if (dropped > 0) {
-      planned.queue.guard.observe(dropped + planned.requests, dropped);
+      if (!planned.alone) planned.queue.guard.observe(dropped + planned.requests, dropped);
       planned.queue.journal.dropped(nowUs, dropped);
     }
     return planned.requests > 0;

@@ -31,6 +31,8 @@ const REMAINDER = 1.5;
 interface RunningBatch<T extends Traveller> extends Batch<T, PlanQueue<T>> {
   /** Rows in it that nobody promised a time. */
   readonly bestEffortRows: number;
+  /** Whether it is a trial, or runs again because another batch failed. */
+  readonly alone: boolean;
 }
 
 /** See the head of this file. */
@@ -186,7 +188,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const tookUs = nowUs - batch.startedUs;
     const expectedUs = queue.spec.curve.at(rows);
     queue.spec.curve.observe(rows, tookUs);
-    queue.served.add(this.#lateness.judge(batch, nowUs), nowUs);
+    queue.served.add(this.#lateness.judge(batch, running.alone, nowUs), nowUs);
     queue.ran(rows, tookUs / expectedUs, nowUs);
   }
 
@@ -276,7 +278,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     nowUs: number,
     why: BatchReason | null,
   ): RunningBatch<T> {
-    const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows };
+    const alone = why !== null;
+    const batch: RunningBatch<T> = { queue, lane, requests, rows, startedUs: nowUs, bestEffortRows, alone };
     this.lanes[lane] = batch;
     const free = this.#record(lane).started(batch);
     queue.started(nowUs);

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import type { PlanQueue } from '../../../src/batching/plan-queue.ts';
+import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
+import type { Batch, QueueSpec } from '../../../src/batching/travel.ts';
+import { knownCurve } from '../../support/known-curve.ts';
+import { BareRequest as Request, type TravellerSpec } from '../../support/traveller.ts';
+
+const BATCH_US = 100_000;
+const spec = (change: Partial<QueueSpec> = {}): QueueSpec => ({
+  maxBatchRows: 8,
+  lanes: [0],
+  queueRows: 100,
+  queueBytes: 1e6,
+  sloUs: 0,
+  curve: knownCurve(() => BATCH_US),
+  ...change,
+});
+
+/** A scheduler, and a clock that its events move on. */
+class World {
+  nowUs = 0;
+  readonly scheduler: PlanScheduler<Request>;
+
+  constructor(lanes: number) {
+    this.scheduler = new PlanScheduler(lanes);
+  }
+
+  /** Whether somebody with so much time is taken. */
+  takes(queue: PlanQueue<Request>, patienceUs: number, change: TravellerSpec = {}): boolean {
+    const request = new Request({ arrivalUs: this.nowUs, deadlineUs: this.nowUs + patienceUs, ...change });
+    return this.scheduler.arrive(queue, request, this.nowUs) === null;
+  }
+
+  start(): Batch<Request, PlanQueue<Request>> | null {
+    return this.scheduler.next(this.nowUs, [], []);
+  }
+
+  /** What was started ends after so long. */
+  finish(batch: Batch<Request, PlanQueue<Request>> | null, us: number, ran = true): void {
+    if (batch === null) throw new Error('nothing runs');
+    this.nowUs += us;
+    this.scheduler.finish(batch, this.nowUs, ran);
+  }
+}
+
+describe('what seems impossible and is run to learn', () => {
+  test('is late as was foretold: that is no broken promise, and others are promised as much as before', () => {
+    const world = new World(1);
+    const queue = world.scheduler.open(spec());
+    for (let ran = 0; ran < 12; ) {
+      world.nowUs += 10_000;
+      if (!world.takes(queue, BATCH_US / 2)) continue;
+      world.finish(world.start(), BATCH_US);
+      ran++;
+    }
+    expect(queue.guard.ratio(1)).toBe(1);
+    expect(queue.late).toBe(12);
+  });
+});
+
+test('who is late because his batch failed and he had to run again broke no promise', () => {
+  const world = new World(1);
+  const queue = world.scheduler.open(spec());
+  for (let i = 0; i < 8; i++) expect(world.takes(queue, 1.5 * BATCH_US)).toBe(true);
+  const batch = world.start();
+  world.finish(batch, BATCH_US, false);
+  for (const request of batch?.requests.toReversed() ?? []) world.scheduler.retryAlone(queue, request);
+  const expired: Request[] = [];
+  expect(world.scheduler.next(world.nowUs, expired)).toBeNull();
+  expect(expired).toHaveLength(8);
+  expect(queue.guard.ratio(1)).toBe(1);
+});
