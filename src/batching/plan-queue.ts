@@ -13,6 +13,7 @@ import { Rate } from './rate.ts';
 import type { Shareable } from './shares.ts';
 import { type SizingInput, sizeBatch, sizeToExplore, steadyCapacity } from './sizing.ts';
 import type { Queue, QueueSpec, Traveller } from './travel.ts';
+import { Trials } from './trials.ts';
 import { Turnaround } from './turnaround.ts';
 import type { TakesTurns } from './turns.ts';
 
@@ -50,14 +51,6 @@ const USUAL_GAIN = 0.02;
 /** A target where nobody states one: so many times a row alone, and at least this. */
 const MEASURED_TARGET = { times: 10, leastUs: 5_000 };
 
-/**
- * A size that the curve calls too slow for whoever comes is tried all the same, on a lane that is free: else a curve that is wrong
- * would turn everybody away, and nothing would ever run to put it right. Between trials it rests for `first` times its time, twice as
- * long after each one that took what was expected, up to the longer of `most` times and `mostUs`; not at all after one that took less than
- * `quicker` of it.
- */
-const TRIAL = { first: 4, most: 50, mostUs: 250_000, quicker: 0.8 };
-
 /** See the head of this file. The scheduler's alone; others see a Queue. */
 export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   readonly spec: QueueSpec;
@@ -81,6 +74,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   readonly bestEffort = new BestEffort<T>();
   readonly callers = new Callers(RATE_MEMORY.mostUs);
   readonly guard = new Guard();
+  readonly trials = new Trials();
   readonly turnaround = new Turnaround();
   readonly journal = new Journal();
   readonly offered = new Rate(RATE_MEMORY.mostUs);
@@ -121,11 +115,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   #sizedOffered = 0;
   #sizedUs = 0;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
-  /** Rows of the last request that seemed impossible, and since when nothing as large has run; Infinity before the first. */
-  #doubtedRows = 0;
-  #doubtedUs = Number.POSITIVE_INFINITY;
-  /** Times of such a batch to rest before the next trial. */
-  #rest = TRIAL.first;
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
   #exploring = 0;
@@ -203,15 +192,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     if (promised) this.#comingRows += rows;
   }
 
-  /** Whether a request that seems impossible is to run all the same, so that what is known of its size is put to the test. */
-  tries(rows: number, nowUs: number): boolean {
-    const ownUs = this.spec.curve.at(rows);
-    const restUs = Math.min(this.#rest * ownUs, Math.max(TRIAL.most * ownUs, TRIAL.mostUs));
-    if (this.#doubtedUs === Number.POSITIVE_INFINITY) this.#doubtedUs = nowUs;
-    this.#doubtedRows = rows;
-    return nowUs - this.#doubtedUs >= restUs;
-  }
-
   /** One of its batches starts. Where it was waited for when the one before it ended, what came meanwhile counts. */
   started(nowUs: number): void {
     if (this.#running++ > 0 || this.waitingSinceUs < this.#busyFromUs) return;
@@ -248,7 +228,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
    */
   ran(rows: number, ratio: number, nowUs: number): void {
     this.batches++;
-    if (rows >= this.#doubtedRows) this.#tested(ratio);
+    this.trials.ran(rows, ratio);
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;
@@ -259,14 +239,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
     this.flows.refresh(this.#shareable(nowUs), nowUs);
-  }
-
-  /** A size that seemed too slow for somebody, if there was one, has been put to the test. */
-  #tested(ratio: number): void {
-    if (this.#doubtedUs === Number.POSITIVE_INFINITY) this.#rest = TRIAL.first;
-    else if (ratio < TRIAL.quicker) this.#rest = 0;
-    else this.#rest = Math.max(TRIAL.first, 2 * this.#rest);
-    this.#doubtedUs = Number.POSITIVE_INFINITY;
   }
 
   /** Its batches as flows share them. */

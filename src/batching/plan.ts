@@ -235,6 +235,12 @@ export class Plan<T extends Traveller> {
     return index;
   }
 
+  /** Whether one of the batches may run on one of these lanes. */
+  waitsFor(lanes: readonly number[]): boolean {
+    for (const { queue } of this.batches) if (queue.lanes.some((lane) => lanes.includes(lane))) return true;
+    return false;
+  }
+
   /** Promises that do not hold if `departure` leaves now. */
   brokenAfter(departure: Departure<T>, nowUs: number): number {
     const free = this.#asked;

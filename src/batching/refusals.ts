@@ -39,10 +39,12 @@ export class Refusals<T extends Traveller> {
     return this.refuse(queue, 'impossible', nowUs);
   }
 
-  /** Whether nobody loses by running what seems impossible. */
+  /** Whether what seems impossible is to be run all the same, and nobody loses by it. */
   #tries(queue: PlanQueue<T>, rows: number, nowUs: number): boolean {
-    if (!queue.tries(Math.max(1, rows), nowUs)) return false;
-    return this.deadlineUs > nowUs && this.#plan.batches.length === 0 && this.freeLanes(queue) > 0;
+    const least = Math.max(1, rows);
+    // Where no time is left at all no curve is to blame.
+    if (this.deadlineUs <= nowUs || !queue.trials.due(least, queue.spec.curve.at(least), nowUs)) return false;
+    return this.freeLanes(queue) > 0 && !this.#plan.waitsFor(queue.lanes);
   }
 
   /** Rows and bytes beyond what may wait. */

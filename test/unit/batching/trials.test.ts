@@ -56,6 +56,41 @@ describe('what seems impossible and is run to learn', () => {
     expect(queue.guard.ratio(1)).toBe(1);
     expect(queue.late).toBe(12);
   });
+
+  test('is not kept from its free lane by what waits for another one', () => {
+    const world = new World(2);
+    const busy = world.scheduler.open(spec({ maxBatchRows: 1 }));
+    const doubted = world.scheduler.open(spec({ lanes: [1] }));
+    for (let i = 0; i < 3; i++) expect(world.takes(busy, 1e9)).toBe(true);
+    expect(world.start()?.queue).toBe(busy);
+    let taken = false;
+    for (; world.nowUs < 20 * BATCH_US && !taken; world.nowUs += 10_000) taken = world.takes(doubted, BATCH_US / 2);
+    expect(taken).toBe(true);
+    expect(world.start()).toMatchObject({ queue: doubted, lane: 1 });
+  });
+
+  test('is never run before what waits for its lane', () => {
+    const world = new World(2);
+    const busy = world.scheduler.open(spec({ maxBatchRows: 1, lanes: [0, 1] }));
+    const doubted = world.scheduler.open(spec({ lanes: [1] }));
+    for (let i = 0; i < 3; i++) expect(world.takes(busy, 1e9)).toBe(true);
+    for (; world.nowUs < 20 * BATCH_US; world.nowUs += 10_000) expect(world.takes(doubted, BATCH_US / 2)).toBe(false);
+  });
+
+  test('is not put off for ever because others, who bring less, come in a hurry that nothing could serve', () => {
+    const world = new World(1);
+    const queue = world.scheduler.open(spec({ curve: knownCurve((rows) => BATCH_US * (rows < 8 ? 1 : 3)) }));
+    let taken = false;
+    for (let i = 0; i < 2_000 && !taken; i++) {
+      world.nowUs += 10_000;
+      world.takes(queue, 1_000);
+      if (i % 20 === 0) world.takes(queue, Number.POSITIVE_INFINITY);
+      const batch = world.start();
+      if (batch !== null) world.finish(batch, BATCH_US);
+      taken = world.takes(queue, 2 * BATCH_US, { rows: 8 });
+    }
+    expect(taken).toBe(true);
+  });
 });
 
 test('who is late because his batch failed and he had to run again broke no promise', () => {
