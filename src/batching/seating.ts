@@ -53,7 +53,10 @@ export class Seating<T extends Traveller> {
   #evictedFrom: PlannedBatch<T> | null = null;
   /** Part of the crowd that may stand by, where who was asked about is one of it and it was not his turn; else 0. */
   #crowd = 0;
-  /** When the request last asked about would have been finished at best, guard included; Infinity where nobody can say. */
+  /**
+   * When the request last asked about would have been finished at best, guard included, of the places in which that is too late;
+   * Infinity where only others stand in its way.
+   */
   predictedUs = Number.POSITIVE_INFINITY;
 
   /** @param dismiss takes out a request that stood by */
@@ -193,8 +196,9 @@ export class Seating<T extends Traveller> {
   #goesAhead({ queue, rows, deadlineUs, nowUs }: Wish<T>, index: number): boolean {
     if (index === this.#plan.batches.length) return false;
     const latestUs = this.#plan.finishAheadUs(queue, rows, deadlineUs, index, nowUs);
+    if (latestUs <= deadlineUs) return this.#found(null, index, true);
     this.predictedUs = Math.min(this.predictedUs, latestUs);
-    return latestUs <= deadlineUs && this.#found(null, index, true);
+    return false;
   }
 
   /** Instead of those of others who stand by. */
@@ -307,8 +311,9 @@ export class Seating<T extends Traveller> {
       latestUs += this.#plan.marginUs(queue, latestUs, ownUs, deadlineUs, nowUs);
       if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
     }
+    if (latestUs <= deadlineUs) return true;
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
-    return latestUs <= deadlineUs;
+    return false;
   }
 }
 

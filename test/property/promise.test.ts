@@ -1,14 +1,15 @@
 /**
  * The promise theorem of the scheduler: where batches take exactly what the curve says, nobody who was admitted with a
  * deadline is late, whatever comes and whoever goes. With it: no free lane while something waits for it, every request ends
- * exactly once, and the door refuses nobody who would be taken. Who stood by and gave way is not late, and not served either.
+ * exactly once, and the door refuses nobody who would be taken, and who is refused for want of time is told of a finish that
+ * is too late, and when to come again. Who stood by and gave way is not late, and not served either.
  */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Batch } from '../../src/batching/travel.ts';
+import type { Batch, Refusal } from '../../src/batching/travel.ts';
 import type { Curve, CurvePoint } from '../../src/core/scheduling.ts';
 import { BareRequest } from '../support/traveller.ts';
 
@@ -101,6 +102,8 @@ class Play {
   readonly idle: string[] = [];
   /** Refused at the door, and taken when they came all the same. */
   readonly wronged: string[] = [];
+  /** Told of a finish that would have been in time, or to come again at once. */
+  readonly misled: string[] = [];
 
   constructor(scenario: Scenario) {
     const { lanes } = scenario;
@@ -163,8 +166,8 @@ class Play {
     this.visitors.push(visitor);
     const known = queue.flows.known(visitor.tenant, visitor.priority) !== null;
     const { tenant, rows, deadlineUs } = visitor;
-    const turnedAway = this.#scheduler.foresee(queue, tenant, rows, 1, deadlineUs, nowUs) !== null;
-    const taken = this.#scheduler.arrive(queue, visitor, nowUs) === null;
+    const turnedAway = !this.#takes(this.#scheduler.foresee(queue, tenant, rows, 1, deadlineUs, nowUs), nowUs);
+    const taken = this.#takes(this.#scheduler.arrive(queue, visitor, nowUs), nowUs);
     // Who asks again may be the next of a crowd to stand by.
     const standsBy = (visitor.place as { firm?: unknown } | null)?.firm === null;
     if (known && turnedAway && taken && !standsBy) this.wronged.push(`request ${this.visitors.length - 1} at ${nowUs}`);
@@ -174,6 +177,17 @@ class Play {
     if (leaving?.state !== 'WAITING') return;
     this.#scheduler.cancel(leaving);
     leaving.ends++;
+  }
+
+  /** Whether that is no refusal; one for want of time must name a time that is too late, and when to come again. */
+  #takes(refusal: Refusal | null, nowUs: number): boolean {
+    if (refusal === null) return true;
+    const { kind, predictedUs, leftUs, retryAfterUs } = refusal;
+    if (kind !== 'busy' || (predictedUs > leftUs && retryAfterUs > 0)) return false;
+    this.misled.push(
+      `request ${this.visitors.length - 1} at ${nowUs}: in ${predictedUs} of ${leftUs}, again in ${retryAfterUs}`,
+    );
+    return false;
   }
 
   #dispatch(nowUs: number): void {
@@ -287,6 +301,7 @@ describe.each([
         expect(play.late).toEqual([]);
         expect(play.idle).toEqual([]);
         expect(play.wronged).toEqual([]);
+        expect(play.misled).toEqual([]);
         expect(play.visitors.filter(({ ends }) => ends !== 1)).toEqual([]);
       }),
       { seed: SEED, numRuns: RUNS },
