@@ -70,6 +70,6 @@ export class Door<T extends Traveller> {
     if (queue.flows.several && ++this.#turnedAway % LET_IN === 0) return null;
     this.#seating.passOver(queue);
     this.#seating.predictedUs = predictedUs;
-    return this.#refusals.refuse(queue, kind, nowUs);
+    return this.#refusals.unseated(queue, kind, nowUs);
   }
 }

@@ -9,13 +9,18 @@ const KEPT = 64;
 /** Why a batch was as large as it was. */
 export type BatchReason = 'all' | 'share' | 'full' | 'deadline' | 'alone' | 'trial';
 
-/** Why somebody was not taken: the kind of his refusal, or that his tenant has its share of `queueRows` while others are about. */
-export type RefusalReason = RefusalKind | 'tenantRows';
+/**
+ * Why somebody was not taken: the kind of his refusal; or of `queueRows` that his tenant has its share while others are about, or that
+ * there are as many batches as are planned at once.
+ */
+export type RefusalReason = RefusalKind | 'tenantRows' | 'planned';
 
 /** What waits. */
 interface Waiting {
   readonly rows: number;
   readonly bytes: number;
+  /** Batches. */
+  readonly planned: number;
 }
 
 type Entry =
@@ -67,10 +72,11 @@ export class Journal {
   }
 
   /** Somebody was refused. At most one a millisecond is kept: a flood must not push everything else out. */
-  refused(atUs: number, why: RefusalReason, { predictedUs, leftUs }: Refusal, { rows, bytes }: Waiting): void {
+  refused(atUs: number, why: RefusalReason, { predictedUs, leftUs }: Refusal, waits: Waiting): void {
     if (atUs - this.#lastRefusalUs < 1000) return;
     this.#lastRefusalUs = atUs;
-    this.#add({ kind: 'refused', atUs, why, predictedUs, leftUs, rows, bytes });
+    const { rows, bytes, planned } = waits;
+    this.#add({ kind: 'refused', atUs, why, predictedUs, leftUs, rows, bytes, planned });
   }
 
   /** Requests were ended because they could no longer be in time. */
@@ -110,10 +116,11 @@ function sentence(entry: Entry): string {
   return `batches of up to ${entry.to} rows, ${entry.from} before`;
 }
 
-function refusal({ why, predictedUs, leftUs, rows, bytes }: Extract<Entry, { kind: 'refused' }>): string {
+function refusal({ why, predictedUs, leftUs, rows, bytes, planned }: Extract<Entry, { kind: 'refused' }>): string {
   if (why === 'queueRows') return `refused by queueRows: ${rows} rows wait`;
   if (why === 'tenantRows') return `refused by its tenant's share of queueRows: ${rows} rows wait`;
   if (why === 'queueBytes') return `refused by queueBytes: ${bytes} bytes wait`;
+  if (why === 'planned') return `refused: ${planned} batches are planned, as many as its model or its tenant may have`;
   if (why === 'lost') return 'refused: no instance is up';
   const cause = why === 'impossible' ? 'refused, impossible on any server' : 'refused';
   const finish =

@@ -127,7 +127,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       if (refusals.aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
       else {
         const kind = this.#seating.seat(queue, flow, request, nowUs);
-        if (kind !== null) return refusals.refuse(queue, kind, nowUs);
+        if (kind !== null) return refusals.unseated(queue, kind, nowUs);
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;

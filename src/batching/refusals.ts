@@ -78,6 +78,11 @@ export class Refusals<T extends Traveller> {
     return refusal;
   }
 
+  /** Refuses who gets no place in the plan. */
+  unseated(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number): Refusal {
+    return this.refuse(queue, kind, nowUs, kind === 'queueRows' ? 'planned' : kind);
+  }
+
   /** Lanes of the queue that are up and run nothing. */
   freeLanes(queue: PlanQueue<T>): number {
     let free = 0;

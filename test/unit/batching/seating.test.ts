@@ -121,6 +121,9 @@ describe('places in the plan', () => {
     }
     expect(taken).toBeGreaterThan(200);
     expect(refusal).toMatchObject({ kind: 'queueRows' });
+    expect(scheduler.view(slow, nowUs).decisions[0]?.what).toBe(
+      'refused: 256 batches are planned, as many as its model or its tenant may have',
+    );
     expect(come(idle, 5000)[1]).toBeNull();
     expect(start()?.queue).toBe(idle);
     expect(come(other, 1e12)[1]).toBeNull();

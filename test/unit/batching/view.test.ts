@@ -92,7 +92,7 @@ describe('the reason of a refusal', () => {
   it('is that the plan has no place, where nothing could be foretold', () => {
     const journal = new Journal();
     const refusal = { kind: 'busy', predictedUs: Number.POSITIVE_INFINITY, leftUs: 50 * MS, retryAfterUs: 0 } as const;
-    journal.refused(1, 'busy', refusal, { rows: 1, bytes: 1 });
+    journal.refused(1, 'busy', refusal, { rows: 1, bytes: 1, planned: 1 });
     expect(journal.decisions()[0]?.what).toBe('refused: no place in the plan, deadline 50 ms');
   });
 
