@@ -17,13 +17,15 @@ export interface Boarded<T> {
   rows: number;
   /** Rows among them that nobody promised a time. */
   bestEffortRows: number;
+  /** When the first of them came. */
+  oldestUs: number;
 }
 
 /** Takes requests out of one plan and its queues. */
 export class Boarding<T extends Traveller> {
   readonly #plan: Plan<T>;
   readonly #lightFirst: LightFirst<T>;
-  readonly #boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0 };
+  readonly #boarded: Boarded<T> = { requests: [], rows: 0, bestEffortRows: 0, oldestUs: Number.POSITIVE_INFINITY };
   /** Who has boarded so far; null behind. An array that grew with each batch would be made several times. */
   readonly #aboard: (T | null)[] = [];
   #count = 0;
@@ -80,6 +82,7 @@ export class Boarding<T extends Traveller> {
     this.#count = 0;
     this.#boarded.rows = 0;
     this.#boarded.bestEffortRows = 0;
+    this.#boarded.oldestUs = Number.POSITIVE_INFINITY;
     return this.#boarded;
   }
 
@@ -180,5 +183,6 @@ export class Boarding<T extends Traveller> {
     request.state = 'RUNNING';
     this.#aboard[this.#count++] = request;
     boarded.rows += Math.max(1, request.rows);
+    if (request.arrivalUs < boarded.oldestUs) boarded.oldestUs = request.arrivalUs;
   }
 }

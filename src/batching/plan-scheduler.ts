@@ -274,7 +274,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #start(
     queue: PlanQueue<T>,
     lane: number,
-    { requests, rows, bestEffortRows }: Boarded<T>,
+    { requests, rows, bestEffortRows, oldestUs }: Boarded<T>,
     nowUs: number,
     why: BatchReason | null,
   ): RunningBatch<T> {
@@ -284,9 +284,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const free = this.#record(lane).started(batch);
     queue.started(nowUs);
     this.#plan.changed();
-    const waitedUs = nowUs - (requests[0] as T).arrivalUs;
     const reason = why ?? this.#reason(queue, rows);
-    queue.journal.batch(nowUs, rows, waitedUs, free, lane, queue.length, reason);
+    queue.journal.batch(nowUs, rows, nowUs - oldestUs, free, lane, queue.length, reason);
     return batch;
   }
 

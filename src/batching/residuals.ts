@@ -63,7 +63,7 @@ export class Residuals {
    * @param before what had been learned of batches of so many rows; 0 = nothing
    * @param speed logarithm of the speed that the residual is relative to
    * @param pure whether the size is known well enough that its residual is noise
-   * @returns whether the speed has changed: then `shift` says by how much
+   * @returns whether the speed has changed: then `speed` says what it is
    */
   add(rows: number, us: number, before: number, residual: number, speed: number, pure: boolean): boolean {
     const i = this.#count++ % WINDOW;

@@ -119,6 +119,13 @@ describe('the reason of a batch', () => {
     );
   });
 
+  it('says how long its oldest request waited, wherever that stands in it', () => {
+    scheduler.arrive(queue, new Request(1, 5 * MS), 8 * MS);
+    scheduler.arrive(queue, new Request(1, 1 * MS), 8 * MS);
+    scheduler.next(8 * MS, []);
+    expect(latest(8 * MS)).toContain('; waited 7.0 ms, an instance was free;');
+  });
+
   it('says so of a wait for an instance, however short', () => {
     const { batch } = arrive(1, 0);
     if (batch === null) throw new Error('nothing runs');
