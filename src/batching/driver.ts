@@ -108,9 +108,8 @@ export class Driver<T extends Traveller & { attempts: number }> {
   /** A request enters its queue; null = it is taken. Read the refusal at once. */
   submit(queue: Queue, request: T): Refusal | null {
     const refusal = this.#scheduler.arrive(queue, request, this.#clock.nowUs());
-    // Also one who is refused may have cost others their places, and they are told when the next batch is asked for.
-    this.wake();
     if (refusal !== null) return refusal;
+    this.wake();
     if (request.deadlineUs !== Number.POSITIVE_INFINITY) this.#watch();
     this.#came++;
     return null;
@@ -119,6 +118,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
   /** The caller has gone. */
   cancel(request: T): void {
     this.#scheduler.cancel(request);
+    this.#tellIdle();
   }
 
   /** What is known of a queue now. */
@@ -278,6 +278,7 @@ export class Driver<T extends Traveller & { attempts: number }> {
     }
     this.#scheduler.sweep(this.#clock.nowUs(), this.#expired);
     this.#tellExpired();
+    this.#tellIdle();
   }
 
   #tellExpired(): void {

@@ -84,6 +84,7 @@ describe('the driver', () => {
   let nowUs: number;
   let lane: ScriptedLane;
   let diary: Diary;
+  let scheduler: PlanScheduler<Request>;
   let driver: Driver<Request>;
   let queue: Queue;
   let logged: string[];
@@ -93,9 +94,8 @@ describe('the driver', () => {
     lane = new ScriptedLane();
     diary = new Diary();
     logged = [];
-    driver = new Driver({ nowUs: () => nowUs }, [lane], new PlanScheduler<Request>(1), diary, (_, { failure }) =>
-      logged.push(failure),
-    );
+    scheduler = new PlanScheduler(1);
+    driver = new Driver({ nowUs: () => nowUs }, [lane], scheduler, diary, (_, { failure }) => logged.push(failure));
     queue = driver.open({ ...SPEC, maxBatchRows: 4 });
   });
 
@@ -306,5 +306,34 @@ describe('the driver', () => {
     await end('well');
     expect(idle).toBe(true);
     await driver.idle();
+  });
+
+  it('is idle once the last who waited was given up, or has gone', async () => {
+    driver.laneChanged(0, false);
+    const gone = submit('gone');
+    await tick();
+    const once = driver.idle();
+    driver.cancel(gone);
+    await once;
+    driver.laneChanged(0, true);
+    submit('late', 10_000);
+    driver.laneChanged(0, false);
+    await tick();
+    const again = driver.idle();
+    nowUs = 10_000;
+    await again;
+    expect(diary.lines).toEqual(['expired late']);
+  });
+
+  it('asks for no batch on behalf of who was refused', async () => {
+    queue = driver.open({ ...SPEC, queueRows: 1, maxBatchRows: 1 });
+    submit('runs');
+    await tick();
+    submit('waits');
+    await tick();
+    const next = vi.spyOn(scheduler, 'next');
+    expect(driver.submit(queue, new Request('refused'))?.kind).toBe('queueRows');
+    await tick();
+    expect(next).not.toHaveBeenCalled();
   });
 });
