@@ -68,6 +68,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   open(spec: QueueSpec): PlanQueue<T> {
     const queue = new PlanQueue<T>(spec);
     this.#plan.queues.push(queue);
+    this.#plan.changed();
     return queue;
   }
 

@@ -52,6 +52,8 @@ export class Plan<T extends Traveller> {
   readonly #free: Float64Array;
   /** The same for questions that leave the layout as it is. */
   readonly #asked: Float64Array;
+  /** Queues whose best effort waits for each lane. */
+  readonly #waiting: Int32Array;
   /** Whether batches differ in the lanes that may take them. */
   #mixed = false;
   /** Whether something changed that the layout does not know. */
@@ -65,6 +67,7 @@ export class Plan<T extends Traveller> {
     this.#free = new Float64Array(count);
     this.#asked = new Float64Array(count);
     this.reservedUs = new Float64Array(count);
+    this.#waiting = new Int32Array(count);
   }
 
   /** The layout has to be made anew before the next question. */
@@ -75,11 +78,11 @@ export class Plan<T extends Traveller> {
   /** Makes the layout true as of now. */
   layOut(nowUs: number): void {
     if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
+    if (this.#stale) this.#stretch();
     this.#stale = false;
     this.#laidOutUs = nowUs;
     this.#freeLanes(this.#free, nowUs);
     this.#validUntilUs = nowUs + (this.#untilUs - nowUs) / FRESH;
-    this.#stretch();
     this.#mixed = this.#lanesDiffer();
     for (let i = 0; i < this.batches.length; i++) {
       const batch = this.batches[i] as PlannedBatch<T>;
@@ -294,16 +297,21 @@ export class Plan<T extends Traveller> {
    * enough, else it is time.
    */
   #stretch(): void {
-    let waiting = 0;
-    for (const { bestEffort } of this.queues) if (bestEffort.requests > 0) waiting++;
+    const waiting = this.#waiting.fill(0);
+    for (const { waits, lanes } of this.queues) {
+      if (waits) for (const lane of lanes) waiting[lane] = (waiting[lane] as number) + 1;
+    }
     for (const queue of this.queues) {
-      const seated = queue.bestEffort.requests > 0 && queue.bestEffortSeats > 0 ? 1 : 0;
+      const seated = queue.waits && queue.bestEffortSeats > 0 ? 1 : 0;
       queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
-      queue.stretch = waiting > seated ? 1 / (1 - BEST_EFFORT_SHARE) : 1;
-      // A share of little time is no batch: once one is owed, all of it is kept free.
+      queue.stretch = 1;
       queue.reservedUs = 0;
       for (const lane of queue.lanes) {
-        queue.reservedUs = Math.max(queue.reservedUs, this.reservedUs[lane] as number);
+        const many = waiting[lane] as number;
+        if (many > seated) queue.stretch = 1 / (1 - BEST_EFFORT_SHARE);
+        // A share of little time is no batch: once one is owed, all of it is kept free.
+        if (many > 0 && this.#lanes.up[lane])
+          queue.reservedUs = Math.max(queue.reservedUs, this.reservedUs[lane] as number);
       }
     }
   }

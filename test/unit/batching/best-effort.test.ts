@@ -15,8 +15,10 @@ class Stock {
   readonly #waiting = new BestEffort<Request>();
   readonly #flows = new Map<string, Flow<Request>>();
   readonly rows: Record<string, number> = {};
+  readonly offered: Record<string, number> = { large: 0 };
 
   offer(tenant: string, rows: number, shapeKey = ''): void {
+    this.offered[tenant] = (this.offered[tenant] ?? 0) + rows;
     const flow = this.#flows.get(tenant) ?? new Flow<Request>(queue, tenant, 2);
     this.#flows.set(tenant, flow);
     this.#waiting.push(flow, new Request({ tenant, rows, shapeKey }));
@@ -60,5 +62,57 @@ describe('best effort', () => {
     stock.offer('other', 1, 'elsewhere');
     const batches = [stock.take(64), stock.take(64), stock.take(64)];
     expect(batches.toSorted()).toEqual([1, 60, 60]);
+  });
+});
+
+describe('time that is kept free for best effort', () => {
+  test('is not kept on a lane that is down, nor for who has gone', () => {
+    const scheduler = new PlanScheduler<Request>(2);
+    const curve = knownCurve(() => 1000);
+    const queue = scheduler.open({ ...spec, maxBatchRows: 4, curve });
+    const other = scheduler.open({ ...spec, maxBatchRows: 4, lanes: [0, 1], curve });
+    const free = Array.from({ length: 100 }, () => new Request());
+    for (const request of free) scheduler.arrive(queue, request, 0);
+    let nowUs = 0;
+    const promise = (to: PlanQueue<Request>) => {
+      scheduler.arrive(to, new Request({ arrivalUs: nowUs, deadlineUs: nowUs + 3_500 }), nowUs);
+    };
+    const finish = () => {
+      nowUs += 1000;
+      scheduler.finish(scheduler.lanes[0] as NonNullable<(typeof scheduler.lanes)[0]>, nowUs, true);
+    };
+    // Until it is owed a batch, and has not had it.
+    for (let i = 0; i < 100 && (queue.reservedUs === 0 || scheduler.lanes[0]?.bestEffortRows !== 0); i++) {
+      if (i > 0) finish();
+      for (let many = 0; many < 20; many++) promise(queue);
+      while (scheduler.next(nowUs, [], []) !== null);
+    }
+    finish();
+    promise(other);
+    expect(other.reservedUs).toBe(1000);
+    scheduler.setUp(0, false);
+    promise(other);
+    expect(other.reservedUs).toBe(0);
+    scheduler.setUp(0, true);
+    promise(other);
+    expect(other.reservedUs).toBe(1000);
+    for (const request of free) if (request.state === 'WAITING') scheduler.cancel(request);
+    promise(other);
+    expect(other.reservedUs).toBe(0);
+  });
+
+  test('is none on the lanes of a model of which none waits, and for which no other waits', () => {
+    const taken = [false, true].map((beside) => {
+      const scheduler = new PlanScheduler<Request>(2);
+      const curve = knownCurve(() => 1000);
+      const queue = scheduler.open({ ...spec, maxBatchRows: 1, curve });
+      const other = scheduler.open({ ...spec, maxBatchRows: 1, lanes: [1], curve });
+      if (beside) for (let i = 0; i < 10; i++) scheduler.arrive(other, new Request(), 0);
+      while (scheduler.next(0, []) !== null);
+      const deadlineUs = 30_000;
+      const all = Array.from({ length: 40 }, () => scheduler.arrive(queue, new Request({ deadlineUs }), 0));
+      return all.filter((refusal) => refusal === null).length;
+    });
+    expect(taken[1]).toBe(taken[0]);
   });
 });
