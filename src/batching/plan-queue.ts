@@ -90,6 +90,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   capacityPerUs = 0;
   /** How much longer than its own time a batch counts in the plan, because best effort is given a share. */
   stretch = 1;
+  /** What best effort's seats add to a batch when the plan was laid out. */
+  seatsRatio = 0;
   /** Time that is left before each of its promised batches for a batch that best effort is owed, microseconds. */
   reservedUs = 0;
   /** The guard's ratio when the plan was laid out. */
@@ -159,6 +161,12 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** Rows of a batch that may be promised. */
   get promisedSeats(): number {
     return this.bestEffort.requests === 0 ? this.batchRows : this.batchRows - this.bestEffortSeats;
+  }
+
+  /** Time that best effort's seats add to a batch, in times of what may be promised of it. */
+  get seatsTime(): number {
+    const { curve } = this.spec;
+    return curve.at(this.batchRows) / curve.at(this.promisedSeats) - 1;
   }
 
   /** Rows that wait and do not give way to what is promised: best effort keeps its share of the queue. */

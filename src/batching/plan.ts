@@ -105,7 +105,8 @@ export class Plan<T extends Traveller> {
 
   /**
    * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
-   * up by their root), what lies between the batches before it, and what best effort may take of the time until then.
+   * up by their root), what lies between the batches before it and what best effort's seats add to them, and what it may take
+   * of the time until then in batches of its own.
    * @param deadlineUs of who is to be in time: the guard is bounded by the time that he has
    */
   marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, deadlineUs: number, nowUs: number): number {
@@ -114,8 +115,9 @@ export class Plan<T extends Traveller> {
     const leftUs = Math.max(queue.budgetUs, deadlineUs - nowUs);
     const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
-    const betweenUs = queue.turnaround.ratio * Math.max(0, untilUs - ownUs);
-    return guardUs + betweenUs + Math.max(queue.reservedUs, untilUs * (queue.stretch - 1));
+    const beforeUs = Math.max(0, untilUs - ownUs);
+    const betweenUs = (queue.turnaround.ratio + queue.seatsRatio) * beforeUs;
+    return guardUs + betweenUs + Math.max(queue.reservedUs, beforeUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -294,7 +296,7 @@ export class Plan<T extends Traveller> {
 
   /**
    * How far predictions are stretched. Best effort's share is seats in the batches of its own queue where these are large
-   * enough, else it is time.
+   * enough, else it is time; either makes what is promised wait longer.
    */
   #stretch(): void {
     const waiting = this.#waiting.fill(0);
@@ -305,6 +307,7 @@ export class Plan<T extends Traveller> {
       const seated = queue.waits && queue.bestEffortSeats > 0 ? 1 : 0;
       queue.guardRatio = queue.guard.ratio(queue.spec.curve.spread);
       queue.stretch = 1;
+      queue.seatsRatio = queue.seatsTime;
       queue.reservedUs = 0;
       for (const lane of queue.lanes) {
         const many = waiting[lane] as number;

@@ -271,6 +271,26 @@ test.each([
   }
 });
 
+test.each([
+  ['of one tenant', '', 0.1],
+  ['of another tenant', 'other', 0.5],
+])(
+  'best effort has its seats, and what is promised is kept beside it however long that may wait: %s',
+  (_, tenant, due) => {
+    const us = (rows: number) => 1000 + 100 * rows;
+    const perUs = 32 / us(32);
+    for (const patienceUs of [20_000, 50_000, 200_000]) {
+      const machine = { lanes: 1, mostRows: 32, us, queueRows: 4096, sloUs: patienceUs };
+      const promised = { name: 'promised', ratePerUs: 3 * perUs, patienceUs };
+      const free = { name: 'free', tenant, ratePerUs: perUs, ...BEST_EFFORT };
+      const fates = play(machine, [promised, free], 4e6, 2e6, SEED);
+      expect(fates.free?.share).toBeGreaterThan(0.9 * due);
+      expect(fates.free?.share).toBeLessThan(1.4 * due);
+      expect(fates.promised?.late).toBeLessThan(0.015 * (fates.promised?.sojournUs.length ?? 0));
+    }
+  },
+);
+
 /** Batches of its own fit between promised ones only where these may wait for more than ten of them. */
 const patient = drawn.map((drawn) => ({ ...drawn, times: 8 + drawn.times }));
 
