@@ -7,7 +7,10 @@ import { CLASS_WEIGHTS, type Flow } from './flow.ts';
 import type { Traveller } from './travel.ts';
 import { type TakesTurns, Turns } from './turns.ts';
 
-/** A class that has waited so long for anything at all is next, whatever it had before: it is slowed and never starved. */
+/**
+ * A class that has waited so long for anything at all is next, whatever it had before: it is slowed and never starved. So is a request
+ * that others have passed for so long because it does not fit where they do.
+ */
 export const AGEING_US = 1_000_000;
 
 /** Rows that a class may be ahead of the others: what it fills that they cannot use, for want of their shape, is no debt. */
@@ -41,6 +44,9 @@ export class BestEffort<T extends Traveller> {
   rows = 0;
   bytes = 0;
   requests = 0;
+  /** Who was passed over first of those who wait, and when. */
+  #passed: T | null = null;
+  #passedUs = 0;
 
   /** A request arrives. */
   push(flow: Flow<T>, request: T): void {
@@ -52,13 +58,21 @@ export class BestEffort<T extends Traveller> {
   /** A request leaves, wherever it stands in its flow. */
   remove(flow: Flow<T>, request: T): void {
     if (flow.cursor === request) flow.cursor = request.next;
+    if (this.#passed === request) this.#passed = null;
     flow.drop(request);
     this.#count(request, -1);
     if (flow.requests === 0) this.#leave(flow);
   }
 
-  /** The oldest request in the class that is due, null where nothing waits: it opens a batch. */
+  /** Who has been passed over for too long: no seats that others take are his, and he is next. Null where nobody has. */
+  overdue(nowUs: number): T | null {
+    return nowUs - this.#passedUs >= AGEING_US ? this.#passed : null;
+  }
+
+  /** Who opens a batch: the oldest request in the class that is due. Null where nothing waits. */
   first(nowUs: number): T | null {
+    const overdue = this.overdue(nowUs);
+    if (overdue !== null) return overdue;
     const due = this.#due(0, nowUs);
     return due === null ? null : (this.#turn(due).head as T);
   }
@@ -86,11 +100,11 @@ export class BestEffort<T extends Traveller> {
     for (let due = this.#due(passed, nowUs); due !== null; due = this.#due(passed, nowUs)) {
       for (let tried = 0; tried < due.flows.length; tried++) {
         const flow = this.#turn(due);
-        const found = candidate(flow, shapeKey, room);
+        const found = this.#candidate(flow, shapeKey, room, nowUs);
         if (found !== null) return found;
         this.#pass(due, flow);
       }
-      const other = indebted(due, shapeKey, room);
+      const other = this.#indebted(due, shapeKey, room, nowUs);
       if (other !== null) return other;
       passed |= 1 << this.#rounds.indexOf(due);
     }
@@ -176,25 +190,30 @@ export class BestEffort<T extends Traveller> {
   #pass(round: Round<T>, flow: Flow<T>): void {
     if (round.flows[round.at] === flow) round.at = (round.at + 1) % round.flows.length;
   }
-}
 
-/** A companion of those who have had more than their turns, for room that nobody else wants. */
-function indebted<T extends Traveller>({ flows }: Round<T>, shapeKey: string, room: number): T | null {
-  for (const flow of flows) {
-    const found = candidate(flow, shapeKey, room);
-    if (found !== null) return found;
+  /** A companion of those who have had more than their turns, for room that nobody else wants. */
+  #indebted({ flows }: Round<T>, shapeKey: string, room: number, nowUs: number): T | null {
+    for (const flow of flows) {
+      const found = this.#candidate(flow, shapeKey, room, nowUs);
+      if (found !== null) return found;
+    }
+    return null;
   }
-  return null;
-}
 
-/** From where the last search ended: who fits stays next in line, who does not is passed over for this batch. */
-function candidate<T extends Traveller>(flow: Flow<T>, shapeKey: string, room: number): T | null {
-  for (let request = flow.cursor; request !== null; request = request.next) {
-    flow.cursor = request;
-    if (request.shapeKey !== shapeKey) continue;
-    // Nobody behind it may overtake it only because it is large.
-    return Math.max(1, request.rows) <= room ? request : null;
+  /** From where the last search ended: who fits stays next in line, who does not is passed over for this batch. */
+  #candidate(flow: Flow<T>, shapeKey: string, room: number, nowUs: number): T | null {
+    for (let request = flow.cursor; request !== null; request = request.next) {
+      flow.cursor = request;
+      const suits = request.shapeKey === shapeKey;
+      if (suits && Math.max(1, request.rows) <= room) return request;
+      if (this.#passed === null) {
+        this.#passed = request;
+        this.#passedUs = nowUs;
+      }
+      // Nobody behind it may overtake it only because it is large.
+      if (suits) return null;
+    }
+    flow.cursor = null;
+    return null;
   }
-  flow.cursor = null;
-  return null;
 }

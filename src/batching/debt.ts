@@ -73,7 +73,9 @@ export class Debt<T extends Traveller> {
     const most = Math.max(firstUs, MOST_BATCHES * curve.at(waiting.batchRows));
     // What exceeds the least share is given in seats where there are any: batches of its own would cost the others more.
     const share = waiting.bestEffortSeats > 0 ? BEST_EFFORT_SHARE : waiting.bestEffortShare;
-    const owedUs = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - freeUs));
+    // Who fits into no seat is not paid with the seats that others have.
+    const paidUs = bestEffortRows < rows && waiting.bestEffort.overdue(nowUs) !== null ? 0 : freeUs;
+    const owedUs = Math.min(most, Math.max(0, (this.#owedUs[lane] as number) + tookUs * share - paidUs));
     this.#owedUs[lane] = owedUs;
     this.#plan.reservedUs[lane] = owedUs < firstUs ? 0 : firstUs;
   }
