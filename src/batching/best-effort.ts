@@ -133,7 +133,6 @@ export class BestEffort<T extends Traveller> {
       round.sinceUs = (flow.head as T).arrivalUs;
     }
     flow.turn = round.flows.length;
-    flow.deficit = 0;
     flow.cursor = flow.head;
     round.flows.push(flow);
   }
@@ -151,6 +150,8 @@ export class BestEffort<T extends Traveller> {
     if (round.at >= flows.length) round.at = 0;
     flow.turn = -1;
     flow.cursor = null;
+    // What he took beyond his turn while others waited he owes when he comes back: else few large requests would get more than many.
+    flow.deficit = flows.length === 0 ? 0 : Math.min(0, flow.deficit);
   }
 
   /**

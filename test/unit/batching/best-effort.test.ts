@@ -56,6 +56,17 @@ describe('best effort', () => {
     expect((stock.rows.small as number) / rows).toBeGreaterThan(0.4);
   });
 
+  test('gives a tenant who waits until one large request has run before he sends the next no more than the others', () => {
+    const stock = new Stock();
+    for (let i = 0; i < 2_000; i++) for (const tenant of ['one', 'two', 'three']) stock.offer(tenant, 1);
+    for (let taken = 0; taken < 4_000; ) {
+      if ((stock.rows.large ?? 0) === stock.offered.large) stock.offer('large', 16);
+      taken += stock.take(32);
+    }
+    expect((stock.rows.large as number) / 4_000).toBeGreaterThan(0.2);
+    expect((stock.rows.large as number) / 4_000).toBeLessThan(0.3);
+  });
+
   test('leaves no room in a batch because only who has had more than his turns can fill it', () => {
     const stock = new Stock();
     for (let i = 0; i < 8; i++) stock.offer('large', 20);
