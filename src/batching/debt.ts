@@ -59,7 +59,8 @@ export class Debt<T extends Traveller> {
 
   /** A batch has ended: best effort is owed its share of that while it waits, and has paid for what of it was its own. */
   settle({ queue, rows, lane, startedUs }: Batch<T, PlanQueue<T>>, bestEffortRows: number, nowUs: number): void {
-    const tookUs = nowUs - startedUs;
+    // A batch that hung gave nobody so much: it is not to be paid for with the time of many.
+    const tookUs = Math.min(nowUs - startedUs, MOST_BATCHES * queue.spec.curve.at(rows));
     const freeUs = (tookUs * bestEffortRows) / rows;
     this.#turns.charge(queue, freeUs, MOST_BATCHES * queue.spec.curve.at(queue.batchRows));
     const waiting = this.creditor(lane);

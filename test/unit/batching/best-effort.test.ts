@@ -127,3 +127,21 @@ describe('time that is kept free for best effort', () => {
     expect(taken[1]).toBe(taken[0]);
   });
 });
+
+test('a batch that hung is not held against the best effort of its model for as long as that took', () => {
+  const scheduler = new PlanScheduler<Request>(1);
+  const curve = knownCurve(() => 1000);
+  const queues = [0, 1].map(() => scheduler.open({ ...spec, maxBatchRows: 1, curve }));
+  for (const queue of queues) for (let i = 0; i < 300; i++) scheduler.arrive(queue, new Request(), 0);
+  let nowUs = 0;
+  const run = (us: number) => {
+    const batch = scheduler.next(nowUs, []);
+    if (batch === null) throw new Error('nothing runs');
+    nowUs += us;
+    scheduler.finish(batch, nowUs, true);
+    return batch.queue;
+  };
+  const hung = run(1e9);
+  const ran = Array.from({ length: 200 }, () => run(1000));
+  expect(ran.filter((queue) => queue === hung).length).toBeGreaterThan(90);
+});
