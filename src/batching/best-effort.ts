@@ -48,9 +48,10 @@ export class BestEffort<T extends Traveller> {
   #passed: T | null = null;
   #passedUs = 0;
 
-  /** A request arrives. */
+  /** A request arrives, or comes back from a batch that failed: then it is the first of its flow again. */
   push(flow: Flow<T>, request: T): void {
-    flow.push(request);
+    if (request.alone && flow.head !== null) flow.insert(request, flow.head);
+    else flow.push(request);
     this.#count(request, 1);
     if (flow.turn < 0) this.#enter(flow);
   }
@@ -205,11 +206,12 @@ export class BestEffort<T extends Traveller> {
   #candidate(flow: Flow<T>, shapeKey: string, room: number, nowUs: number): T | null {
     for (let request = flow.cursor; request !== null; request = request.next) {
       flow.cursor = request;
-      const suits = request.shapeKey === shapeKey;
+      const suits = request.shapeKey === shapeKey && !request.alone;
       if (suits && Math.max(1, request.rows) <= room) return request;
       if (this.#passed === null) {
         this.#passed = request;
-        this.#passedUs = nowUs;
+        // Who has to run again had his turn before.
+        this.#passedUs = request.alone ? Number.NEGATIVE_INFINITY : nowUs;
       }
       // Nobody behind it may overtake it only because it is large.
       if (suits) return null;

@@ -74,7 +74,7 @@ export class Boarding<T extends Traveller> {
     const boarded = this.#begin();
     const first = queue.bestEffort.first(nowUs) as T;
     this.#boardFreely(queue, first, boarded, nowUs);
-    if (queue.mostRows > 0) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
+    if (queue.mostRows > 0 && !first.alone) this.#fillFreely(queue, first.shapeKey, room, boarded, nowUs);
     return this.#end();
   }
 

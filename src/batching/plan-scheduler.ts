@@ -117,15 +117,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       return refusals.refuse(queue, 'queueRows', nowUs, 'tenantRows');
     }
     if (queue.length === 0) queue.waitingSinceUs = nowUs;
-    if (!promised) {
-      if (!queue.waits) {
-        this.#debt.enter(queue);
-        this.#plan.changed();
-      }
-      queue.bestEffort.push(flow, request);
-    } else {
+    if (!promised) this.#waitFreely(queue, flow, request);
+    else {
       queue.callers.learn(request, flow, nowUs);
-      if (refusals.aloneUs > deadlineUs) this.#seatAlone(queue, flow, request).trial = true;
+      if (refusals.aloneUs > deadlineUs) this.#seatAlone(queue, flow, request, 0).trial = true;
       else {
         const kind = this.#seating.seat(queue, flow, request, nowUs);
         if (kind !== null) return refusals.unseated(queue, kind, nowUs);
@@ -147,17 +142,30 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     // Its flow may have been forgotten while nothing of it waited.
     const flow = queue.flows.of(request);
     request.flow = flow;
-    flow.promisedRequests++;
-    flow.promisedRows += Math.max(1, request.rows);
-    this.#seatAlone(queue, flow, request);
+    if (request.deadlineUs === Number.POSITIVE_INFINITY) this.#waitFreely(queue, flow, request);
+    else {
+      flow.promisedRequests++;
+      flow.promisedRows += Math.max(1, request.rows);
+      const latestStartUs = request.deadlineUs - queue.spec.curve.at(Math.max(1, request.rows));
+      this.#seatAlone(queue, flow, request, this.#plan.indexOfReturn(latestStartUs));
+    }
     queue.count(request, 1);
   }
 
-  /** Before all others, in a batch of its own. */
-  #seatAlone(queue: PlanQueue<T>, flow: Flow<T>, request: T): PlannedBatch<T> {
+  /** Among those to whom no time is promised. */
+  #waitFreely(queue: PlanQueue<T>, flow: Flow<T>, request: T): void {
+    if (!queue.waits) {
+      this.#debt.enter(queue);
+      this.#plan.changed();
+    }
+    queue.bestEffort.push(flow, request);
+  }
+
+  /** In a batch of its own, before the one at `index`. */
+  #seatAlone(queue: PlanQueue<T>, flow: Flow<T>, request: T, index: number): PlannedBatch<T> {
     const planned = this.#plan.vacant(queue, request.shapeKey, true);
     planned.add(request, flow);
-    this.#plan.insert(planned, 0);
+    this.#plan.insert(planned, index);
     return planned;
   }
 
@@ -261,8 +269,10 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       const free = this.#debt.creditor(lane);
       const limit = free === null ? 0 : this.#limit(free);
       const room = free === null || planned === null ? limit : this.#debt.due(free, lane, limit, nowUs);
-      if (free !== null && room > 0)
-        return this.#start(free, lane, this.#boarding.bestEffort(free, room, nowUs), nowUs, null);
+      if (free !== null && room > 0) {
+        const boarded = this.#boarding.bestEffort(free, room, nowUs);
+        return this.#start(free, lane, boarded, nowUs, boarded.requests[0]?.alone ? 'alone' : null);
+      }
       if (planned === null) return null;
       if (!this.#lateness.drop(planned, nowUs, expired)) continue;
       const most = planned.alone ? planned.rows : this.#limit(planned.queue);

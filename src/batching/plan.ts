@@ -184,6 +184,7 @@ export class Plan<T extends Traveller> {
   insert(batch: PlannedBatch<T>, index: number): void {
     const { batches } = this;
     count(batch, 1);
+    batch.ownUs = batch.queue.spec.curve.at(batch.rows);
     batches.push(batch);
     for (let i = batches.length - 1; i > index; i--) batches[i] = batches[i - 1] as PlannedBatch<T>;
     batches[index] = batch;
@@ -230,6 +231,14 @@ export class Plan<T extends Traveller> {
   indexByUrgency(latestStartUs: number): number {
     let index = this.batches.length;
     while (index > 0 && (this.batches[index - 1] as PlannedBatch<T>).latestStartUs > latestStartUs) index--;
+    return index;
+  }
+
+  /** Where a batch goes back that was promised before: ahead of all that may start as late, behind who is in more of a hurry. */
+  indexOfReturn(latestStartUs: number): number {
+    let index = 0;
+    while (index < this.batches.length && (this.batches[index] as PlannedBatch<T>).latestStartUs < latestStartUs)
+      index++;
     return index;
   }
 

@@ -115,7 +115,7 @@ export interface Scheduler<T extends Traveller, Q extends Queue = Queue> {
   foresee(queue: Q, tenant: string, rows: number, bytes: number, deadlineUs: number, nowUs: number): Refusal | null;
   /** A request arrives; null = it waits now, else nothing has changed but what is offered. */
   arrive(queue: Q, request: T, nowUs: number): Refusal | null;
-  /** A request whose batch failed goes back to the front, to run in a batch of its own. */
+  /** A request whose batch failed goes back, to run in a batch of its own: ahead of who came later and is in no more of a hurry. */
   retryAlone(queue: Q, request: T): void;
   /** The caller has gone, or was answered: a waiting request leaves, a running one ends when its batch does. */
   cancel(request: T): void;
