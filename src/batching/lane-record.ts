@@ -23,11 +23,11 @@ export class LaneRecord<T extends Traveller> {
     return free;
   }
 
-  /** Its batch has ended. */
-  ended({ queue, startedUs }: Batch<T, PlanQueue<T>>, nowUs: number): void {
+  /** Its batch has ended. @param well what comes behind one that failed says nothing of pauses */
+  ended({ queue, startedUs }: Batch<T, PlanQueue<T>>, nowUs: number, well: boolean): void {
     this.#doneUs = nowUs;
     this.#ranUs = nowUs - startedUs;
-    this.#ran = queue;
+    this.#ran = well ? queue : null;
   }
 
   /** Its thread is gone, or back: the time between is no pause between batches. */

@@ -211,6 +211,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** One of its batches ended. */
   ended(nowUs: number): void {
     this.#running--;
+    // Whoever is put back now waits from now on.
+    if (this.length === 0) this.waitingSinceUs = nowUs;
     const us = nowUs - this.#busyFromUs;
     if (!(us > 0)) return;
     const share = 1 - Math.exp(-us / this.offered.memoryUs);

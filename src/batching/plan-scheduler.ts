@@ -188,7 +188,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const running = this.lanes[batch.lane];
     if (running !== batch) throw new Error(`lane ${batch.lane} does not run this batch`);
     this.lanes[batch.lane] = null;
-    this.#record(batch.lane).ended(batch, nowUs);
+    this.#record(batch.lane).ended(batch, nowUs, ran);
     this.#plan.changed();
     const { queue, rows } = batch;
     queue.ended(nowUs);

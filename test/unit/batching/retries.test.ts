@@ -89,4 +89,31 @@ describe('who has to run again because his batch failed', () => {
     expect(again.length).toBeGreaterThan(2);
     expect(again.filter(({ state }) => state === 'WAITING')).toEqual([]);
   });
+
+  test('waits from then on: a lane that was free meanwhile had no pause between two batches', () => {
+    const scheduler = new PlanScheduler<Request>(2);
+    const queue = scheduler.open({ ...spec, lanes: [0, 1] });
+    scheduler.arrive(queue, new Request(), 0);
+    const quick = scheduler.next(0, []);
+    scheduler.arrive(queue, new Request(), 1);
+    const hung = scheduler.next(1, []);
+    if (quick === null) throw new Error('nothing runs');
+    scheduler.finish(quick, BATCH_US, true);
+    scheduler.setUp(1, false);
+    fail(scheduler, hung, 10_000 * BATCH_US);
+    expect(scheduler.next(10_000 * BATCH_US, [])?.lane).toBe(0);
+    expect(queue.turnaround.ratio).toBe(0);
+  });
+
+  test('teaches nothing of what lies between batches, nor does who comes behind a batch that failed at once', () => {
+    const scheduler = new PlanScheduler<Request>(1);
+    const queue = scheduler.open(spec);
+    scheduler.arrive(queue, new Request(), 0);
+    const batch = scheduler.next(0, []);
+    if (batch === null) throw new Error('nothing runs');
+    scheduler.arrive(queue, new Request(), 0);
+    scheduler.finish(batch, 5, false);
+    scheduler.next(30, []);
+    expect(queue.turnaround.ratio).toBe(0);
+  });
 });
