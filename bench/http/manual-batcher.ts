@@ -56,7 +56,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   }
 
   open(spec: QueueSpec): ManualQueue<T> {
-    const counts = { rows: 0, bytes: 0, length: 0, retries: 0, late: 0, admitted: 0, refused: 0 };
+    const counts = { rows: 0, bytes: 0, length: 0, retries: 0, late: 0, admitted: 0, refused: 0, displaced: 0 };
     const batchRows = this.#mostRows(spec.maxBatchRows);
     const queue: ManualQueue<T> = {
       spec,
@@ -224,7 +224,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
   }
 
   #refuse(queue: ManualQueue<T>, kind: RefusalKind): Refusal {
-    queue.refused++;
+    if (kind !== 'lost') queue.refused++;
     this.#refusal.kind = kind;
     return this.#refusal;
   }

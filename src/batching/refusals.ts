@@ -64,7 +64,7 @@ export class Refusals<T extends Traveller> {
   /** What must drain before a request like it can be in time: its lateness, or all that waits. */
   refuse(queue: PlanQueue<T>, kind: RefusalKind, nowUs: number, why: RefusalReason = kind): Refusal {
     if (kind === 'impossible') queue.impossible++;
-    else queue.refused++;
+    else if (kind !== 'lost') queue.refused++;
     const refusal = this.#refusal;
     refusal.kind = kind;
     let finishUs = Number.POSITIVE_INFINITY;

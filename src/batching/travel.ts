@@ -66,6 +66,9 @@ export interface Queue {
   readonly length: number;
   /** Requests that were put back after a failed batch, since the beginning. */
   readonly retries: number;
+  /** Requests refused at once for the others' sake, and after having been taken, since the beginning. */
+  readonly refused: number;
+  readonly displaced: number;
   /** Requests that were taken and are not answered in time, since the beginning: also those whose batch was in time. */
   late: number;
   /** No lane has been up for too long: nothing is taken until one is. */

@@ -136,6 +136,7 @@ export class Place {
   }
 }
 
-function refusals({ metrics }: Target): number {
-  return metrics.failures.get('OVERLOADED') ?? 0;
+/** By the queue alone: another instance neither decodes pictures nor makes memory. */
+function refusals({ queue }: Target): number {
+  return queue.refused + queue.displaced;
 }

@@ -32,7 +32,7 @@ export interface Look {
   readonly peak: number;
   /** Whether requests waited while every lane was taken. */
   readonly waited: boolean;
-  /** Requests refused for want of room or of time. */
+  /** Requests refused by its queue for want of room or of time. */
   readonly refused: number;
 }
 

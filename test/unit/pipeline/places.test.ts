@@ -94,7 +94,7 @@ beforeEach(() => {
 function serve(model: string, session: number, homes: number[], max: number, curve: Curve | null = null): Target {
   const placement = homes[0] === 3 ? 'inline' : 'worker';
   const facts = { placement, maxBatchSize: 64, batchRows: 16, measuredRows: 32 } as ServedFacts;
-  const queue = { lanes: homes, batchRows: 64, length: 0 };
+  const queue = { lanes: homes, batchRows: 64, length: 0, refused: 0, displaced: 0 };
   const metrics = new TargetMetrics();
   const target = { model, session, facts, queue, metrics, usage: new Usage() } as unknown as Target;
   for (const home of homes) lanes[home]?.sessions.add(session);
@@ -135,6 +135,22 @@ describe('an instance', () => {
     await looks(3);
     expect([target.queue.lanes, told.at(-1)]).toEqual([[0], 'm worker x1']);
     expect([...(lanes[1] as ScriptedLane).sessions]).toEqual([]);
+  });
+
+  test.each(['refused', 'displaced'] as const)('is added where somebody was %s', async (counted) => {
+    const { queue } = serve('m', 1, [0], 2);
+    Object.assign(queue, { [counted]: 1 });
+    await looks(1);
+    expect(lanes[1]?.loading).toEqual([1]);
+  });
+
+  test('is not added for who was refused elsewhere, as pictures are where decoders are busy', async () => {
+    const { metrics } = serve('m', 1, [0], 3);
+    for (let i = 0; i < 10; i++) {
+      metrics.error('OVERLOADED');
+      await looks(1);
+    }
+    expect(lanes.map(({ loading }) => loading.length)).toEqual([0, 0, 0, 0]);
   });
 
   test('is put on the idlest lane, and of those that are idle on the one with fewer sessions', async () => {
