@@ -168,6 +168,9 @@ export class Exchange {
     if (status !== 499 && !this.answered) {
       this.#status = status;
       this.#error = error;
+      // There may have been an answer that came to nothing.
+      this.#type = 'application/json';
+      this.#jsonBytes = 0;
       const body = JSON.stringify({ error: error.message });
       this.bytesOut = Buffer.byteLength(body);
       this.#write(body);
@@ -182,7 +185,6 @@ export class Exchange {
 
   #write(body: string | Uint8Array): void {
     if (this.answered) return;
-    this.#ended = true;
     if (this.#wire.closing) this.close = true;
     if (this.close && !this.midBody) this.#defer(body);
     else this.#send(body);
@@ -208,6 +210,7 @@ export class Exchange {
   }
 
   #send(body: string | Uint8Array): void {
+    this.#ended = true;
     this.#body = body;
     this.#wire.cork(this, this.#res);
     this.#body = '';
@@ -225,8 +228,10 @@ export class Exchange {
    * behind it, and what is still being read of it stops at once.
    */
   #defer(body: string | Uint8Array): void {
-    this.#deferred = true;
+    // Where there is no memory for it, that is said instead.
     const own = typeof body === 'string' ? body : Uint8Array.from(body);
+    this.#ended = true;
+    this.#deferred = true;
     setImmediate(() => {
       this.#deferred = false;
       if (!this.#aborted) this.#send(own);

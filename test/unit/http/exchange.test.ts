@@ -1,5 +1,6 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { expect, it } from 'vitest';
+import { GatewayError } from '../../../src/core/error.ts';
 import { Exchange, Wire } from '../../../src/http/exchange.ts';
 
 /** What a socket would have been given. */
@@ -8,6 +9,7 @@ class Written {
   readonly #ended = Promise.withResolvers<string>();
   readonly response = {
     cork: (write: () => void) => write(),
+    writeStatus: (status: string) => this.headers.set(':status', status),
     writeHeader: (name: string, value: string) => this.headers.set(name, value),
     end: (body: string | Uint8Array) => this.#ended.resolve(Buffer.from(body as Uint8Array).toString()),
   } as unknown as HttpResponse;
@@ -34,4 +36,31 @@ it('an answer that cannot be packed is sent as it is', async () => {
   exchange.answer(Buffer.from(text), 0);
   expect(await written.body).toBe(text);
   expect([written.headers.has('Content-Encoding'), told]).toEqual([false, [200]]);
+});
+
+it('where an answer that closes its connection cannot be copied, that is said instead', async () => {
+  const told: number[] = [];
+  const written = new Written();
+  const exchange = new Exchange(
+    new Wire((_exchange, status) => told.push(status)),
+    written.response,
+    'POST',
+    '/',
+    'id',
+    0,
+  );
+  exchange.close = true;
+  // As where there is no memory for it: it cannot be read any more.
+  const body = new Uint8Array(2000);
+  structuredClone(body.buffer, { transfer: [body.buffer] });
+  expect(() => exchange.answer(body, 1000)).toThrow(TypeError);
+  exchange.fail(new GatewayError('INTERNAL', 'no memory'));
+  expect(await written.body).toBe('{"error":"no memory"}');
+  expect(Object.fromEntries(written.headers)).toEqual({
+    ':status': '500 Internal Server Error',
+    'Content-Type': 'application/json',
+    'X-Request-Id': 'id',
+    'X-Error-Code': 'INTERNAL',
+  });
+  expect(told).toEqual([500]);
 });
