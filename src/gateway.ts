@@ -170,7 +170,6 @@ export class Gateway {
       await this.#settled.catch(() => undefined);
       await this.#road.drain();
       await this.#loader.keepLearned();
-      await inference.settled();
       await moved;
       await this.#decoders.close();
       await this.#pool.close();

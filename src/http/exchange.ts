@@ -45,8 +45,6 @@ export class Wire {
   readonly #write = () => (this.#writing as Exchange).writeOut();
   #writing: Exchange | null = null;
   #ids = 0;
-  #packing = 0;
-  #packed: (() => void)[] = [];
 
   constructor(onAnswer: OnAnswer) {
     this.onAnswer = onAnswer;
@@ -57,22 +55,9 @@ export class Wire {
     return `${process.pid.toString(36)}-${(++this.#ids).toString(36)}`;
   }
 
-  /** `body` in `coding`, made on another thread; the end of the process waits for it. */
-  async pack(body: Uint8Array, coding: Coding): Promise<Uint8Array> {
-    this.#packing++;
-    try {
-      return await packBody(body, coding);
-    } finally {
-      // What is packed is written first: by the continuation that waits for this one.
-      setImmediate(() => {
-        if (--this.#packing === 0) for (const resolve of this.#packed.splice(0)) resolve();
-      });
-    }
-  }
-
-  /** When no answer is being packed. */
-  async settled(): Promise<void> {
-    if (this.#packing > 0) await new Promise<void>((resolve) => this.#packed.push(resolve));
+  /** `body` in `coding`, made on another thread. */
+  pack(body: Uint8Array, coding: Coding): Promise<Uint8Array> {
+    return packBody(body, coding);
   }
 
   /** Has `exchange` write its answer in one piece. */
@@ -149,15 +134,30 @@ export class Exchange {
   }
 
   /**
-   * An inference answer; with a binary tail where `jsonBytes` is not 0. The body is copied before this returns. JSON is
-   * packed where the caller asked for it; numbers in binary form would hardly become less.
+   * An inference answer as the caller would like it packed; null where it goes as it is: JSON only is packed, since numbers in
+   * binary form would hardly become less. The body is copied before this returns.
    */
+  pack(body: Uint8Array, jsonBytes: number): Promise<Uint8Array> | null {
+    const { accepts } = this;
+    if (accepts === null || jsonBytes > 0 || body.length < LEAST_PACKED_BYTES || this.answered) return null;
+    // Where there is no memory for it, that is said instead.
+    const own = Buffer.from(body);
+    return this.#wire.pack(own, accepts).then(
+      (packed) => {
+        this.#coding = accepts;
+        return packed;
+      },
+      // No memory to pack it in: it goes as it is.
+      () => own,
+    );
+  }
+
+  /** An inference answer; with a binary tail where `jsonBytes` is not 0. The body is copied before this returns. */
   answer(body: Uint8Array, jsonBytes: number): void {
     if (jsonBytes > 0) this.#type = 'application/octet-stream';
     this.#jsonBytes = jsonBytes;
     this.bytesOut = body.byteLength;
-    if (this.accepts !== null && jsonBytes === 0 && body.length >= LEAST_PACKED_BYTES) this.#pack(body, this.accepts);
-    else this.#write(body);
+    this.#write(body);
     this.#wire.onAnswer(this, 200, null);
   }
 
@@ -171,6 +171,7 @@ export class Exchange {
       // There may have been an answer that came to nothing.
       this.#type = 'application/json';
       this.#jsonBytes = 0;
+      this.#coding = '';
       const body = JSON.stringify({ error: error.message });
       this.bytesOut = Buffer.byteLength(body);
       this.#write(body);
@@ -188,25 +189,6 @@ export class Exchange {
     if (this.#wire.closing) this.close = true;
     if (this.close && !this.midBody) this.#defer(body);
     else this.#send(body);
-  }
-
-  #pack(body: Uint8Array, coding: Coding): void {
-    if (this.answered) return;
-    // Where there is no memory for it, that is said instead.
-    const own = Buffer.from(body);
-    this.#ended = true;
-    if (this.#wire.closing) this.close = true;
-    this.#wire.pack(own, coding).then(
-      (packed) => this.#sendPacked(packed, coding),
-      // No memory to pack it in: it goes as it is.
-      () => this.#sendPacked(own, ''),
-    );
-  }
-
-  #sendPacked(body: Uint8Array, coding: Coding | ''): void {
-    if (this.#aborted) return;
-    this.#coding = coding;
-    this.#send(body);
   }
 
   #send(body: string | Uint8Array): void {

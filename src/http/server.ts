@@ -147,11 +147,6 @@ export class HttpServer {
     this.#socket = null;
   }
 
-  /** When every answer that was given has been handed to the socket. */
-  settled(): Promise<void> {
-    return this.#wire.settled();
-  }
-
   /** Bodies that are still coming will not be waited for: they are answered, and what is complete goes on. */
   refuseUploads(): void {
     this.#uploads.refuseAll(() => new GatewayError('SHUTTING_DOWN', 'the server is shutting down'));

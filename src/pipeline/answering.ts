@@ -156,14 +156,29 @@ export class Answering {
     return this.#nowUs;
   }
 
-  /** An answer is made, which may have taken long: it is written where it is in time. */
+  /** An answer is made, which may have taken long: where it is in time it is written, or packed first where its caller asked for that. */
   #send(request: InferRequest, { body, jsonBytes }: Answer): void {
     // Who has no deadline is never late, and a look at the clock for each of them would be felt.
     const nowUs = request.deadlineUs === Number.POSITIVE_INFINITY ? this.#nowUs : this.#look();
-    if (this.#isLate(request, nowUs)) {
-      giveBack(body);
-      return;
+    if (!this.#isLate(request, nowUs)) {
+      const packing = request.reply.pack(body, jsonBytes);
+      if (packing === null) this.#write(request, body, jsonBytes, nowUs);
+      else {
+        // Its rows are not needed any more: they go with its batch.
+        request.state = 'ENDED';
+        void packing.then((packed) => this.#packed(request, packed));
+      }
     }
+    giveBack(body);
+  }
+
+  /** Packing may have taken long, too. */
+  #packed(request: InferRequest, body: Uint8Array): void {
+    const nowUs = this.#look();
+    if (!this.#isLate(request, nowUs)) this.#write(request, body, 0, nowUs);
+  }
+
+  #write(request: InferRequest, body: Uint8Array, jsonBytes: number, nowUs: number): void {
     request.state = 'ENDED';
     request.totalUs = nowUs - request.arrivalUs;
     try {
@@ -173,7 +188,6 @@ export class Answering {
       return;
     }
     request.target.metrics.ok(request.totalUs, request.rows);
-    giveBack(body);
     this.#closed();
   }
 

@@ -7,8 +7,13 @@ import type { GatewayError } from '../core/error.ts';
 import type { PictureWork } from './pictures.ts';
 import type { Target } from './target.ts';
 
-/** Where the answer goes: an HTTP exchange, a stream. Called exactly once, unless the caller went away first. */
+/** Where the answer goes: an HTTP exchange, a stream. Answered or failed exactly once, unless the caller went away first. */
 export interface Reply {
+  /**
+   * The body as its caller would like it packed: a promise that never rejects, of what is to be answered in its place; null where it
+   * is answered as it is. It is copied before this returns. @param jsonBytes as below
+   */
+  pack(body: Uint8Array, jsonBytes: number): Promise<Uint8Array> | null;
   /** @param jsonBytes length of the JSON part where binary data follow, else 0. The body is copied before this returns. */
   answer(body: Uint8Array, jsonBytes: number): void;
   fail(error: GatewayError): void;

@@ -33,9 +33,19 @@ it('an answer that cannot be packed is sent as it is', async () => {
   const exchange = new Exchange(wire, written.response, 'POST', '/', 'id', 0);
   exchange.accepts = 'gzip';
   const text = 'x'.repeat(2000);
-  exchange.answer(Buffer.from(text), 0);
+  exchange.answer((await exchange.pack(Buffer.from(text), 0)) as Uint8Array, 0);
   expect(await written.body).toBe(text);
   expect([written.headers.has('Content-Encoding'), told]).toEqual([false, [200]]);
+});
+
+it('an error in the place of an answer that was packed is not said to be packed', async () => {
+  const written = new Written();
+  const exchange = new Exchange(new Wire(() => undefined), written.response, 'POST', '/', 'id', 0);
+  exchange.accepts = 'gzip';
+  expect((await exchange.pack(Buffer.from('x'.repeat(2000)), 0))?.length).toBeLessThan(100);
+  exchange.fail(new GatewayError('DEADLINE_EXCEEDED', 'too late'));
+  expect(await written.body).toBe('{"error":"too late"}');
+  expect(written.headers.has('Content-Encoding')).toBe(false);
 });
 
 it('where an answer that closes its connection cannot be copied, that is said instead', async () => {

@@ -37,6 +37,8 @@ const liftAsync: Binding['liftAsync'] = async (...values) => {
   return real.liftAsync(...values);
 };
 const binding = { ...real, printNumbers, liftAsync };
+/** What the packing of an answer waits for; null where it is not packed. */
+let packing: Promise<void> | null;
 
 /** Every number is 7. */
 class SevenLane implements Lane {
@@ -61,7 +63,7 @@ let road: InferRoad;
 let target: Target;
 
 beforeEach(() => {
-  [nowUs, printUs, printed, gate] = [1000, 0, 0, Promise.resolve()];
+  [nowUs, printUs, printed, gate, packing] = [1000, 0, 0, Promise.resolve(), null];
   arena = new Arena(binding, 16 * 1024 * 1024);
   lane = new SevenLane();
   const pool = {
@@ -102,6 +104,10 @@ afterEach(() => road.driver.dispose());
 function ask(timeoutUs: number, writeUs = 0, padding = 0): Promise<string> {
   return new Promise((resolve) => {
     const reply = {
+      pack: (body: Uint8Array) => {
+        const own = Uint8Array.from(body);
+        return packing?.then(() => own) ?? null;
+      },
       answer: () => {
         nowUs += writeUs;
         resolve('answered');
@@ -167,9 +173,39 @@ describe('a deadline that passes behind the run', () => {
     await atRest();
   });
 
+  it('while its answer is packed is told, and the answer is not written', async () => {
+    const { promise, resolve: packed } = Promise.withResolvers<void>();
+    packing = promise;
+    const told = ask(TIMEOUT_US);
+    while (printed === 0) await turn();
+    nowUs += 2 * TIMEOUT_US;
+    packed();
+    expect(await told).toBe('DEADLINE_EXCEEDED');
+    expect([target.metrics.answered, late(), target.queue.late]).toEqual([0, 1, 1]);
+    await atRest();
+  });
+
   it('while its answer is written is nobody’s business any more', async () => {
     expect(await ask(TIMEOUT_US, 2 * TIMEOUT_US)).toBe('answered');
     expect([target.metrics.answered, late(), target.queue.late]).toEqual([1, 0, 0]);
+    await atRest();
+  });
+});
+
+describe('an answer that is being packed', () => {
+  it('holds nothing of the arena, is waited for at the end, and counts when it is written', async () => {
+    const { promise, resolve: packed } = Promise.withResolvers<void>();
+    packing = promise;
+    const told = ask(LONG_US);
+    while (printed === 0) await turn();
+    await turn();
+    expect([road.inFlight, target.metrics.answered, target.ring?.live]).toEqual([1, 0, 0]);
+    const drained = road.drain();
+    nowUs += TIMEOUT_US;
+    packed();
+    await drained;
+    expect(await told).toBe('answered');
+    expect([target.metrics.answered, target.metrics.requestUs.sum >= TIMEOUT_US]).toEqual([1, true]);
     await atRest();
   });
 });

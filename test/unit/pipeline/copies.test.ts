@@ -53,7 +53,7 @@ function arrive(value: number): InferRequest {
   const head = { inputs: [{ name: 'input', datatype: 'FP32', shape: [1, 3, 224, 224], parameters }] };
   const text = Buffer.from(JSON.stringify(head));
   const body = new Uint8Array(new Float32Array(ROW_BYTES / 4).fill(value).buffer);
-  const request = new InferRequest(target, { answer: () => undefined, fail: () => undefined }, 0);
+  const request = new InferRequest(target, { pack: () => null, answer: () => undefined, fail: () => undefined }, 0);
   intake.head(request, text, text.length, true, ROW_BYTES);
   for (let at = 0; at < ROW_BYTES; at += CHUNK_BYTES) {
     intake.tail(request, body, at, Math.min(CHUNK_BYTES, ROW_BYTES - at));

@@ -40,7 +40,7 @@ function request(...types: readonly Datatype[]): InferRequest {
   const queue = {} as Queue;
   const metrics = new TargetMetrics();
   const parts = { binding, arena, model: 'm', version: '1', session: 1, facts, queue, metrics, jsonDepth: 100 };
-  const reply = { answer: () => undefined, fail: () => undefined };
+  const reply = { pack: () => null, answer: () => undefined, fail: () => undefined };
   return new InferRequest(new Target({ ...parts, pictures: null }), reply, 0);
 }
 

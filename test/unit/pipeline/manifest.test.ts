@@ -37,7 +37,7 @@ function model(width: number): Target {
 /** Requests of so many rows each, in one batch as the scheduler makes it. */
 function batchOf(target: Target, ...rows: number[]): Batch<InferRequest> {
   const requests = rows.map((count) => {
-    const request = new InferRequest(target, { answer: () => undefined, fail: () => undefined }, 0);
+    const request = new InferRequest(target, { pack: () => null, answer: () => undefined, fail: () => undefined }, 0);
     const input = { name: 'x', datatype: 'FP32', shape: [count, 2], data: Array(2 * count).fill(count) };
     intake.whole(request, Buffer.from(JSON.stringify({ inputs: [input] })), -1);
     return request;

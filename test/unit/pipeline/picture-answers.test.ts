@@ -116,6 +116,7 @@ function serve(boxes: number): void {
 function send(name: string, input: object, timeout = 0): { request: InferRequest; answer: Promise<number[]> } {
   const { promise: answer, resolve, reject } = Promise.withResolvers<number[]>();
   const reply = {
+    pack: () => null,
     answer: (body: Uint8Array) => {
       diary.push(`answered ${name}`);
       resolve(JSON.parse(Buffer.from(body).toString()).outputs[0].data);

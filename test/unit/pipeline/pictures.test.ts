@@ -132,7 +132,7 @@ function serve(shape: readonly number[], declarations = '', classes = 2): void {
 
 /** A request whose body is in: so many files, and numbers beside them. */
 function arrived(files: readonly Uint8Array[], base64 = false): InferRequest {
-  const request = new InferRequest(target, { answer: () => undefined, fail: () => undefined }, 0);
+  const request = new InferRequest(target, { pack: () => null, answer: () => undefined, fail: () => undefined }, 0);
   const numbers = Float32Array.from({ length: 2 * files.length }, (_, i) => i);
   const offset = { ...OTHER, datatype: 'FP32', shape: [files.length, 2], data: [...numbers] };
   const elements = files.flatMap((file) => [new Uint8Array(Uint32Array.of(file.length).buffer), file]);
