@@ -97,6 +97,12 @@ export class BodyBuffer {
     this.#charged = 0;
   }
 
+  /** The same where another thread may still read it: its memory is left to the collector, which knows when nobody does. */
+  leave(): void {
+    this.#bytes = null;
+    this.free();
+  }
+
   #grow(needed: number): void {
     const doubled = this.#bytes === null ? 0 : this.#bytes.length * 2;
     // Memory is taken for bytes that came, and for some of those that were only announced.

@@ -138,7 +138,10 @@ export class InferBody implements Upload {
       if (this.#exchange.answered) throw new GatewayError('CLIENT_CLOSED', 'the client closed the connection');
       buffer.reserve(bytes);
     };
-    inflateBody(buffer.whole(), coding, this.#limit, reserve)
+    const inflating = inflateBody(buffer.whole(), coding, this.#limit, reserve);
+    // A piece ahead of what was refused is being made.
+    inflating.catch(() => buffer.leave());
+    inflating
       .then((body) => this.#road.take(this.#request, body, this.#headBytes))
       .catch((error: unknown) => this.#road.refuse(this.#request, asGatewayError(error)))
       .finally(() => buffer.free());

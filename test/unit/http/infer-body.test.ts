@@ -1,11 +1,14 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
 import { datatype } from '../../../src/core/datatype.ts';
 import { GatewayError } from '../../../src/core/error.ts';
 import type { Lane, RunRequest, RunResult } from '../../../src/core/instance.ts';
 import type { ServedFacts } from '../../../src/core/model.ts';
-import { GatherLedger } from '../../../src/http/body.ts';
+import { BodyBuffer, GatherLedger } from '../../../src/http/body.ts';
 import { Exchange, Wire } from '../../../src/http/exchange.ts';
 import { InferBody } from '../../../src/http/infer-body.ts';
 import { Loans } from '../../../src/http/loans.ts';
@@ -20,6 +23,7 @@ import { LIMITS } from '../../support/pictures.ts';
 
 const binding = loadBinding();
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const ARENA_BYTES = 4096 * KIB;
 const GATHER_BYTES = 1024 * KIB;
 /** Most that one body may be lent where nobody else is. */
@@ -114,7 +118,7 @@ class Sender {
 /** Nothing is lent, gathered or placed, and nobody waits. */
 async function expectRest(): Promise<void> {
   await road.drain();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   const all = loans.lend(MOST_LENT);
   expect(all).not.toBeNull();
   all?.end();
@@ -195,5 +199,37 @@ describe('what was lent to a body is there for others again', () => {
     new Sender(512 * KIB, 256 * KIB).send(4).send(256 * KIB);
     await expectRest();
     expect(told).toEqual([400]);
+  });
+});
+
+/** A request whose body comes packed, all at once. */
+function sendPacked(bytes: Uint8Array): void {
+  const exchange = new Exchange(wire, { cork: () => undefined } as unknown as HttpResponse, 'POST', '/', 'id', 0);
+  const request = road.open(target, exchange, 0, 0, '', 0, null);
+  const body = new InferBody(road, request, exchange, -1, bytes.length, 'gzip', 1e9, ledger, loans);
+  body.chunk(Uint8Array.from(bytes).buffer, true);
+}
+
+describe('the memory of a packed body', () => {
+  const whole = vi.spyOn(BodyBuffer.prototype, 'whole');
+  const memory = () => whole.mock.results.at(-1)?.value.buffer;
+  afterAll(() => whole.mockRestore());
+
+  it('is given back at once where it has been unpacked', async () => {
+    const numbers = new Array(200_000).fill('1.000').join();
+    const json = `{"inputs":[{"name":"x","datatype":"FP32","shape":[1,200000],"data":[${numbers}]}]}`;
+    ledger = new GatherLedger(4 * MIB);
+    sendPacked(gzipSync(json, { level: 0 }));
+    await expectRest();
+    expect([told, memory()?.detached]).toEqual([[200], true]);
+  });
+
+  it('is not where it is given up: a thread may still read it', async () => {
+    const packed = gzipSync(randomBytes(2 * MIB), { level: 1 });
+    // What is packed has room, and one of the pieces that come out of it.
+    ledger = new GatherLedger(packed.length + 128 * KIB);
+    sendPacked(packed);
+    await expectRest();
+    expect([told, memory()?.detached]).toEqual([[503], false]);
   });
 });
