@@ -135,16 +135,13 @@ export class InferBody implements Upload {
   /** A packed body is whole: what comes out of it goes on, charged piece by piece. */
   #inflate(buffer: BodyBuffer, coding: Coding): void {
     const reserve = (bytes: number): void => {
-      if (this.#exchange.answered) throw new GatewayError('CLIENT_CLOSED', 'the client closed the connection');
+      if (this.#exchange.answered) throw new GatewayError('CLIENT_CLOSED', 'nobody waits for the answer any more');
       buffer.reserve(bytes);
     };
     const inflating = inflateBody(buffer.whole(), coding, this.#limit, reserve);
     // A piece ahead of what was refused is being made.
     inflating.catch(() => buffer.leave());
-    inflating
-      .then((body) => this.#road.take(this.#request, body, this.#headBytes))
-      .catch((error: unknown) => this.#road.refuse(this.#request, asGatewayError(error)))
-      .finally(() => buffer.free());
+    void this.#road.takeUnpacked(this.#request, inflating, this.#headBytes).finally(() => buffer.free());
   }
 
   /** @param came the head, and what came behind it */

@@ -135,6 +135,16 @@ export class InferRoad implements Passage<InferRequest> {
     return null;
   }
 
+  /** Step 4, for a body in one piece that is still being unpacked. */
+  takeUnpacked(request: InferRequest, unpacking: Promise<Memory>, headBytes: number): Promise<void> {
+    const taking = unpacking.then(async (body) => {
+      if (request.state === 'ENDED') return;
+      await this.#intake.whole(request, body, headBytes);
+      this.#taken(request);
+    });
+    return this.#elsewhere(request, taking);
+  }
+
   /** Step 4, for a large binary body: its head is in, the tail follows in pieces. False where it was refused. */
   takeHead(request: InferRequest, memory: Memory, headBytes: number, tailBytes: number): boolean {
     try {

@@ -52,6 +52,7 @@ let target: Target;
 let wire: Wire;
 /** Status of every answer, in order. */
 let told: number[];
+let nowUs: number;
 
 beforeEach(() => {
   arena = new Arena(binding, ARENA_BYTES);
@@ -69,7 +70,8 @@ beforeEach(() => {
     aloneUs: () => 0,
     refusal: () => null,
   };
-  const clock = { nowUs: () => 1000 };
+  nowUs = 1000;
+  const clock = { nowUs: () => nowUs };
   const scheduler = new PlanScheduler<InferRequest>(1);
   const pictures = { limits: LIMITS, pool, atOnce: 1 };
   const lanes = [new AddingLane()];
@@ -202,10 +204,10 @@ describe('what was lent to a body is there for others again', () => {
   });
 });
 
-/** A request whose body comes packed, all at once. */
-function sendPacked(bytes: Uint8Array): void {
+/** A request whose body comes packed, all at once. @param timeoutUs 0 for none */
+function sendPacked(bytes: Uint8Array, timeoutUs = 0): void {
   const exchange = new Exchange(wire, { cork: () => undefined } as unknown as HttpResponse, 'POST', '/', 'id', 0);
-  const request = road.open(target, exchange, 0, 0, '', 0, null);
+  const request = road.open(target, exchange, 0, timeoutUs, '', 0, null);
   const body = new InferBody(road, request, exchange, -1, bytes.length, 'gzip', 1e9, ledger, loans);
   body.chunk(Uint8Array.from(bytes).buffer, true);
 }
@@ -232,4 +234,19 @@ describe('the memory of a packed body', () => {
     await expectRest();
     expect([told, memory()?.detached]).toEqual([[503], false]);
   });
+});
+
+it('a deadline that passes while a body is unpacked is told then, and no more of it is unpacked', async () => {
+  const bytes = 64 * MIB;
+  ledger = new GatherLedger(2 * bytes);
+  sendPacked(gzipSync(Buffer.alloc(bytes), { level: 1 }), 2000);
+  nowUs = 3000;
+  let most = 0;
+  while (ledger.taken > 0) {
+    most = Math.max(most, ledger.taken);
+    await turn();
+  }
+  expect(most).toBeLessThan(bytes / 2);
+  await expectRest();
+  expect([told, target.metrics.failures.get('DEADLINE_EXCEEDED')]).toEqual([[504], 1]);
 });
