@@ -29,7 +29,7 @@ export class Trials {
     return nowUs - (this.#doubtedUs[size] as number) >= restUs;
   }
 
-  /** A batch of so many rows ran: its size and those below have been put to the test. @param ratio time that it took, of what was expected */
+  /** A batch of so many rows ran: its size and those below have been put to the test. @param ratio time that it took, of the expected */
   ran(rows: number, ratio: number): void {
     for (let size = sizeOf(rows); size >= 0; size--) {
       if (this.#doubtedUs[size] === Number.POSITIVE_INFINITY) this.#rest[size] = FIRST;

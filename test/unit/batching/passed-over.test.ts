@@ -5,7 +5,7 @@ import type { Batch } from '../../../src/batching/travel.ts';
 import { knownCurve } from '../../support/known-curve.ts';
 import { BareRequest as Request, type TravellerSpec } from '../../support/traveller.ts';
 
-/** When a request of best effort leaves that came after a second, beside a flood of promises and best effort that fits into their batches. */
+/** When best effort leaves that comes after a second, beside a flood of promises and other best effort that fits into its batches. */
 function leavesUs(fits: TravellerSpec, odd: TravellerSpec): number {
   const us = (rows: number) => 1000 + 100 * rows;
   const scheduler = new PlanScheduler<Request>(1);
