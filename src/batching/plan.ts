@@ -11,6 +11,7 @@
  * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
  */
 
+import { shareLanes } from './lane-shares.ts';
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { PlannedBatch } from './planned-batch.ts';
 import { MOST_GUARD } from './sizing.ts';
@@ -18,6 +19,9 @@ import type { Batch, Traveller } from './travel.ts';
 
 /** What is kept free behind a batch shrinks as it comes nearer: this part of the time until a lane is free a layout holds. */
 const FRESH = 16;
+
+/** How often it is looked at what models leave to each other, microseconds. */
+const SHARE_EVERY_US = 20_000;
 
 /** When what a lane runs should end. */
 interface LaneEnd {
@@ -59,6 +63,7 @@ export class Plan<T extends Traveller> {
   /** Whether something changed that the layout does not know. */
   #stale = true;
   #laidOutUs = 0;
+  #sharedUs = Number.NEGATIVE_INFINITY;
   #validUntilUs = 0;
   #untilUs = 0;
 
@@ -79,6 +84,7 @@ export class Plan<T extends Traveller> {
   layOut(nowUs: number): void {
     if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
     if (this.#stale) this.#stretch();
+    if (this.queues.length > 1 && nowUs - this.#sharedUs >= SHARE_EVERY_US) this.#share(nowUs);
     this.#stale = false;
     this.#laidOutUs = nowUs;
     this.#freeLanes(this.#free, nowUs);
@@ -326,6 +332,11 @@ export class Plan<T extends Traveller> {
           queue.reservedUs = Math.max(queue.reservedUs, this.reservedUs[lane] as number);
       }
     }
+  }
+
+  #share(nowUs: number): void {
+    this.#sharedUs = nowUs;
+    shareLanes(this.queues, nowUs);
   }
 
   /** When each lane is free if nothing more starts; `#untilUs` says until when that is so. */
