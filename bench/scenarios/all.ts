@@ -23,6 +23,7 @@ import { preprocessing } from './preprocess.ts';
 import { replayed } from './replay.ts';
 import { schedulerCell } from './scheduler-cell.ts';
 import { schedulerCost } from './scheduler-cost.ts';
+import { schedulerFront } from './scheduler-front.ts';
 import { schedulerSim } from './scheduler-sim.ts';
 import { tenants } from './tenants.ts';
 
@@ -55,4 +56,5 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   tenants,
   'scheduler-sim': schedulerSim,
   'scheduler-cell': schedulerCell,
+  'scheduler-front': schedulerFront,
 };

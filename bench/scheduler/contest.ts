@@ -7,16 +7,17 @@ import { Clipper } from './clipper.ts';
 import { Clockwork } from './clockwork.ts';
 import { Nexus } from './nexus.ts';
 import type { Policy, PolicySpec } from './policy.ts';
+import type { Score } from './tally.ts';
 import { defaultTriton, Triton, type TritonSettings } from './triton.ts';
-import { play, type Score, type World } from './world.ts';
+import { play } from './world.ts';
 
 /** Makes a contestant for one run. */
 export type Entry = (spec: PolicySpec, setting: Setting) => Policy;
 
 /** The batch that most users of Triton begin with. */
-const USUAL_BATCH = 8;
+export const USUAL_BATCH = 8;
 /** The sweep is run on this share of the length, as another run. */
-const SWEEP = { run: 1, length: 0.25 };
+export const SWEEP = { run: 1, length: 0.25 };
 
 /** The rivals by name, but for Triton swept. */
 export const RIVALS: Readonly<Record<string, Entry>> = {
@@ -31,25 +32,29 @@ export const RIVALS: Readonly<Record<string, Entry>> = {
 /** Triton with the best of the sweep. */
 export const SWEPT = 'triton swept';
 
+/** What a run of everybody brought, as far as it is judged. */
+export interface Played {
+  readonly targetUs: number;
+  /** Requests that a smooth server as quick as the ceiling finishes in time. */
+  readonly attainable: number;
+  readonly scores: Readonly<Record<string, Score>>;
+}
+
 /** What a cell brought. */
-export interface Result {
+export interface Result extends Played {
   readonly cell: Cell;
   readonly curve: string;
   readonly sigma: number;
   readonly shift: number;
   readonly lanes: number;
   readonly mostRows: number;
-  readonly targetUs: number;
   readonly capacity: number;
   readonly ceiling: number;
-  /** Requests that a smooth server as quick as the ceiling finishes in time. */
-  readonly attainable: number;
-  /** The same of one that never lets a lane idle while somebody waits. */
+  /** As `attainable`, but of one that never lets a lane idle while somebody waits. */
   readonly atOnce: number;
   /** Smaller of what was offered and what the ceiling makes in the time that counts. */
   readonly limit: number;
   readonly swept: TritonSettings;
-  readonly scores: Readonly<Record<string, Score>>;
 }
 
 /** Plays the cell with the rivals, swept Triton and whoever else. */
@@ -58,7 +63,9 @@ export function contest(cell: Cell, others: Readonly<Record<string, Entry>>): Re
   const { curve, lanes, targetUs, capacity, ceiling, profile } = setting;
   const spec: PolicySpec = { lanes, mostRows: curve.mostRows, targetUs, profile };
   const world = worldOf(cell, setting);
-  const swept = sweep(setting, spec, worldOf(cell, setting, SWEEP.run, SWEEP.length));
+  const sizes = [curve.bestRows(targetUs / 2), curve.bestRows(targetUs), USUAL_BATCH];
+  const other = worldOf(cell, setting, SWEEP.run, SWEEP.length);
+  const swept = sweep(sizes, spec, (policy) => play(other, policy));
   const entries: Record<string, Entry> = { ...others, ...RIVALS, [SWEPT]: () => new Triton(swept, spec) };
   const scores = Object.fromEntries(
     Object.entries(entries).map(([name, entry]) => [name, play(world, entry(spec, setting))]),
@@ -82,18 +89,21 @@ export function contest(cell: Cell, others: Readonly<Record<string, Entry>>): Re
   };
 }
 
-/** The best of 36 by goodput; among equals the first, which is the simplest. */
-function sweep({ curve, lanes }: Setting, spec: PolicySpec, world: World): TritonSettings {
-  const { targetUs } = spec;
-  const sizes = new Set([curve.bestRows(targetUs / 2), curve.bestRows(targetUs), USUAL_BATCH]);
+/** The best of Triton's settings, 12 a size of a batch, by goodput on other chance; among equals the first, which is the simplest. */
+export function sweep(
+  sizes: readonly number[],
+  spec: PolicySpec,
+  playOther: (policy: Policy) => Score,
+): TritonSettings {
+  const { lanes, targetUs } = spec;
   let best = defaultTriton(USUAL_BATCH);
   let most = -1;
-  for (const maxBatch of sizes) {
+  for (const maxBatch of new Set(sizes)) {
     for (const delayUs of [0, targetUs / 8]) {
       for (const queueSize of [Number.POSITIVE_INFINITY, lanes * maxBatch, Math.ceil((lanes * maxBatch) / 2)]) {
         for (const timeoutUs of [Number.POSITIVE_INFINITY, targetUs / 2]) {
           const settings = { maxBatch, delayUs, queueSize, timeoutUs };
-          const { good } = play(world, new Triton(settings, spec));
+          const { good } = playOther(new Triton(settings, spec));
           if (good > most) [most, best] = [good, settings];
         }
       }

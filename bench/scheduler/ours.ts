@@ -15,6 +15,7 @@ export class Ours<Q extends Queue> implements Policy {
   readonly #queue: Q;
   readonly #running: (Batch<Job, Q> | null)[];
   readonly #expired: Job[] = [];
+  readonly #displaced: Job[] = [];
   #sweepUs = SWEEP_US;
 
   /** @param curve primed with the profile of the spec */
@@ -32,7 +33,7 @@ export class Ours<Q extends Queue> implements Policy {
   }
 
   arrive(job: Job, nowUs: number): boolean {
-    const atDoor = this.#scheduler.foresee(this.#queue, job.tenant, 1, 0, job.deadlineUs, nowUs);
+    const atDoor = this.#scheduler.foresee(this.#queue, job.tenant, job.rows, 0, job.deadlineUs, nowUs);
     return atDoor === null && this.#scheduler.arrive(this.#queue, job, nowUs) === null;
   }
 
@@ -41,10 +42,16 @@ export class Ours<Q extends Queue> implements Policy {
       this.#sweepUs = nowUs + SWEEP_US;
       this.#scheduler.sweep(nowUs, this.#expired);
     }
-    const batch = this.#scheduler.next(nowUs, this.#expired);
-    // What runs is answered at its deadline and computed all the same: the world counts it late when its batch ends.
-    for (const job of this.#expired) if (!job.riding) dropped.push(job);
+    const batch = this.#scheduler.next(nowUs, this.#expired, this.#displaced);
+    for (const job of this.#expired) {
+      // What runs is answered at its deadline and computed all the same: the world counts it late when its batch ends.
+      if (job.riding) continue;
+      job.broken = true;
+      dropped.push(job);
+    }
+    dropped.push(...this.#displaced);
     this.#expired.length = 0;
+    this.#displaced.length = 0;
     if (batch === null) return null;
     this.#running[batch.lane] = batch;
     return { lane: batch.lane, jobs: batch.requests, rows: batch.rows };

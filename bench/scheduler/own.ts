@@ -2,13 +2,13 @@
 
 import { LatencyCurve } from '../../src/batching/curve.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
-import type { Entry } from './contest.ts';
 import { Ours } from './ours.ts';
-import type { Job } from './policy.ts';
+import type { Job, Policy, PolicySpec } from './policy.ts';
 
 /** Its name in tables. */
 export const OURS = 'ours';
 
 /** Makes it. */
-export const ours: Entry = (spec) =>
-  new Ours(new PlanScheduler<Job>(spec.lanes), new LatencyCurve(spec.mostRows, spec.profile), spec);
+export function ours(spec: PolicySpec): Policy {
+  return new Ours(new PlanScheduler<Job>(spec.lanes), new LatencyCurve(spec.mostRows, spec.profile), spec);
+}

@@ -24,6 +24,8 @@ export class Job implements Traveller {
   fate: Fate = 'open';
   /** Whether its batch has started. The world's alone to set. */
   riding = false;
+  /** Whether it is given up by who had promised it a place. A policy's to set that promises. */
+  broken = false;
   readonly arrivalUs: number;
   readonly deadlineUs: number;
 

@@ -1,7 +1,7 @@
 /** What the cells of a contest say together: who is best where, what is attained, how late and how early a refusal is. */
 
-import type { Result } from './contest.ts';
-import type { Score } from './world.ts';
+import type { Played, Result } from './contest.ts';
+import type { Score } from './tally.ts';
 
 /** Beside the best is within 3 % of it. */
 const BESIDE = 0.97;
@@ -86,13 +86,20 @@ export function standingOf(results: readonly Result[], name: string): Standing {
 }
 
 /** Late over served, of all cells together. */
-export function lateOf(results: readonly Result[], name: string): number {
+export function lateOf(results: readonly Played[], name: string): number {
   const scores = results.map((result) => scoreOf(result, name));
   return sum(scores.map(({ late }) => late)) / sum(scores.map(({ good, late }) => good + late));
 }
 
+/** Late or given up, of what was served or promised: who promises nothing breaks no promise. Of all cells together. */
+export function brokenOf(results: readonly Played[], name: string): number {
+  const scores = results.map((result) => scoreOf(result, name));
+  const missed = sum(scores.map(({ late, broken }) => late + broken));
+  return missed / (missed + sum(scores.map(({ good }) => good)));
+}
+
 /** Mean time to reject over the target, every rejection counted once; 0 where there is none. */
-export function rejectOf(results: readonly Result[], name: string): number {
+export function rejectOf(results: readonly Played[], name: string): number {
   let [shares, count] = [0, 0];
   for (const result of results) {
     const { refused, dropped, rejectUs } = scoreOf(result, name);
@@ -107,11 +114,12 @@ export function ofLimit(result: Result, name: string): number {
   return ratio(scoreOf(result, name).good, result.limit);
 }
 
-function attained(result: Result, name: string): number {
+/** Goodput over what a smooth server attains; 1 where both have none. */
+export function attained(result: Played, name: string): number {
   return ratio(scoreOf(result, name).good, result.attainable);
 }
 
-function scoreOf({ scores }: Result, name: string): Score {
+function scoreOf({ scores }: Played, name: string): Score {
   const score = scores[name];
   if (score === undefined) throw new RangeError(`'${name}' did not take part`);
   return score;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { attainable, type Cell, grid, settingOf, worldOf } from '../../bench/scheduler/cells.ts';
 import { ours } from '../../bench/scheduler/own.ts';
-import { play, type Score } from '../../bench/scheduler/world.ts';
+import type { Score } from '../../bench/scheduler/tally.ts';
+import { play } from '../../bench/scheduler/world.ts';
 import { logNormal } from '../support/service-times.ts';
 import { type Fate, type Machine, play as playStreams } from '../support/virtual-traffic.ts';
 
@@ -26,7 +27,7 @@ function outcomes(seed: number, which: (cell: Cell, sigma: number) => boolean): 
     const setting = settingOf(cell);
     const { curve, lanes, targetUs, profile } = setting;
     const world = worldOf(cell, setting, 0, LENGTH);
-    const score = play(world, ours({ lanes, mostRows: curve.mostRows, targetUs, profile }, setting));
+    const score = play(world, ours({ lanes, mostRows: curve.mostRows, targetUs, profile }));
     const { good, late, rejectUs } = score;
     return {
       ...score,

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { LatencyCurve } from '../../../src/batching/curve.ts';
+import { playFront } from '../../../bench/scheduler/front.ts';
+import { attainableOnFront, frontWorldOf, mlpOf } from '../../../bench/scheduler/front-cells.ts';
+import { ours } from '../../../bench/scheduler/own.ts';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
 import { Turnaround } from '../../../src/batching/turnaround.ts';
-import { random } from '../../support/fixtures/random.ts';
+import { Random } from '../../../src/load/random.ts';
 import { knownCurve } from '../../support/known-curve.ts';
 import { BareRequest } from '../../support/traveller.ts';
 
@@ -73,65 +75,16 @@ describe('between batches of a lane that two models share', () => {
   });
 });
 
-const ROWS = 16;
-const DEADLINE_US = 5_000;
-const READ_US = 25;
-const REFUSE_US = 20;
-const ANSWER_US = 10;
-const batchUs = (rows: number) => 65 + 3.3 * rows;
-/** Of 16 rows a request, in batches of 109: the thread reads, runs and answers. */
-const MOST_ROWS = 109;
-const CAPACITY = 6 / (batchUs(6 * ROWS) + 6 * (READ_US + ANSWER_US));
-
-/**
- * One thread that reads, runs and answers, as the front thread does with quick models: what came while a batch ran is read behind it.
- * Poisson arrivals at `load` of what it can do, for three seconds of which the first is not counted.
- */
-function onOneThread(load: number) {
-  const next = random(SEED);
-  const scheduler = new PlanScheduler<BareRequest>(1);
-  const prior = [1, 16, 32, 64, 109].map((rows) => ({ rows, us: batchUs(rows) }));
-  const room = { queueRows: 1e5, queueBytes: 1e9 };
-  const curve = new LatencyCurve(MOST_ROWS, prior);
-  const queue = scheduler.open({ maxBatchRows: MOST_ROWS, lanes: [0], ...room, sloUs: DEADLINE_US, curve });
-  const sent: BareRequest[] = [];
-  const good = new Set<BareRequest>();
-  const late = new Set<BareRequest>();
-  let nowUs = 0;
-  let dueUs = 0;
-  const come = () => {
-    const request = new BareRequest({ rows: ROWS, arrivalUs: dueUs, deadlineUs: dueUs + DEADLINE_US });
-    dueUs -= Math.log(1 - next()) / (load * CAPACITY);
-    sent.push(request);
-    const refused =
-      scheduler.foresee(queue, '', ROWS, ROWS, request.deadlineUs, nowUs) ?? scheduler.arrive(queue, request, nowUs);
-    nowUs += refused === null ? READ_US : REFUSE_US;
-  };
-  while (nowUs < 3e6) {
-    const readUs = nowUs;
-    while (dueUs <= readUs) come();
-    const expired: BareRequest[] = [];
-    const batch = scheduler.next(nowUs, expired, []);
-    for (const request of expired) late.add(request);
-    if (batch === null) {
-      nowUs = Math.max(nowUs, dueUs);
-      continue;
-    }
-    nowUs += batchUs(batch.rows) * (0.9 + 0.2 * next());
-    scheduler.finish(batch, nowUs, true);
-    for (const request of batch.requests) (request.deadlineUs >= nowUs ? good : late).add(request);
-    nowUs += ANSWER_US * batch.requests.length;
-  }
-  const counted = sent.filter(({ arrivalUs }) => arrivalUs >= 1e6);
-  const share = (of: Set<BareRequest>) => counted.filter((request) => of.has(request)).length / counted.length;
-  return { good: share(good) * load, late: share(late) / (share(good) + share(late)) };
-}
+/** mlp with 16 rows a request and a deadline of 5 ms, for three seconds and more. */
+const [MLP, LENGTH] = [mlpOf(16, 5_000), 3];
 
 describe('on a thread that reads between its batches', () => {
   test.each([0.9, 1, 1.2, 1.5])(`what is promised is kept at %f of what it can do (seed ${SEED})`, (load) => {
-    const { good, late } = onOneThread(load);
-    expect(late).toBeLessThan(0.05);
-    // Each refusal takes more than half of the thread's part in an answer.
-    expect(good).toBeGreaterThan(load <= 1 ? 0.97 * load - 0.03 : 0.8);
+    const { curve, targetUs } = MLP;
+    const world = frontWorldOf(MLP, load, SEED, 0, LENGTH);
+    const profile = curve.profile(new Random(SEED));
+    const { good, late, broken } = playFront(world, ours({ lanes: 1, mostRows: curve.mostRows, targetUs, profile }));
+    expect((late + broken) / (good + late + broken)).toBeLessThan(0.08);
+    expect(good / attainableOnFront(MLP, world)).toBeGreaterThan(0.9);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../../../bench/scheduler/contest.ts';
+import type { Score } from '../../../../bench/scheduler/tally.ts';
 import { defaultTriton } from '../../../../bench/scheduler/triton.ts';
 import {
   duels,
@@ -11,7 +12,6 @@ import {
   standingOf,
   standings,
 } from '../../../../bench/scheduler/verdict.ts';
-import type { Score } from '../../../../bench/scheduler/world.ts';
 
 const NOTHING: Score = {
   offered: 1_000,
@@ -19,6 +19,7 @@ const NOTHING: Score = {
   late: 0,
   refused: 0,
   dropped: 0,
+  broken: 0,
   unfinished: 0,
   rejectUs: 0,
   sojournUs: 0,
