@@ -5,7 +5,7 @@ import type { Batch, Traveller } from './travel.ts';
 
 /** One lane. Made with the scheduler and written in place: a batch takes nothing from the heap for it. */
 export class LaneRecord<T extends Traveller> {
-  /** When the batch that it runs should end; means nothing while it is free. Infinite at first: a float from the beginning. */
+  /** When it should be ready for its next batch: as far as is known, while it is free. Infinite at first: a float from the beginning. */
   endUs = Number.NEGATIVE_INFINITY;
   /** When it was last done. */
   #doneUs = Number.NEGATIVE_INFINITY;
@@ -15,17 +15,26 @@ export class LaneRecord<T extends Traveller> {
 
   /** A batch starts; what lies between it and the one before is learned. @returns whether the lane was free from when somebody waited */
   started({ queue, rows, startedUs }: Batch<T, PlanQueue<T>>): boolean {
-    const pauseUs = startedUs - this.#doneUs;
-    const free = this.#doneUs <= queue.waitingSinceUs;
-    if (free) queue.turnaround.rested(pauseUs, this.#ranUs);
-    else if (this.#ran === queue) queue.turnaround.learn(pauseUs, this.#ranUs);
-    this.endUs = startedUs + queue.spec.curve.at(rows);
-    return free;
+    this.waited(queue, startedUs);
+    this.endUs = startedUs + queue.spec.curve.at(rows) + queue.turnaround.us;
+    return this.#doneUs <= queue.waitingSinceUs;
+  }
+
+  /** It was free until now, and somebody waited for it. */
+  waited(queue: PlanQueue<T>, nowUs: number): void {
+    if (this.#ran !== queue) return;
+    queue.turnaround.learn(nowUs - Math.max(this.#doneUs, queue.waitingSinceUs), this.#ranUs);
+  }
+
+  /** It is free, and the next batch is not to be expected before then. */
+  expect(startUs: number): void {
+    this.endUs = Math.max(this.endUs, startUs);
   }
 
   /** Its batch has ended. @param well what comes behind one that failed says nothing of pauses */
   ended({ queue, startedUs }: Batch<T, PlanQueue<T>>, nowUs: number, well: boolean): void {
     this.#doneUs = nowUs;
+    this.endUs = queue.length > 0 ? nowUs + queue.turnaround.us : nowUs;
     this.#ranUs = nowUs - startedUs;
     this.#ran = well ? queue : null;
   }

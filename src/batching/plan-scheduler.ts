@@ -130,6 +130,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       flow.promisedRequests++;
       flow.promisedRows += rows;
     }
+    if (queue.length === 0 && queue.turnaround.us > 0) this.#expectBatch(queue, nowUs);
     request.state = 'WAITING';
     queue.count(request, 1);
     queue.admitted++;
@@ -236,6 +237,15 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     return queue.view(nowUs, (flow) => oldest.get(flow) ?? Number.POSITIVE_INFINITY);
   }
 
+  /** Who comes to free lanes is taken, whatever they wait for; others after him know when his batch is to be expected. */
+  #expectBatch(queue: PlanQueue<T>, nowUs: number): void {
+    const startUs = nowUs + queue.turnaround.us;
+    for (const lane of queue.lanes) {
+      if (this.lanes[lane] === null) this.#record(lane).expect(startUs);
+    }
+    this.#plan.changed();
+  }
+
   /** Best effort that waits gives way to somebody who was promised a place, the newest first. */
   #giveWay(queue: PlanQueue<T>, flow: Flow<T>): void {
     const { spec, bestEffort } = queue;
@@ -276,7 +286,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
         return this.#start(free, lane, boarded, nowUs, boarded.requests[0]?.alone ? 'alone' : null);
       }
       if (planned === null) return null;
-      if (!this.#lateness.drop(planned, nowUs, expired)) continue;
+      if (!this.#lateness.drop(planned, nowUs, expired)) {
+        // A wait that nobody outlasted is learned from all the same: else it would be promised for ever.
+        this.#record(lane).waited(planned.queue, nowUs);
+        continue;
+      }
       const most = planned.alone ? planned.rows : this.#limit(planned.queue);
       const boarded = this.#boarding.promised(planned, lane, most, nowUs);
       const why = planned.trial ? 'trial' : planned.alone ? 'alone' : null;

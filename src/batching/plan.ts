@@ -8,7 +8,8 @@
  *
  * The layout is that of list scheduling: each batch starts on the lane of its queue that is free first. One batch that takes
  * `d` longer moves none behind it by more than `d`; that is what `slackAfterUs` relies on. A batch that takes less moves none
- * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given.
+ * back either, but only as long as all batches have the same lanes: where they have not, each keeps the lane it was given. Behind each
+ * batch lies what its model has between two of them.
  */
 
 import { shareLanes } from './lane-shares.ts';
@@ -24,6 +25,7 @@ const FRESH = 16;
 const SHARE_EVERY_US = 20_000;
 
 /** When what a lane runs should end. */
+/** When a lane should be ready for its next batch: as far as is known, where it runs nothing. */
 interface LaneEnd {
   readonly endUs: number;
 }
@@ -111,8 +113,8 @@ export class Plan<T extends Traveller> {
 
   /**
    * What is kept free behind a batch that would be finished at `finishUs`: the guard (errors of batches one after the other add
-   * up by their root), what lies between the batches before it and what best effort's seats add to them, and what it may take
-   * of the time until then in batches of its own.
+   * up by their root), what best effort's seats add to the batches before it, and what it may take of the time until then in batches of
+   * its own.
    * @param deadlineUs of who is to be in time: the guard is bounded by the time that he has
    */
   marginUs(queue: PlanQueue<T>, finishUs: number, ownUs: number, deadlineUs: number, nowUs: number): number {
@@ -122,8 +124,7 @@ export class Plan<T extends Traveller> {
     const mostUs = MOST_GUARD * Math.max(0, leftUs - Math.max(ownUs, queue.spec.curve.at(queue.batchRows)));
     const guardUs = Math.min(mostUs, queue.guardRatio * Math.sqrt(untilUs * ownUs));
     const beforeUs = Math.max(0, untilUs - ownUs);
-    const betweenUs = (queue.turnaround.ratio + queue.seatsRatio) * beforeUs;
-    return guardUs + betweenUs + Math.max(queue.reservedUs, beforeUs * (queue.stretch - 1));
+    return guardUs + queue.seatsRatio * beforeUs + Math.max(queue.reservedUs, beforeUs * (queue.stretch - 1));
   }
 
   /** The batch that a free lane is to take: the first of its own, else the first it may take. */
@@ -160,14 +161,14 @@ export class Plan<T extends Traveller> {
     const free = this.#asked;
     this.#freeLanes(free, nowUs);
     for (let i = 0; i < index; i++) {
-      const { lane, finishUs } = this.batches[i] as PlannedBatch<T>;
-      if (lane >= 0) free[lane] = finishUs;
+      const batch = this.batches[i] as PlannedBatch<T>;
+      if (batch.lane >= 0) free[batch.lane] = batch.finishUs + batch.queue.turnaround.us;
     }
     const lane = firstFree(queue.lanes, free);
     const startUs = lane < 0 ? Number.POSITIVE_INFINITY : (free[lane] as number);
     const ownUs = queue.spec.curve.at(rows);
     const finishUs = startUs + ownUs;
-    if (lane >= 0) free[lane] = finishUs;
+    if (lane >= 0) free[lane] = finishUs + queue.turnaround.us;
     const latestUs = finishUs + (startUs > nowUs ? this.marginUs(queue, finishUs, ownUs, deadlineUs, nowUs) : 0);
     return latestUs <= deadlineUs && this.#losesTime(queue, index, nowUs) ? Number.POSITIVE_INFINITY : latestUs;
   }
@@ -227,7 +228,7 @@ export class Plan<T extends Traveller> {
         return;
       }
       batch.finishUs = batch.startUs + batch.ownUs;
-      this.#free[batch.lane] = batch.finishUs;
+      this.#free[batch.lane] = batch.finishUs + batch.queue.turnaround.us;
     }
     this.#measure(batch, nowUs);
     this.#protect(batch);
@@ -265,7 +266,7 @@ export class Plan<T extends Traveller> {
   brokenAfter(departure: Departure<T>, nowUs: number): number {
     const free = this.#asked;
     this.#freeLanes(free, nowUs);
-    free[departure.lane] = departure.untilUs;
+    free[departure.lane] = departure.untilUs + departure.queue.turnaround.us;
     const mixed = this.#lanesDiffer();
     let room = departure.rows;
     let broken = 0;
@@ -280,7 +281,7 @@ export class Plan<T extends Traveller> {
       const lane = this.#laneOf(batch, free, mixed);
       if (lane < 0) continue;
       const finishUs = (free[lane] as number) + batch.queue.spec.curve.at(rows);
-      free[lane] = finishUs;
+      free[lane] = finishUs + batch.queue.turnaround.us;
       if (finishUs > batch.firstDeadlineUs) broken++;
     }
     return broken;
@@ -299,7 +300,7 @@ export class Plan<T extends Traveller> {
       const lane = this.#laneOf(batch, free, mixed);
       const startUs = lane < 0 ? Number.POSITIVE_INFINITY : (free[lane] as number);
       const finishUs = startUs + ownUs;
-      if (lane >= 0) free[lane] = finishUs;
+      if (lane >= 0) free[lane] = finishUs + batch.queue.turnaround.us;
       if (finishUs > firstDeadlineUs) broken++;
       else if (startUs > nowUs) {
         const marginUs = this.marginUs(batch.queue, finishUs, ownUs, firstDeadlineUs, nowUs);
@@ -346,8 +347,8 @@ export class Plan<T extends Traveller> {
     for (let lane = 0; lane < free.length; lane++) {
       if (up[lane] !== true) free[lane] = Number.POSITIVE_INFINITY;
       else if (running[lane] === null) {
-        free[lane] = nowUs;
-        untilUs = Math.min(untilUs, nowUs);
+        free[lane] = Math.max(nowUs, (records[lane] as LaneEnd).endUs);
+        untilUs = Math.min(untilUs, free[lane] as number);
       } else {
         const end = (records[lane] as LaneEnd).endUs;
         // What is late already is expected to be late by as much again.
@@ -378,7 +379,7 @@ export class Plan<T extends Traveller> {
     batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
     batch.ownUs = batch.queue.spec.curve.at(batch.rows);
     batch.finishUs = batch.startUs + batch.ownUs;
-    if (lane >= 0) this.#free[lane] = batch.finishUs;
+    if (lane >= 0) this.#free[lane] = batch.finishUs + batch.queue.turnaround.us;
     this.#measure(batch, nowUs);
   }
 

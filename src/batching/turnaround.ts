@@ -1,40 +1,52 @@
 /**
- * What lies between two batches of a lane that follow each other, of the time that the batches take: on the front thread requests
- * are read and answered between them, and whoever waits for the second batch waits for that too.
+ * What lies between two batches of a lane, or between who comes to a free one and his batch: on the front thread requests are read and
+ * answered meanwhile, and whoever waits for a batch waits for that too.
  */
 
-/** What each batch leaves of what was learned before it: the last fifty or so count. */
+/** What each batch leaves of the mean that was learned before it: the last fifty or so count. */
 const KEPT = 0.98;
 
-/** Most that counts of one pause, in times of the batch before it: beyond lie stalls. */
+/** Most that counts for the mean of one wait, in times of the batch before it or of what is usual: beyond lie stalls. */
 const MOST = 8;
 
-/** Batches without a pause that stand for those before the first: one alone says little. */
+/** Batches without a wait that stand for those before the first: one alone says little. */
 const BEFORE_FIRST = 10;
 
-/** Learned from batches that somebody waited for. */
+/**
+ * A promise reckons with the second longest of so many: each turn brings more or less to read, and a promise that holds for the usual turn
+ * is broken in every other one; but one stall is none that comes again.
+ */
+const REMEMBERED = 16;
+
+/** Learned from batches of one model. */
 export class Turnaround {
-  /** Time between two batches, in times of a batch. */
+  /** What is to be expected before a batch, microseconds. */
+  us = 0;
+  /** The mean of it, in times of a batch. */
   ratio = 0;
-  #betweenUs = 0;
+  readonly #last = new Float64Array(REMEMBERED);
+  #count = 0;
+  #waitedUs = 0;
   #ranUs = 0;
 
-  /** A batch began so long after the one before it on its lane, which took `ranUs`, and somebody waited. */
-  learn(betweenUs: number, ranUs: number): void {
-    if (!(betweenUs >= 0 && ranUs > 0)) return;
+  /** Somebody waited so long for a lane that was free; the batch before his took `ranUs`. */
+  learn(waitedUs: number, ranUs: number): void {
+    if (!(waitedUs >= 0 && waitedUs < Number.POSITIVE_INFINITY && ranUs > 0)) return;
+    this.#last[this.#count++ % REMEMBERED] = waitedUs;
+    this.#expect();
     if (this.#ranUs === 0) this.#ranUs = BEFORE_FIRST * ranUs;
-    this.#betweenUs = KEPT * this.#betweenUs + Math.min(betweenUs, MOST * ranUs);
+    this.#waitedUs = KEPT * this.#waitedUs + Math.min(waitedUs, MOST * Math.max(1, this.ratio) * ranUs);
     this.#ranUs = KEPT * this.#ranUs + ranUs;
-    this.ratio = this.#betweenUs / this.#ranUs;
+    this.ratio = this.#waitedUs / this.#ranUs;
   }
 
-  /**
-   * A batch began so long after the one before it, and nobody had waited meanwhile. What was learned fades with each rest that is longer
-   * than what lies between batches: else what turns away who would wait is never put to the test.
-   */
-  rested(pauseUs: number, ranUs: number): void {
-    if (!(pauseUs > MOST * ranUs)) return;
-    this.#betweenUs *= KEPT;
-    this.ratio *= KEPT;
+  /** Expects the second longest of those remembered. */
+  #expect(): void {
+    let longestUs = 0;
+    this.us = 0;
+    for (const us of this.#last) {
+      this.us = Math.max(this.us, Math.min(us, longestUs));
+      longestUs = Math.max(longestUs, us);
+    }
   }
 }

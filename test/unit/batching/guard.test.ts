@@ -44,8 +44,14 @@ describe('the guard of a version in service', () => {
   const BATCH_US = 1_000;
 
   /** So many requests, each alone on a free lane, whose batches take so many times what is expected. @returns now */
-  function serve(scheduler: PlanScheduler<BareRequest>, queue: PlanQueue<BareRequest>, many: number, times: number) {
-    let nowUs = 0;
+  function serve(
+    scheduler: PlanScheduler<BareRequest>,
+    queue: PlanQueue<BareRequest>,
+    many: number,
+    times: number,
+    fromUs = 0,
+  ) {
+    let nowUs = fromUs;
     for (let i = 0; i < many; i++) {
       nowUs += 10 * BATCH_US;
       scheduler.arrive(queue, new BareRequest({ arrivalUs: nowUs, deadlineUs: nowUs + 1.5 * BATCH_US }), nowUs);
@@ -63,10 +69,10 @@ describe('the guard of a version in service', () => {
     const queue = scheduler.open({ ...room, lanes: [0], curve });
     const shown = () => scheduler.view(queue, 1e9);
     expect(shown()).toMatchObject({ guard: SPREAD, guardSaturated: false, late: 0 });
-    serve(scheduler, queue, 20, 2);
+    const nowUs = serve(scheduler, queue, 20, 2);
     expect(shown()).toMatchObject({ guardSaturated: true, late: 20 });
     expect(shown().guard).toBeCloseTo(3 * SPREAD);
-    serve(scheduler, queue, 100, 1);
+    serve(scheduler, queue, 100, 1, nowUs);
     expect(shown()).toMatchObject({ guardSaturated: false, late: 20 });
     expect(shown().guard).toBeLessThan(3 * SPREAD);
   });
