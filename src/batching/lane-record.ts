@@ -23,7 +23,9 @@ export class LaneRecord<T extends Traveller> {
   /** It was free until now, and somebody waited for it. */
   waited(queue: PlanQueue<T>, nowUs: number): void {
     if (this.#ran !== queue) return;
-    queue.turnaround.learn(nowUs - Math.max(this.#doneUs, queue.waitingSinceUs), this.#ranUs);
+    const { waitingSinceUs } = queue;
+    const came = waitingSinceUs >= this.#doneUs;
+    queue.turnaround.learn(nowUs - (came ? waitingSinceUs : this.#doneUs), this.#ranUs, came);
   }
 
   /** It is free, and the next batch is not to be expected before then. */

@@ -130,7 +130,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       flow.promisedRequests++;
       flow.promisedRows += rows;
     }
-    if (queue.length === 0 && queue.turnaround.us > 0) this.#expectBatch(queue, nowUs);
+    if (queue.length === 0 && queue.turnaround.us > 0) this.#expectBatch(queue, request.arrivalUs, nowUs);
     request.state = 'WAITING';
     queue.count(request, 1);
     queue.admitted++;
@@ -238,8 +238,8 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   /** Who comes to free lanes is taken, whatever they wait for; others after him know when his batch is to be expected. */
-  #expectBatch(queue: PlanQueue<T>, nowUs: number): void {
-    const startUs = nowUs + queue.turnaround.us;
+  #expectBatch(queue: PlanQueue<T>, arrivalUs: number, nowUs: number): void {
+    const startUs = nowUs + queue.turnaround.begin(nowUs - arrivalUs);
     for (const lane of queue.lanes) {
       if (this.lanes[lane] === null) this.#record(lane).expect(startUs);
     }

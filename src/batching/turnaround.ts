@@ -28,15 +28,36 @@ export class Turnaround {
   #count = 0;
   #waitedUs = 0;
   #ranUs = 0;
+  /** What each wait of the mean followed, in all: a batch, or the time for which who began it lay unread. */
+  #followedUs = 0;
+  #beforeUs = 0;
+  #unreadUs = 0;
 
-  /** Somebody waited so long for a lane that was free; the batch before his took `ranUs`. */
-  learn(waitedUs: number, ranUs: number): void {
+  /**
+   * Somebody comes to a free lane who lay unread so long. What came meanwhile lies behind him and is read before his batch starts: after
+   * a short time that is soon done, however long others had to wait.
+   * @returns what he is to be expected to wait, microseconds
+   */
+  begin(unreadUs: number): number {
+    this.#unreadUs = unreadUs;
+    const followsUs = Math.max(unreadUs, this.#beforeUs);
+    return this.#followedUs === 0 ? this.us : Math.min(this.us, (this.#waitedUs / this.#followedUs) * followsUs);
+  }
+
+  /**
+   * Somebody waited so long for a lane that was free; the batch before his took `ranUs`.
+   * @param came whether he came to a free lane, and did not wait when that batch ended
+   */
+  learn(waitedUs: number, ranUs: number, came: boolean): void {
     if (!(waitedUs >= 0 && waitedUs < Number.POSITIVE_INFINITY && ranUs > 0)) return;
     this.#last[this.#count++ % REMEMBERED] = waitedUs;
     this.#expect();
     if (this.#ranUs === 0) this.#ranUs = BEFORE_FIRST * ranUs;
     this.#waitedUs = KEPT * this.#waitedUs + Math.min(waitedUs, MOST * Math.max(1, this.ratio) * ranUs);
     this.#ranUs = KEPT * this.#ranUs + ranUs;
+    this.#followedUs = KEPT * this.#followedUs + (came ? Math.max(ranUs, this.#unreadUs) : ranUs);
+    this.#beforeUs = ranUs;
+    this.#unreadUs = 0;
     this.ratio = this.#waitedUs / this.#ranUs;
   }
 
