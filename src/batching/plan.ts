@@ -24,7 +24,6 @@ const FRESH = 16;
 /** How often it is looked at what models leave to each other, microseconds. */
 const SHARE_EVERY_US = 20_000;
 
-/** When what a lane runs should end. */
 /** When a lane should be ready for its next batch: as far as is known, where it runs nothing. */
 interface LaneEnd {
   readonly endUs: number;
