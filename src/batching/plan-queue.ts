@@ -253,11 +253,11 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
 
   /**
    * A batch of `rows` ran: what was derived from the curve is derived anew where it is time to.
-   * @param ratio time that it took, of what had been expected
+   * @param expectedUs time that it should have taken
    */
-  ran(rows: number, ratio: number, nowUs: number): void {
+  ran(rows: number, tookUs: number, expectedUs: number, nowUs: number): void {
     this.batches++;
-    this.trials.ran(rows, ratio);
+    this.trials.ran(rows, tookUs, tookUs / expectedUs);
     if (rows >= this.batchRows) this.#full++;
     const explored = this.#exploring > 0 && --this.#exploring === 0;
     const due = this.batches % RESIZE_BATCHES === 0;

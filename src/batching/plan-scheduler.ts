@@ -201,7 +201,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const expectedUs = queue.spec.curve.at(rows);
     queue.spec.curve.observe(rows, tookUs);
     queue.served.add(this.#lateness.judge(batch, running.alone, nowUs), nowUs);
-    queue.ran(rows, tookUs / expectedUs, nowUs);
+    queue.ran(rows, tookUs, expectedUs, nowUs);
   }
 
   sweep(nowUs: number, expired: T[]): void {

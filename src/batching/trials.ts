@@ -2,11 +2,14 @@
  * Who is run although it seems impossible. A size that the curve calls too slow for whoever comes is tried all the same, on a lane that
  * is free: else a curve that is wrong would turn everybody away, and nothing would ever run to put it right.
  *
- * Between trials it rests for `FIRST` times its time, twice as long after each one that took what was expected, up to the longer of
- * `MOST` times and `MOST_US`; not at all after one that took less than `QUICKER` of it.
+ * Between trials it rests for `FIRST` times its time, but at first never longer than `FIRST_US`: batches may have stalled, for however
+ * long, and do so no more. Twice as long after each one that took what was expected, up to the longer of `MOST` times and `MOST_US`;
+ * not at all after one that took less than `QUICKER` of it. Rests are times and no multiples: what a quick model has rested is little
+ * beside what a stall makes of it.
  */
 
 const FIRST = 4;
+const FIRST_US = 250_000;
 const MOST = 50;
 const MOST_US = 250_000;
 const QUICKER = 0.8;
@@ -18,26 +21,41 @@ const SIZES = 32;
 export class Trials {
   /** Per size, since when somebody was told that it is too slow and nothing as large has run; Infinity where nobody was. */
   readonly #doubtedUs = new Float64Array(SIZES).fill(Number.POSITIVE_INFINITY);
-  /** Times of such a batch to rest before the next trial. */
-  readonly #rest = new Float64Array(SIZES).fill(FIRST);
+  /** How long to rest before the next trial; NaN where none has run. */
+  readonly #restUs = new Float64Array(SIZES).fill(Number.NaN);
 
   /** Somebody with so many rows, which should take `ownUs`, would be late on any server. Whether he is to run all the same. */
   due(rows: number, ownUs: number, nowUs: number): boolean {
     const size = sizeOf(rows);
-    const restUs = Math.min((this.#rest[size] as number) * ownUs, Math.max(MOST * ownUs, MOST_US));
+    const restUs = Number.isNaN(this.#restUs[size]) ? firstUs(ownUs) : (this.#restUs[size] as number);
     if (this.#doubtedUs[size] === Number.POSITIVE_INFINITY) this.#doubtedUs[size] = nowUs;
-    return nowUs - (this.#doubtedUs[size] as number) >= restUs;
+    return nowUs - (this.#doubtedUs[size] as number) >= Math.min(restUs, mostUs(ownUs));
   }
 
-  /** A batch of so many rows ran: its size and those below have been put to the test. @param ratio time that it took, of the expected */
-  ran(rows: number, ratio: number): void {
+  /**
+   * A batch of so many rows ran: its size and those below have been put to the test.
+   * @param ratio time that it took, of what was expected
+   */
+  ran(rows: number, tookUs: number, ratio: number): void {
+    const leastUs = firstUs(tookUs);
     for (let size = sizeOf(rows); size >= 0; size--) {
-      if (this.#doubtedUs[size] === Number.POSITIVE_INFINITY) this.#rest[size] = FIRST;
-      else if (ratio < QUICKER) this.#rest[size] = 0;
-      else this.#rest[size] = Math.max(FIRST, 2 * (this.#rest[size] as number));
+      const restUs = Number.isNaN(this.#restUs[size]) ? leastUs : (this.#restUs[size] as number);
+      const doubted = this.#doubtedUs[size] !== Number.POSITIVE_INFINITY;
+      // Batches of who had time enough say the same as trials, but not how often it was tried in vain.
+      if (!doubted) this.#restUs[size] = Math.min(Math.max(leastUs, restUs), FIRST * tookUs);
+      else if (ratio < QUICKER) this.#restUs[size] = 0;
+      else this.#restUs[size] = Math.min(Math.max(leastUs, 2 * restUs), mostUs(tookUs));
       this.#doubtedUs[size] = Number.POSITIVE_INFINITY;
     }
   }
+}
+
+function firstUs(ownUs: number): number {
+  return Math.min(FIRST * ownUs, FIRST_US);
+}
+
+function mostUs(ownUs: number): number {
+  return Math.max(MOST * ownUs, MOST_US);
 }
 
 function sizeOf(rows: number): number {

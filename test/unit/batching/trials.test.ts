@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { LatencyCurve } from '../../../src/batching/curve.ts';
 import type { PlanQueue } from '../../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../../src/batching/plan-scheduler.ts';
 import type { Batch, QueueSpec } from '../../../src/batching/travel.ts';
@@ -90,6 +91,89 @@ describe('what seems impossible and is run to learn', () => {
       taken = world.takes(queue, 2 * BATCH_US, { rows: 8 });
     }
     expect(taken).toBe(true);
+  });
+});
+
+describe('after batches that stalled until the curve believed them', () => {
+  const HOUR_US = 3.6e9;
+  const us = (rows: number) => 1_000 + 100 * rows;
+  const learned = (world: World) =>
+    world.scheduler.open(
+      spec({
+        curve: new LatencyCurve(
+          8,
+          [1, 2, 4, 8].map((rows) => ({ rows, us: us(rows) })),
+        ),
+      }),
+    );
+
+  /** One request after the other, each alone and with ten times its usual time, while batches take so long. @returns time that they ran */
+  function serve(world: World, queue: PlanQueue<Request>, untilUs: number, batchUs: (now: number) => number): number {
+    let ranUs = 0;
+    while (world.nowUs < untilUs) {
+      world.nowUs += 20_000;
+      if (!world.takes(queue, 10 * us(1))) continue;
+      const tookUs = batchUs(world.nowUs);
+      world.finish(world.start(), tookUs);
+      ranUs += tookUs;
+    }
+    return ranUs;
+  }
+
+  test.each([3, 10, 60, 3600])('of %d s each, it is served as ever a second later', (stallS) => {
+    const world = new World(1);
+    const queue = learned(world);
+    serve(world, queue, 1e6, () => us(1));
+    for (let i = 0; i < 3; i++) {
+      expect(world.takes(queue, Number.POSITIVE_INFINITY)).toBe(true);
+      world.finish(world.start(), stallS * 1e6);
+    }
+    expect(world.takes(queue, 10 * us(1))).toBe(false);
+    serve(world, queue, world.nowUs + 1e6, () => us(1));
+    for (let i = 0; i < 100; i++) {
+      world.nowUs += 20_000;
+      expect(world.takes(queue, 10 * us(1))).toBe(true);
+      world.finish(world.start(), us(1));
+    }
+  });
+
+  test('it is so too where somebody had asked for what nothing could serve all along', () => {
+    const world = new World(1);
+    const queue = learned(world);
+    for (let i = 0; i < 200; i++) {
+      world.nowUs += 20_000;
+      if (world.takes(queue, us(1) / 2)) world.finish(world.start(), us(1));
+    }
+    for (let i = 0; i < 4; i++) {
+      expect(world.takes(queue, Number.POSITIVE_INFINITY)).toBe(true);
+      world.finish(world.start(), 60e6);
+    }
+    serve(world, queue, world.nowUs + 1.5e6, () => us(1));
+    expect(world.takes(queue, 10 * us(1))).toBe(true);
+  });
+
+  test.each([0.3, 1, 10])('where the model stays that slow, %d s, trials take little of its lane', (batchS) => {
+    const world = new World(1);
+    const queue = learned(world);
+    serve(world, queue, 1e6, () => us(1));
+    serve(world, queue, HOUR_US / 2, () => batchS * 1e6);
+    const fromUs = world.nowUs;
+    const ranUs = serve(world, queue, fromUs + HOUR_US / 2, () => batchS * 1e6);
+    expect(ranUs / (world.nowUs - fromUs)).toBeLessThan(0.05);
+  });
+
+  test('nor do they where batches with time enough run between them', () => {
+    const world = new World(1);
+    const queue = learned(world);
+    serve(world, queue, 1e6, () => us(1));
+    const fromUs = world.nowUs;
+    let trialsUs = 0;
+    while (world.nowUs < fromUs + HOUR_US) {
+      world.takes(queue, Number.POSITIVE_INFINITY);
+      world.finish(world.start(), 1e6);
+      trialsUs += serve(world, queue, world.nowUs + 4.5e6, () => 1e6);
+    }
+    expect(trialsUs / (world.nowUs - fromUs)).toBeLessThan(0.2);
   });
 });
 
