@@ -287,7 +287,7 @@ describe('the scheduler', () => {
     );
   });
 
-  test('tries what it takes for impossible on a free instance only, in the end once in fifty times of it', () => {
+  test('tries what it takes for impossible on a free instance only, in the end twice in fifty times of it', () => {
     const scheduler = new PlanScheduler<Request>(1);
     const queue = scheduler.open(spec({ curve: knownCurve(() => 100_000) }));
     let [ran, early] = [0, 0];
@@ -302,9 +302,10 @@ describe('the scheduler', () => {
       scheduler.finish(batch, nowUs + 100_000, true);
       nowUs += 100_000;
     }
-    expect(early).toBe(4);
-    expect(ran).toBeGreaterThan(9);
-    expect(ran).toBeLessThan(13);
+    // Two at a time: a model may be slow only after a rest.
+    expect(early).toBe(10);
+    expect(ran).toBeGreaterThan(20);
+    expect(ran).toBeLessThan(26);
   });
 
   test('shares what is queued among the lanes that are free', () => {

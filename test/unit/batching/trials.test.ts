@@ -58,6 +58,23 @@ describe('what seems impossible and is run to learn', () => {
     expect(queue.late).toBe(12);
   });
 
+  test('is tried again at once: a model that is slow only after a rest is back when it runs', () => {
+    const [coldUs, warmUs] = [12 * BATCH_US, BATCH_US];
+    const world = new World(1);
+    const queue = world.scheduler.open(spec({ curve: new LatencyCurve(8, [{ rows: 1, us: coldUs }]) }));
+    let ranUs = Number.NEGATIVE_INFINITY;
+    let good = 0;
+    for (; world.nowUs < 300 * BATCH_US; world.nowUs += BATCH_US / 50) {
+      world.takes(queue, 2 * BATCH_US);
+      const batch = world.start();
+      if (batch === null) continue;
+      world.finish(batch, world.nowUs - ranUs > BATCH_US ? coldUs : warmUs);
+      ranUs = world.nowUs;
+      good += batch.requests.filter(({ deadlineUs }) => deadlineUs >= ranUs).length;
+    }
+    expect(good).toBeGreaterThan(100);
+  });
+
   test('is not kept from its free lane by what waits for another one', () => {
     const world = new World(2);
     const busy = world.scheduler.open(spec({ maxBatchRows: 1 }));
