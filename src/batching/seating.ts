@@ -114,19 +114,33 @@ export class Seating<T extends Traveller> {
 
   #take(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): void {
     const plan = this.#plan;
-    const from = this.#evictedFrom;
     if (!this.#firm) queue.standing = Math.max(0, queue.standing - 1);
     let planned = this.#planned;
     if (planned === null) {
+      // It is to have the lane that was looked at: where others keep theirs, any other would be taken from them. So who gives way to
+      // it goes before it is laid out, and it is laid out before anybody else can go.
+      if (this.#evicted > 0) {
+        this.#evict();
+        plan.layOut(nowUs);
+      }
       planned = plan.vacant(queue, request.shapeKey, false);
       planned.add(request, flow, this.#firm);
       if (this.#index < 0) plan.append(planned);
-      else plan.insert(planned, this.#index);
+      else {
+        plan.insert(planned, this.#index);
+        plan.layOut(nowUs);
+      }
     } else {
       planned.add(request, flow, this.#firm);
       plan.grew(planned, nowUs);
     }
     // The newcomer is in first: a batch of which everybody gives way to him stays where it is.
+    this.#evict();
+  }
+
+  /** Who loses his place to the newcomer is dismissed. */
+  #evict(): void {
+    const from = this.#evictedFrom;
     for (; from !== null && this.#evicted > 0; this.#evicted--) this.#dismiss(from.head as T);
   }
 
