@@ -130,7 +130,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
 
   constructor(spec: QueueSpec) {
     this.spec = spec;
-    this.lanes = [...spec.lanes];
+    this.lanes = inOrder(spec.lanes);
     this.mostRows = spec.maxBatchRows;
     this.#resize(0);
   }
@@ -281,7 +281,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
 
   /** Its lanes are others from now on. */
   setLanes(lanes: readonly number[], mostRows: number, nowUs: number): void {
-    this.lanes = [...lanes];
+    this.lanes = inOrder(lanes);
     this.mostRows = mostRows;
     this.#resize(nowUs);
   }
@@ -389,4 +389,9 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
       saturated: nowUs < this.#saturatedUntilUs,
     };
   }
+}
+
+/** Where several are free the first is taken: the same one in the plan as when it is asked for what the lanes are to run. */
+function inOrder(lanes: readonly number[]): readonly number[] {
+  return [...lanes].sort((a, b) => a - b);
 }

@@ -105,3 +105,13 @@ describe('the lane that was looked at for a new batch is the one that it has', (
     expect(told(lanes.next(1200))).toEqual([1, 1, 'firm']);
   });
 });
+
+test('a lane takes what is planned on it, in whatever order the lanes of a model are named', () => {
+  const lanes = new TwoLanes();
+  const anywhere = lanes.open([1, 0], () => 200);
+  const first = lanes.open([0], () => 100);
+  lanes.admit(anywhere, 0, { deadlineUs: 1_000, shapeKey: 'patient' });
+  lanes.admit(first, 0, { deadlineUs: 100, shapeKey: 'hurried' });
+  expect(told(lanes.next(0))).toEqual([0, 1, 'hurried']);
+  expect(told(lanes.next(0))).toEqual([1, 1, 'patient']);
+});
