@@ -234,6 +234,8 @@ export class Seating<T extends Traveller> {
     const last = this.#plan.batches.at(-1);
     const joins = last !== undefined && last.firm === null && suits(last, wish);
     if (!joins && full) return false;
+    // Seats that are kept for others are not taken by standing by in them.
+    if (joins && queue.seated && last.rowsOf(wish.flow) + rows > Math.max(1, wish.flow.quantum)) return false;
     wish.startUs = joins ? last.startUs : this.#plan.tailStartUs(queue);
     if (this.#isCrowded(wish)) return false;
     if (!joins) return this.#endUs(wish, rows) <= deadlineUs && this.#found(null, -1, false);

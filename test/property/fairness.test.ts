@@ -247,8 +247,8 @@ test('classes with deadlines that want everything have their shares where batche
       }));
       const fates = play(millisecond, streams, 3e6, 1.5e6, seed);
       for (const [i, weight] of of.entries()) {
-        expect(fates[i]?.share).toBeGreaterThan(0.07 * weight);
-        expect(fates[i]?.share).toBeLessThan(0.07 + 0.1 * weight);
+        expect(fates[i]?.share).toBeGreaterThan(0.09 * weight);
+        expect(fates[i]?.share).toBeLessThan(0.11 * weight);
       }
     }),
     2,
