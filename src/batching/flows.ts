@@ -16,7 +16,7 @@ import type { Traveller } from './travel.ts';
 export const LEAST_SHARED_ROWS = 10;
 
 /** Part of the queue that is kept free for flows that have less than their share of it. */
-const KEPT_FREE = 0.125;
+const KEPT_FREE = 0.25;
 
 /** Flows kept per queue; whoever comes after shares the nameless tenant's. Stops a flood of names from taking memory. */
 const MOST_FLOWS = 1024;

@@ -98,6 +98,31 @@ test.each([
   10_000,
 );
 
+test.each([
+  ['both with deadlines', false, false],
+  ['both best effort', true, true],
+  ['the flood with deadlines, the other best effort', true, false],
+])('and finds room though few more rows may wait than two batches have: %s', (_, victimFree, floodFree) => {
+  const us = (rows: number) => 1800 + 480 * Math.ceil(rows / 8);
+  const machine: Machine = { lanes: 2, mostRows: 43, us, queueRows: 100, sloUs: 0 };
+  const stream = (tenant: string, load: number, free: boolean) => ({
+    name: tenant,
+    tenant,
+    ratePerUs: (load * 2 * 40) / us(40),
+    patienceUs: free ? Number.POSITIVE_INFINITY : 22_000,
+  });
+  for (const seed of [1, 2, 3]) {
+    const { victim } = play(
+      machine,
+      [stream('victim', 0.25, victimFree), stream('flood', 8, floodFree)],
+      1.2e6,
+      6e5,
+      seed,
+    );
+    expect(lost(victim)).toBeLessThan(0.05);
+  }
+});
+
 /** A model of a millisecond whose batches pay, and its rows per microsecond in batches of 64. */
 const millisecond: Machine = {
   lanes: 2,
