@@ -18,6 +18,8 @@ export class Flow<T extends Traveller> extends Line<T> {
   /** Its class, 1 to 3. */
   readonly priority: number;
   readonly offered = new Rate(DEMAND_MEMORY_US);
+  /** When the last request came of which it is known that it is the flow's. */
+  cameUs = Number.NEGATIVE_INFINITY;
   /** When it first offered something. */
   sinceUs = Number.POSITIVE_INFINITY;
   /** When it last offered something with a deadline. */

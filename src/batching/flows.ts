@@ -24,9 +24,8 @@ const MOST_FLOWS = 1024;
 /** A flow that offered less than a row in so many batches is not about. */
 const RARE_BATCHES = 50;
 
-/** The class of who names none, and the order in which classes are common. */
+/** The class of who names none. */
 const USUAL_CLASS = 2;
-const CLASSES_BY_USE: readonly number[] = [USUAL_CLASS, 1, 3];
 
 /** The flows of one queue. */
 export class Flows<T extends Traveller> {
@@ -90,29 +89,34 @@ export class Flows<T extends Traveller> {
   }
 
   /** The flow of a request. */
-  of({ tenant, priority }: T): Flow<T> {
-    const last = this.#last;
-    if (last !== null && last.priority === priority && last.tenant === tenant) return last;
-    const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || USUAL_CLASS));
-    this.#last = this.#named[level - 1]?.get(tenant) ?? this.#make(tenant, level);
-    return this.#last;
+  of({ tenant, priority, arrivalUs }: T): Flow<T> {
+    let flow = this.#last;
+    if (flow === null || flow.priority !== priority || flow.tenant !== tenant) {
+      const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || USUAL_CLASS));
+      flow = this.#named[level - 1]?.get(tenant) ?? this.#make(tenant, level);
+    }
+    flow.cameUs = arrivalUs;
+    this.#last = flow;
+    return flow;
   }
 
-  /** The flow of a tenant whose class nobody knows yet: the one that came last, else one it has, else that of the usual class. */
+  /** The flow of a tenant whose class nobody knows yet: the one that came last, else that of the usual class. */
   atDoor(tenant: string): Flow<T> {
     if (this.#last?.tenant === tenant) return this.#last;
-    for (const level of CLASSES_BY_USE) {
-      const flow = this.known(tenant, level);
-      if (flow !== null) return flow;
+    let latest: Flow<T> | null = null;
+    for (const named of this.#named) {
+      const flow = named.get(tenant);
+      if (flow !== undefined && (latest === null || flow.cameUs > latest.cameUs)) latest = flow;
     }
-    return this.#make(tenant, USUAL_CLASS);
+    return latest ?? this.#make(tenant, USUAL_CLASS);
   }
 
-  /** The flow of a tenant in one class; null where it has sent nothing in it. */
+  /** The flow of a tenant in one class; null where nothing came of it, whatever the door took for that. */
   known(tenant: string, level: number): Flow<T> | null {
     const last = this.#last;
     if (last !== null && last.priority === level && last.tenant === tenant) return last;
-    return this.#named[level - 1]?.get(tenant) ?? null;
+    const flow = this.#named[level - 1]?.get(tenant);
+    return flow === undefined || flow.cameUs === Number.NEGATIVE_INFINITY ? null : flow;
   }
 
   /** Shares for the next batches. */

@@ -161,6 +161,22 @@ describe('places in the plan', () => {
     expect(queue.flows.atDoor('').offered.at(nowUs)).toBeGreaterThan(ofFlow);
   });
 
+  it('takes a tenant at the door for who came of it last, in whatever class', () => {
+    const queue = scheduler.open(spec({ maxBatchRows: 0, lanes: [0] }));
+    const ask = (tenant: string) => scheduler.foresee(queue, tenant, 1, 0, nowUs + 1500, nowUs);
+    expect(ask('first')).toBeNull();
+    for (const priority of [3, 1]) {
+      nowUs += 10;
+      come(queue, 1e6, { tenant: 'first', priority });
+      come(queue, 1e6, { tenant: 'second', priority: 2 });
+    }
+    start();
+    const offered = (priority: number) => queue.flows.known('first', priority)?.offered.at(nowUs) ?? 0;
+    const before = [1, 2, 3].map(offered);
+    expect(ask('first')?.kind).toBe('busy');
+    expect([1, 2, 3].map((priority, i) => offered(priority) > (before[i] as number))).toEqual([true, false, false]);
+  });
+
   it('takes who is turned away at the door for as large as those who came in', () => {
     const queue = scheduler.open(spec({ lanes: [0], queueRows: 64 }));
     for (let i = 0; i < 400; i++) come(queue, Number.POSITIVE_INFINITY, { rows: 8 });
