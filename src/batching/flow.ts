@@ -41,6 +41,13 @@ export class Flow<T extends Traveller> extends Line<T> {
   yielded = 0;
   /** Part of what it offers that is not above its share of the most that can be served. */
   due = 1;
+  /** Its part of what is left to those that offer more than their share; rows promised to it above that, when shares were found. */
+  part = 0;
+  surplus = 0;
+  /** Rows promised to it since. */
+  taken = 0;
+  /** Time in which the others catch up with one row of surplus, microseconds; 0 where nobody is compared with anybody. */
+  catchUpUs = 0;
   /** Whether it offers less than its share, so that it may go ahead of those who offer more. */
   light = false;
 
@@ -49,5 +56,10 @@ export class Flow<T extends Traveller> extends Line<T> {
     this.queue = queue;
     this.tenant = tenant;
     this.priority = priority;
+  }
+
+  /** Time in which the others catch up with what it has above its part; below 0 where it has less. */
+  get aheadUs(): number {
+    return (this.surplus + this.taken - this.part * this.queue.flows.taken) * this.catchUpUs;
   }
 }

@@ -44,6 +44,8 @@ export class Flows<T extends Traveller> {
   contended = false;
   /** The part of the capacity that must be left so that everybody who takes less than his share still does. */
   needed = 0;
+  /** Rows promised to those that are compared with each other, since the shares were found. */
+  taken = 0;
   /** What is due to tenants who send best effort only, as part of the time: at most their share, and no more than they offer. */
   freeShare = 0;
 
@@ -59,6 +61,13 @@ export class Flows<T extends Traveller> {
       this.fresh = true;
     }
     flow.offered.add(rows, nowUs);
+  }
+
+  /** Rows are promised to a flow; below 0 where it does not get them after all. */
+  promise(flow: Flow<T>, rows: number): void {
+    if (flow.catchUpUs === 0) return;
+    flow.taken += rows;
+    this.taken += rows;
   }
 
   /**
@@ -124,6 +133,11 @@ export class Flows<T extends Traveller> {
     this.fresh = false;
     const about = this.#flows.size < 2 ? [] : this.#about(nowUs, batches.everyUs);
     this.#present = Math.max(1, about.length);
+    for (const flow of about) {
+      flow.surplus += flow.taken - flow.part * this.taken;
+      flow.taken = 0;
+    }
+    this.taken = 0;
     const { light, needed, freeShare } = shareOut(about, batches, nowUs);
     this.#light = light;
     this.needed = needed;

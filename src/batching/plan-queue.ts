@@ -276,7 +276,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     const us = (n: number) => this.spec.curve.at(n);
     // Nobody is compared with anybody where there is one flow.
     const mostPerUs = this.flows.several ? steadyCapacity(this.#sizing(nowUs, Number.POSITIVE_INFINITY)) : 0;
-    return { rows, us, everyUs: us(rows) / Math.max(1, this.lanes.length), mostPerUs, seated };
+    const everyUs = us(rows) / Math.max(1, this.lanes.length);
+    return { rows, us, everyUs, mostPerUs, budgetUs: this.budgetUs, seated };
   }
 
   /** Its lanes are others from now on. */

@@ -129,6 +129,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
       }
       flow.promisedRequests++;
       flow.promisedRows += rows;
+      queue.flows.promise(flow, rows);
     }
     if (queue.length === 0 && queue.turnaround.us > 0) this.#expectBatch(queue, request.arrivalUs, nowUs);
     request.state = 'WAITING';
@@ -173,7 +174,11 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   }
 
   cancel(request: T): void {
-    if (request.state === 'WAITING') this.#boarding.takeOut(request);
+    if (request.state === 'WAITING') {
+      const flow = request.flow as Flow<T>;
+      if (request.deadlineUs !== Number.POSITIVE_INFINITY) flow.queue.flows.promise(flow, -Math.max(1, request.rows));
+      this.#boarding.takeOut(request);
+    }
     request.state = 'ENDED';
   }
 

@@ -22,6 +22,8 @@ export interface Shareable {
   readonly everyUs: number;
   /** Rows per microsecond in batches of the size that serves the most. */
   readonly mostPerUs: number;
+  /** Time that requests typically have. */
+  readonly budgetUs: number;
   /** Whether who takes little has seats in them, and not batches of its own. */
   readonly seated: boolean;
 }
@@ -52,6 +54,7 @@ export function shareOut<T extends Traveller>(flows: readonly Flow<T>[], batches
   const claims = claimsOf(flows, batches, nowUs);
   const needed = findLight(claims, batches);
   giveOut(claims, batches);
+  balance(claims, batches);
   const free = dueToFree(claims, nowUs) / batches.rows;
   return { light: flows.filter(({ light }) => light), needed, freeShare: Math.min(MOST_YIELDED, free) };
 }
@@ -90,11 +93,31 @@ function giveOut<T extends Traveller>(claims: readonly Claim<T>[], batches: Shar
   const alone = claims.length < 2;
   const reserved = claims.reduce((sum, { due }) => sum + due, 0);
   const ahead = timeAhead(claims, batches);
+  // Where no seats are kept, all who take much keep the same time free: whoever kept less would take all of what is left.
+  const least = claims.reduce((least, { flow, fair, due }) => {
+    return flow.light ? least : Math.min(least, rows - fair, reserved - due);
+  }, rows);
   for (const { flow, fair, due } of claims) {
     const others = Math.min(rows - fair, reserved - due);
     flow.quantum = alone ? Number.POSITIVE_INFINITY : rows - others;
-    const seats = seated ? addedTime(rows, others, us) : others / rows;
+    const seats = seated ? addedTime(rows, others, us) : least / rows;
     flow.yielded = alone || flow.light ? 0 : Math.min(MOST_YIELDED, Math.max(ahead, seats));
+  }
+}
+
+/** Which of those that take more than their share have had more of what is left to them than the others, where none has seats. */
+function balance<T extends Traveller>(claims: readonly Claim<T>[], batches: Shareable): void {
+  const { rows, everyUs, budgetUs, seated } = batches;
+  const heavy = claims.filter(({ flow }) => !flow.light);
+  const fairs = heavy.reduce((sum, { fair }) => sum + fair, 0);
+  const surplus = heavy.reduce((sum, { flow }) => sum + flow.surplus, 0);
+  for (const { flow, fair } of claims) {
+    const balanced = !flow.light && heavy.length > 1 && !seated;
+    flow.part = balanced ? fair / fairs : 0;
+    flow.catchUpUs = balanced ? everyUs / rows / flow.part : 0;
+    // What is longer ago than a target is forgiven.
+    const most = balanced ? budgetUs / flow.catchUpUs : 0;
+    flow.surplus = Math.max(-most, Math.min(most, flow.surplus - flow.part * surplus));
   }
 }
 

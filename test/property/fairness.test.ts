@@ -280,6 +280,55 @@ test('classes with deadlines that want everything have their shares where batche
   );
 });
 
+/** Models whose batches have no seats: of a row, of few, and of few that take long. */
+const unseated: readonly (readonly [string, Machine, number, number])[] = [
+  ['one by one', { lanes: 1, mostRows: 0, us: () => 1000, queueRows: 4096, sloUs: 50_000 }, 1e-3, 3e6],
+  [
+    'in batches of few',
+    { lanes: 1, mostRows: 6, us: (n) => 500 + 600 * n, queueRows: 4096, sloUs: 50_000 },
+    6 / 4100,
+    3e6,
+  ],
+  [
+    'in long ones',
+    { lanes: 1, mostRows: 8, us: (n) => 6000 + 10_000 * n, queueRows: 4096, sloUs: 200_000 },
+    8 / 86_000,
+    12e6,
+  ],
+];
+
+describe.each(unseated)('those who ask for more than their share, %s', (_, machine, perUs, untilUs) => {
+  const stream = (name: string, load: number, priority: number, tenant = '') => ({
+    name,
+    tenant,
+    priority,
+    ratePerUs: load * perUs,
+    patienceUs: machine.sloUs,
+  });
+
+  test.each<[string, Stream[], number[]]>([
+    ['three classes', [stream('1', 2, 1), stream('2', 2, 2), stream('3', 2, 3)], [0.6, 0.3, 0.1]],
+    ['of three tenants', [stream('1', 2, 1, 'a'), stream('2', 2, 2, 'b'), stream('3', 2, 3, 'c')], [0.6, 0.3, 0.1]],
+    ['a class hardly above it', [stream('1', 1.05, 1), stream('2', 0.5, 2)], [0.67, 0.33]],
+    ['a class twice above it', [stream('1', 1.5, 1), stream('3', 0.3, 3)], [0.86, 0.14]],
+    ['tenants that ask for more and less', [stream('a', 8, 2, 'a'), stream('b', 1, 2, 'b')], [0.5, 0.5]],
+  ])('have their shares: %s', (_, streams, due) => {
+    const fates = play(machine, streams, untilUs, untilUs / 3, SEED);
+    for (const [i, { name }] of streams.entries()) {
+      expect(fates[name]?.share, name).toBeGreaterThan(0.85 * (due[i] as number));
+      expect(fates[name]?.share, name).toBeLessThan(1.15 * (due[i] as number));
+      expect(fates[name]?.late, name).toBeLessThan(0.01 * (fates[name]?.sojournUs.length ?? 0));
+    }
+  });
+
+  test('do not wait for those who have gone', () => {
+    const gone = { ...stream('gone', 3, 1, 'gone'), untilUs: untilUs / 2 };
+    const fates = play(machine, [stream('left', 3, 3), gone], untilUs, untilUs / 2, SEED);
+    expect(fates.gone?.offered).toBe(0);
+    expect(fates.left?.share).toBeGreaterThan(0.95);
+  });
+});
+
 test.each([
   ['in large batches', millisecond],
   ['one by one', { ...millisecond, lanes: 1, mostRows: 0, us: () => 1000 }],

@@ -16,6 +16,8 @@ export interface Stream {
   readonly patienceUs: number;
   /** It sends from then on; 0 where not stated. */
   readonly fromUs?: number;
+  /** It sends until then; to the end where not stated. */
+  readonly untilUs?: number;
 }
 
 /** The machine and the model. */
@@ -89,7 +91,8 @@ export function quantile(sorted: readonly number[], q: number): number {
 function arrivalsOf(stream: Stream, untilUs: number, random: Random): Request[] {
   const found: Request[] = [];
   const next = () => random.exponential(1 / stream.ratePerUs);
-  for (let us = (stream.fromUs ?? 0) + next(); us < untilUs; us += next()) found.push(new Request(stream, us));
+  const lastUs = Math.min(untilUs, stream.untilUs ?? untilUs);
+  for (let us = (stream.fromUs ?? 0) + next(); us < lastUs; us += next()) found.push(new Request(stream, us));
   return found;
 }
 

@@ -42,7 +42,10 @@ describe('a tenant that asks for less than its share, beside a flood', () => {
     if (flood === null) throw new Error('the flood has come');
     queue.flows.offer(flood, 1e6, true, 0);
     const mostPerUs = MOST_ROWS / FULL_US;
-    queue.flows.refresh({ rows: MOST_ROWS, us, everyUs: FULL_US, mostPerUs, seated: queue.seated }, 0);
+    queue.flows.refresh(
+      { rows: MOST_ROWS, us, everyUs: FULL_US, mostPerUs, budgetUs: FULL_US, seated: queue.seated },
+      0,
+    );
     return [us(1), us(1) + FULL_US].map((nowUs) => {
       const running = scheduler.lanes[0];
       if (running !== null && running !== undefined) scheduler.finish(running, nowUs, true);

@@ -135,7 +135,7 @@ describe('places in the plan', () => {
     start();
     for (const tenant of ['one', 'two']) come(queue, 1e12, { tenant });
     const us = (rows: number) => queue.spec.curve.at(rows);
-    queue.flows.refresh({ rows: 1, us, everyUs: 1000, mostPerUs: 1e-3, seated: queue.seated }, nowUs);
+    queue.flows.refresh({ rows: 1, us, everyUs: 1000, budgetUs: 50_000, mostPerUs: 1e-3, seated: queue.seated }, nowUs);
     while (come(queue, 1e12, { tenant: 'one' })[1] === null);
     expect(come(queue, 1e12, { tenant: 'two' })[1]).toBeNull();
   });
