@@ -18,7 +18,7 @@ export class Flow<T extends Traveller> extends Line<T> {
   /** Its class, 1 to 3. */
   readonly priority: number;
   readonly offered = new Rate(DEMAND_MEMORY_US);
-  /** When the last request came of which it is known that it is the flow's. */
+  /** When a request of it last came behind one of another flow. */
   cameUs = Number.NEGATIVE_INFINITY;
   /** When it first offered something. */
   sinceUs = Number.POSITIVE_INFINITY;
@@ -61,5 +61,10 @@ export class Flow<T extends Traveller> extends Line<T> {
   /** Time in which the others catch up with what it has above its part; below 0 where it has less. */
   get aheadUs(): number {
     return (this.surplus + this.taken - this.part * this.queue.flows.taken) * this.catchUpUs;
+  }
+
+  /** How long it waits for the others where `leftUs` are left: its part of that stays its own, since they may not come. */
+  waitUs(leftUs: number): number {
+    return Math.max(0, Math.min(this.aheadUs, (1 - this.part) * leftUs));
   }
 }

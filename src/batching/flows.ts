@@ -99,14 +99,12 @@ export class Flows<T extends Traveller> {
 
   /** The flow of a request. */
   of({ tenant, priority, arrivalUs }: T): Flow<T> {
-    let flow = this.#last;
-    if (flow === null || flow.priority !== priority || flow.tenant !== tenant) {
-      const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || USUAL_CLASS));
-      flow = this.#named[level - 1]?.get(tenant) ?? this.#make(tenant, level);
-    }
-    flow.cameUs = arrivalUs;
-    this.#last = flow;
-    return flow;
+    const last = this.#last;
+    if (last !== null && last.priority === priority && last.tenant === tenant) return last;
+    const level = Math.min(CLASS_WEIGHTS.length, Math.max(1, Math.floor(priority) || USUAL_CLASS));
+    this.#last = this.#named[level - 1]?.get(tenant) ?? this.#make(tenant, level);
+    this.#last.cameUs = arrivalUs;
+    return this.#last;
   }
 
   /** The flow of a tenant whose class nobody knows yet: the one that came last, else that of the usual class. */

@@ -166,7 +166,7 @@ export class Seating<T extends Traveller> {
     const { queue, flow, rows } = wish;
     const { batches } = this.#plan;
     const seats = queue.promisedSeats;
-    const shared = queue.seated || flow.aheadUs > 0;
+    const shared = queue.seated || (flow.catchUpUs > 0 && flow.aheadUs > 0);
     const quantum = shared ? Math.max(1, flow.quantum) : Number.POSITIVE_INFINITY;
     let looked = 0;
     for (let i = 0; i < batches.length && looked < most; i++) {
@@ -326,11 +326,9 @@ export class Seating<T extends Traveller> {
     // On a free lane nothing is uncertain but the batch itself, and refusing would help nobody.
     if (startUs > nowUs) {
       latestUs += this.#plan.marginUs(queue, latestUs, ownUs, deadlineUs, nowUs);
-      // Until the others have caught up; but its part of the time that there is stays its own, since they may not come.
-      const aheadUs = Math.min(flow.aheadUs, (1 - flow.part) * (deadlineUs - latestUs));
+      if (flow.catchUpUs > 0) latestUs += flow.waitUs(deadlineUs - latestUs);
       if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
       if (queue.yielded > 0) latestUs += ((startUs - nowUs) * queue.yielded) / (1 - queue.yielded);
-      if (aheadUs > 0) latestUs += aheadUs;
     }
     if (latestUs <= deadlineUs) return true;
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;

@@ -94,9 +94,8 @@ function giveOut<T extends Traveller>(claims: readonly Claim<T>[], batches: Shar
   const reserved = claims.reduce((sum, { due }) => sum + due, 0);
   const ahead = timeAhead(claims, batches);
   // Where no seats are kept, all who take much keep the same time free: whoever kept less would take all of what is left.
-  const least = claims.reduce((least, { flow, fair, due }) => {
-    return flow.light ? least : Math.min(least, rows - fair, reserved - due);
-  }, rows);
+  let least = rows;
+  for (const { flow, fair, due } of claims) if (!flow.light) least = Math.min(least, rows - fair, reserved - due);
   for (const { flow, fair, due } of claims) {
     const others = Math.min(rows - fair, reserved - due);
     flow.quantum = alone ? Number.POSITIVE_INFINITY : rows - others;
@@ -108,11 +107,17 @@ function giveOut<T extends Traveller>(claims: readonly Claim<T>[], batches: Shar
 /** Which of those that take more than their share have had more of what is left to them than the others, where none has seats. */
 function balance<T extends Traveller>(claims: readonly Claim<T>[], batches: Shareable): void {
   const { rows, everyUs, budgetUs, seated } = batches;
-  const heavy = claims.filter(({ flow }) => !flow.light);
-  const fairs = heavy.reduce((sum, { fair }) => sum + fair, 0);
-  const surplus = heavy.reduce((sum, { flow }) => sum + flow.surplus, 0);
+  let heavy = 0;
+  let fairs = 0;
+  let surplus = 0;
   for (const { flow, fair } of claims) {
-    const balanced = !flow.light && heavy.length > 1 && !seated;
+    if (flow.light) continue;
+    heavy++;
+    fairs += fair;
+    surplus += flow.surplus;
+  }
+  for (const { flow, fair } of claims) {
+    const balanced = !flow.light && heavy > 1 && !seated;
     flow.part = balanced ? fair / fairs : 0;
     flow.catchUpUs = balanced ? everyUs / rows / flow.part : 0;
     // What is longer ago than a target is forgiven.
