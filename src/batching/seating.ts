@@ -219,7 +219,9 @@ export class Seating<T extends Traveller> {
   /** Instead of those of others who stand by. */
   #findCleared(wish: Wish<T>): boolean {
     const last = this.#plan.batches.at(-1);
-    if (last === undefined || last.firm !== null || suits(last, wish)) return false;
+    if (last === undefined || last.firm !== null) return false;
+    // Whose shape is not known yet may be of another one.
+    if (wish.shapeKey !== null && suits(last, wish)) return false;
     if (!wish.queue.lanes.includes(last.lane) || !yields(last, last.requests, Number.POSITIVE_INFINITY, wish))
       return false;
     wish.startUs = last.startUs;
