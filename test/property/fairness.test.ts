@@ -2,14 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Fate, type Machine, play, quantile, type Stream } from '../support/virtual-traffic.ts';
 
-const SEED = Number(process.env.SEED ?? 20_261_125);
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000_000);
 const RUNS = Number(process.env.RUNS ?? 1);
-console.log(`seed ${SEED}`);
+console.log(`SEED=${SEED}`);
 const check = <T>(property: fc.IProperty<T>, numRuns: number) =>
   fc.assert(property, { seed: SEED, numRuns: numRuns * RUNS, endOnFailure: true });
 
 /** Long enough for who is new to be known by what he asks for. */
 const LEAST_US = 1_200_000;
+
+/** From so many rows on a batch has seats for several. */
+const SEATED_ROWS = 10;
 
 const BEST_EFFORT = { patienceUs: Number.POSITIVE_INFINITY };
 /** Part of a stream that was not answered in time. */
@@ -84,11 +87,16 @@ test.each([
           fromUs,
         });
         const victim = stream('victim', load, victimFree);
-        const of = (...streams: Stream[]) => play(machine, streams, untilUs, untilUs / 2, drawn.seed);
-        const solo = of(victim);
-        const both = of(victim, stream('flood', flood, floodFree, from * untilUs));
+        const of = (machine: Machine, ...streams: Stream[]) => play(machine, streams, untilUs, untilUs / 2, drawn.seed);
+        const solo = of(machine, victim);
+        const both = of(machine, victim, stream('flood', flood, floodFree, from * untilUs));
         expect(lost(both.victim)).toBeLessThan(lost(solo.victim) + 0.1);
-        if (floodFree) expect(p95(both.victim)).toBeLessThan(1.3 * p95(solo.victim) + 3 * machine.us(machine.mostRows));
+        if (floodFree) {
+          // Of batches without seats for both each has every other one: to it the machine is half as fast.
+          const { mostRows, us } = machine;
+          const share = mostRows < SEATED_ROWS ? of({ ...machine, us: (rows) => 2 * us(rows) }, victim) : solo;
+          expect(p95(both.victim)).toBeLessThan(1.3 * p95(share.victim) + 3 * us(mostRows));
+        }
         // And the flood is served with what is left.
         expect(both.flood?.share).toBeGreaterThan(0.4);
       }),
@@ -272,8 +280,8 @@ test('classes with deadlines that want everything have their shares where batche
       }));
       const fates = play(millisecond, streams, 3e6, 1.5e6, seed);
       for (const [i, weight] of of.entries()) {
-        expect(fates[i]?.share).toBeGreaterThan(0.09 * weight);
-        expect(fates[i]?.share).toBeLessThan(0.11 * weight);
+        expect(fates[i]?.share).toBeGreaterThan(0.08 * weight);
+        expect(fates[i]?.share).toBeLessThan(0.12 * weight);
       }
     }),
     2,
