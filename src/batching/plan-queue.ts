@@ -4,7 +4,7 @@ import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
 import { BestEffort } from './best-effort.ts';
 import { Callers } from './callers.ts';
 import { kneeOf } from './curve.ts';
-import { DEMAND_MEMORY_US, type Flow } from './flow.ts';
+import type { Flow } from './flow.ts';
 import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
@@ -105,9 +105,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   refused = 0;
   impossible = 0;
   late = 0;
-  /** Part of its lanes' time that its promises ask for, and what they leave to other models. See lane-shares.ts. */
-  asked = 0;
-  yielded = 0;
   /** Time its best effort had, microseconds, for fairness between models. */
   virtual = 0;
   /** Time from arrival to deadline that callers have for whom batches are sized; 0 while none has named one. */
@@ -123,10 +120,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
   #exploring = 0;
-  /** Rows offered with deadlines since then, and per microsecond before. */
-  #promisedRows = 0;
-  #promisedFromUs = Number.NEGATIVE_INFINITY;
-  #promisedPerUs = 0;
 
   constructor(spec: QueueSpec) {
     this.spec = spec;
@@ -205,18 +198,6 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.offered.add(rows, nowUs);
     this.#busyRows += rows;
     if (promised) this.#comingRows += rows;
-    if (promised) this.#promisedRows += rows;
-  }
-
-  /** Rows with deadlines that were offered per microsecond of late, until now. */
-  promisedPerUs(nowUs: number): number {
-    const us = nowUs - this.#promisedFromUs;
-    if (us > 0) {
-      this.#promisedPerUs += (1 - Math.exp(-us / DEMAND_MEMORY_US)) * (this.#promisedRows / us - this.#promisedPerUs);
-      this.#promisedFromUs = nowUs;
-      this.#promisedRows = 0;
-    }
-    return this.#promisedPerUs;
   }
 
   /** One of its batches starts. Where it was waited for when the one before it ended, what came meanwhile counts. */

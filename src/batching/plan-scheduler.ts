@@ -76,8 +76,6 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (queue.length > 0) throw new Error('a queue with waiting requests cannot be removed');
     const index = this.#plan.queues.indexOf(queue);
     if (index >= 0) this.#plan.queues.splice(index, 1);
-    // Nobody may be left with whom to look at it again.
-    for (const other of this.#plan.queues) other.yielded = 0;
   }
 
   setLanes(queue: PlanQueue<T>, lanes: readonly number[], mostRows: number, nowUs: number): void {

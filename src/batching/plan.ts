@@ -12,7 +12,6 @@
  * batch lies what its model has between two of them.
  */
 
-import { shareLanes } from './lane-shares.ts';
 import { BEST_EFFORT_SHARE, type PlanQueue } from './plan-queue.ts';
 import { PlannedBatch } from './planned-batch.ts';
 import { MOST_GUARD } from './sizing.ts';
@@ -20,9 +19,6 @@ import type { Batch, Traveller } from './travel.ts';
 
 /** What is kept free behind a batch shrinks as it comes nearer: this part of the time until a lane is free a layout holds. */
 const FRESH = 16;
-
-/** How often it is looked at what models leave to each other, microseconds. */
-const SHARE_EVERY_US = 20_000;
 
 /** When a lane should be ready for its next batch: as far as is known, where it runs nothing. */
 interface LaneEnd {
@@ -64,7 +60,6 @@ export class Plan<T extends Traveller> {
   /** Whether something changed that the layout does not know. */
   #stale = true;
   #laidOutUs = 0;
-  #sharedUs = Number.NEGATIVE_INFINITY;
   #validUntilUs = 0;
   #untilUs = 0;
 
@@ -85,7 +80,6 @@ export class Plan<T extends Traveller> {
   layOut(nowUs: number): void {
     if (!this.#stale && this.batches.length > 0 && nowUs <= this.#validUntilUs) return;
     if (this.#stale) this.#stretch();
-    if (this.queues.length > 1 && nowUs - this.#sharedUs >= SHARE_EVERY_US) this.#share(nowUs);
     this.#stale = false;
     this.#laidOutUs = nowUs;
     this.#freeLanes(this.#free, nowUs);
@@ -332,11 +326,6 @@ export class Plan<T extends Traveller> {
           queue.reservedUs = Math.max(queue.reservedUs, this.reservedUs[lane] as number);
       }
     }
-  }
-
-  #share(nowUs: number): void {
-    this.#sharedUs = nowUs;
-    shareLanes(this.queues, nowUs);
   }
 
   /** When each lane is free if nothing more starts; `#untilUs` says until when that is so. */

@@ -330,7 +330,6 @@ export class Seating<T extends Traveller> {
       latestUs += this.#plan.marginUs(queue, latestUs, ownUs, deadlineUs, nowUs);
       if (flow.catchUpUs > 0) latestUs += flow.waitUs(deadlineUs - latestUs);
       if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
-      if (queue.yielded > 0) latestUs += ((startUs - nowUs) * queue.yielded) / (1 - queue.yielded);
     }
     if (latestUs <= deadlineUs) return true;
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
