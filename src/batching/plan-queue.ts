@@ -4,7 +4,7 @@ import type { SchedulerView, TargetSource } from '../core/scheduling.ts';
 import { BestEffort } from './best-effort.ts';
 import { Callers } from './callers.ts';
 import { kneeOf } from './curve.ts';
-import type { Flow } from './flow.ts';
+import { DEMAND_MEMORY_US, type Flow } from './flow.ts';
 import { Flows, LEAST_SHARED_ROWS } from './flows.ts';
 import { Guard } from './guard.ts';
 import { Journal } from './journal.ts';
@@ -41,6 +41,9 @@ const EXPLORED_BATCHES = 6;
 /** What is offered is seen over so many targets, microseconds within bounds; what was served over this. */
 const RATE_MEMORY = { targets: 6, leastUs: 2_000, mostUs: 1_000_000 };
 const SERVED_MEMORY_US = 250_000;
+
+/** What is wanted is seen over so many of its batches at least: one request of a slow model is no flood. */
+const WANTED_BATCHES = 16;
 
 /** A row alone that takes more than this part of a batch's time is no batch to go ahead in. */
 const DEAR_ALONE = 0.5;
@@ -85,6 +88,23 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   comingPerUs = 0;
   /** Requests of a crowd that may stand by next: see seating.ts. */
   standing = 0;
+  /** Rows with deadlines that are offered. */
+  readonly wanted = new Rate(DEMAND_MEMORY_US);
+  /** The part of each of its lanes' time that it wants: see lane-shares.ts, as for what follows. */
+  want = 0;
+  /** The part of its lanes' time that it has if it wants all of it, and as of when. */
+  share = 1;
+  sharedUs = Number.NEGATIVE_INFINITY;
+  /** Whether it wants less than its part beside a model that wants more, or is such a one. */
+  light = false;
+  heavy = false;
+  /** Part of the plan's time that its batches may take. */
+  part = 1;
+  /** Part of the time that is kept free for other models, and at least that of a batch of theirs, microseconds. */
+  yielded = 0;
+  keptUs = 0;
+  /** What its batches in the plan take. True where the layout is. */
+  plannedUs = 0;
   /** Most rows of a batch now, and the rows per microsecond served so. */
   batchRows = 1;
   capacityPerUs = 0;
@@ -116,6 +136,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   #sizedRevision = -1;
   #sizedOffered = 0;
   #sizedUs = 0;
+  #sizedShare = 1;
   #saturatedUntilUs = Number.NEGATIVE_INFINITY;
   /** Full batches since the size was looked at; batches for which another one is tried. */
   #full = 0;
@@ -131,6 +152,11 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   /** Whether best effort of it waits. */
   get waits(): boolean {
     return this.bestEffort.requests > 0;
+  }
+
+  /** Time that a row takes of a full batch. */
+  get rowUs(): number {
+    return this.spec.curve.at(this.batchRows) / this.batchRows;
   }
 
   get drainUs(): number {
@@ -197,7 +223,9 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
   offers(rows: number, promised: boolean, nowUs: number): void {
     this.offered.add(rows, nowUs);
     this.#busyRows += rows;
-    if (promised) this.#comingRows += rows;
+    if (!promised) return;
+    this.#comingRows += rows;
+    this.wanted.add(rows, nowUs);
   }
 
   /** One of its batches starts. Where it was waited for when the one before it ended, what came meanwhile counts. */
@@ -244,7 +272,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     const due = this.batches % RESIZE_BATCHES === 0;
     // Whoever brings a new name with every request is not to have the size looked at with every batch.
     const joined = this.flows.fresh && nowUs - this.#sizedUs >= this.budgetUs;
-    const changed = joined || this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise();
+    const changed =
+      joined || this.#sharesOtherwise || this.spec.curve.revision !== this.#sizedRevision || this.#offersOtherwise();
     if (!due && !explored && (this.#exploring > 0 || !changed)) return;
     this.#resize(nowUs);
     if (due) this.#explore(nowUs);
@@ -257,7 +286,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     const us = (n: number) => this.spec.curve.at(n);
     // Nobody is compared with anybody where there is one flow.
     const mostPerUs = this.flows.several ? steadyCapacity(this.#sizing(nowUs, Number.POSITIVE_INFINITY)) : 0;
-    const everyUs = us(rows) / Math.max(1, this.lanes.length);
+    const everyUs = us(rows) / (Math.max(1, this.lanes.length) * this.share);
     return { rows, us, everyUs, mostPerUs, budgetUs: this.budgetUs, seated };
   }
 
@@ -304,10 +333,17 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return ratio > OTHERWISE || ratio < 1 / OTHERWISE;
   }
 
+  /** Whether it has so much more or less of its lanes' time. */
+  get #sharesOtherwise(): boolean {
+    const ratio = this.share / this.#sizedShare;
+    return ratio > OTHERWISE || ratio < 1 / OTHERWISE;
+  }
+
   #resize(nowUs: number): void {
     this.#sizedRevision = this.spec.curve.revision;
     this.#sizedOffered = this.busyPerUs;
     this.#sizedUs = nowUs;
+    this.#sizedShare = this.share;
     if (this.#sizedOffered > SATURATED.from * this.capacityPerUs) {
       this.#saturatedUntilUs = nowUs + SATURATED.targets * this.budgetUs;
     }
@@ -321,6 +357,7 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     const { rows, capacityPerUs } = sizeBatch(this.#sizing(nowUs, this.#sizedFor()));
     this.capacityPerUs = capacityPerUs;
     this.#setSize(rows, nowUs);
+    this.wanted.memoryUs = Math.max(DEMAND_MEMORY_US, WANTED_BATCHES * this.spec.curve.at(rows));
   }
 
   /** Where most batches are full, a size that nobody knows is tried for a few of them. */
@@ -363,8 +400,8 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     return {
       curve,
       mostRows,
-      // A lane that rests between its batches does less.
-      lanes: Math.max(1, this.lanes.length) / (1 + this.turnaround.ratio),
+      // A lane that rests between its batches does less, and one that runs those of others.
+      lanes: (Math.max(1, this.lanes.length) * this.share) / (1 + this.turnaround.ratio),
       budgetUs,
       guard,
       offeredPerUs,

@@ -16,6 +16,7 @@ import { Door } from './door.ts';
 import type { Flow } from './flow.ts';
 import type { BatchReason } from './journal.ts';
 import { LaneRecord } from './lane-record.ts';
+import { LaneShares } from './lane-shares.ts';
 import { Lateness } from './lateness.ts';
 import { Plan } from './plan.ts';
 import { PlanQueue } from './plan-queue.ts';
@@ -50,6 +51,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   #displaced: T | null = null;
   #lastDisplaced: T | null = null;
   readonly #debt: Debt<T>;
+  readonly #shares: LaneShares<T>;
 
   /** @param lanes how many there are; all of them free and up */
   constructor(lanes: number) {
@@ -58,6 +60,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     this.#records = Array.from({ length: lanes }, () => new LaneRecord<T>());
     this.#plan = new Plan({ running: this.lanes, up: this.up, records: this.#records }, lanes);
     this.#debt = new Debt(this.#plan, lanes);
+    this.#shares = new LaneShares(this.#plan.queues, lanes);
     this.#seating = new Seating(this.#plan, (request) => this.#dismiss(request));
     this.#boarding = new Boarding(this.#plan);
     this.#lateness = new Lateness(this.#plan, (request) => this.cancel(request));
@@ -68,6 +71,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
   open(spec: QueueSpec): PlanQueue<T> {
     const queue = new PlanQueue<T>(spec);
     this.#plan.queues.push(queue);
+    this.#shares.changed();
     this.#plan.changed();
     return queue;
   }
@@ -76,10 +80,12 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     if (queue.length > 0) throw new Error('a queue with waiting requests cannot be removed');
     const index = this.#plan.queues.indexOf(queue);
     if (index >= 0) this.#plan.queues.splice(index, 1);
+    this.#shares.changed();
   }
 
   setLanes(queue: PlanQueue<T>, lanes: readonly number[], mostRows: number, nowUs: number): void {
     queue.setLanes(lanes, mostRows, nowUs);
+    this.#shares.changed();
     this.#plan.changed();
   }
 
@@ -203,6 +209,7 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
     const tookUs = nowUs - batch.startedUs;
     const expectedUs = queue.spec.curve.at(rows);
     queue.spec.curve.observe(rows, tookUs);
+    this.#shares.refresh(queue, nowUs);
     queue.served.add(this.#lateness.judge(batch, running.alone, nowUs), nowUs);
     queue.ran(rows, tookUs, expectedUs, nowUs);
   }

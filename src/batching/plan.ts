@@ -85,6 +85,7 @@ export class Plan<T extends Traveller> {
     this.#freeLanes(this.#free, nowUs);
     this.#validUntilUs = nowUs + (this.#untilUs - nowUs) / FRESH;
     this.#mixed = this.#lanesDiffer();
+    for (const queue of this.queues) queue.plannedUs = 0;
     for (let i = 0; i < this.batches.length; i++) {
       const batch = this.batches[i] as PlannedBatch<T>;
       batch.index = i;
@@ -215,6 +216,7 @@ export class Plan<T extends Traveller> {
   grew(batch: PlannedBatch<T>, nowUs: number): void {
     const beforeUs = batch.ownUs;
     batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    batch.queue.plannedUs += batch.ownUs - beforeUs;
     if (batch.ownUs > beforeUs) {
       if (batch.index < this.batches.length - 1) {
         this.#stale = true;
@@ -247,6 +249,18 @@ export class Plan<T extends Traveller> {
     let index = 0;
     while (index < this.batches.length && this.batches[index]?.queue !== queue) index++;
     return index;
+  }
+
+  /**
+   * Where a batch of a queue stands that goes ahead of those of models that want more than their part: behind its own, and with one
+   * of another between, so that they take turns.
+   */
+  indexPast(queue: PlanQueue<T>): number {
+    let index = this.batches.length;
+    while (index > 0 && this.batches[index - 1]?.queue.heavy) index--;
+    const before = index > 0 ? this.batches[index - 1]?.queue : null;
+    const own = before === null ? this.#lanes.running.some((batch) => batch?.queue === queue) : before === queue;
+    return own ? index + 1 : index;
   }
 
   /** Whether one of the batches may run on one of these lanes. */
@@ -366,6 +380,7 @@ export class Plan<T extends Traveller> {
     batch.lane = lane;
     batch.startUs = lane < 0 ? Number.POSITIVE_INFINITY : (this.#free[lane] as number);
     batch.ownUs = batch.queue.spec.curve.at(batch.rows);
+    batch.queue.plannedUs += batch.ownUs;
     batch.finishUs = batch.startUs + batch.ownUs;
     if (lane >= 0) this.#free[lane] = batch.finishUs + batch.queue.turnaround.us;
     this.#measure(batch, nowUs);

@@ -104,12 +104,14 @@ export class Seating<T extends Traveller> {
     // ahead of all but the next.
     const hurried = flow.light && !queue.seated && this.#plan.batches.length > 0;
     if (queue.mostRows > 0 && this.#findSeat(wish, hurried ? 1 : this.#plan.batches.length)) return null;
-    const full = this.#isFull(wish);
+    const bounded = this.#isFull(wish);
+    const full = bounded || (queue.heavy && this.#hasItsPart(wish));
+    if (queue.light && !full && this.#findPast(wish)) return null;
     if (hurried && !full && this.#findAhead(wish)) return null;
     if (hurried && queue.mostRows > 0 && this.#findSeat(wish, this.#plan.batches.length)) return null;
     if (!full && (this.#findBehind(wish) || this.#findAhead(wish) || this.#findCleared(wish))) return null;
     if (queue.mostRows > 0 && this.#findStandBy(wish, full)) return null;
-    return full ? 'queueRows' : 'busy';
+    return bounded ? 'queueRows' : 'busy';
   }
 
   #take(queue: PlanQueue<T>, flow: Flow<T>, request: T, nowUs: number): void {
@@ -207,10 +209,21 @@ export class Seating<T extends Traveller> {
     return false;
   }
 
+  /** As far ahead of those of models that want more than their part as there is time: see lane-shares.ts. */
+  #findPast(wish: Wish<T>): boolean {
+    const { length } = this.#plan.batches;
+    const first = this.#plan.indexPast(wish.queue);
+    for (let behind = 0; first + behind < length; behind = Math.max(1, 2 * behind)) {
+      if (this.#goesAhead(wish, first + behind)) return true;
+    }
+    return false;
+  }
+
   /** Before the batch that stands there. */
   #goesAhead({ queue, rows, deadlineUs, nowUs }: Wish<T>, index: number): boolean {
-    if (index === this.#plan.batches.length) return false;
-    const latestUs = this.#plan.finishAheadUs(queue, rows, deadlineUs, index, nowUs);
+    if (index >= this.#plan.batches.length) return false;
+    let latestUs = this.#plan.finishAheadUs(queue, rows, deadlineUs, index, nowUs);
+    if (queue.heavy) latestUs += keptFree(queue, latestUs - queue.spec.curve.at(rows) - nowUs);
     if (latestUs <= deadlineUs) return this.#found(null, index, true);
     this.predictedUs = Math.min(this.predictedUs, latestUs);
     return false;
@@ -302,7 +315,22 @@ export class Seating<T extends Traveller> {
   /** When a batch of so many rows that starts then would be finished, guard included. */
   #endUs({ queue, deadlineUs, nowUs, startUs }: Wish<T>, rows: number): number {
     const ownUs = queue.spec.curve.at(rows);
-    return startUs + ownUs + this.#plan.marginUs(queue, startUs + ownUs, ownUs, deadlineUs, nowUs);
+    const marginUs = this.#plan.marginUs(queue, startUs + ownUs, ownUs, deadlineUs, nowUs);
+    return startUs + ownUs + marginUs + keptFree(queue, startUs - nowUs);
+  }
+
+  /**
+   * Whether the batches that the queue has in the plan and one more for the newcomer are more than its part of his time. Who takes
+   * less than his share of it is not to be kept out by who takes more.
+   */
+  #hasItsPart({ queue, flow, rows, deadlineUs, nowUs }: Wish<T>): boolean {
+    const { plannedUs, lanes, part, mostRows, batchRows } = queue;
+    if (plannedUs === 0 || part === 1 || flow.light) return false;
+    const fullUs = queue.spec.curve.at(mostRows > 0 ? Math.max(rows, batchRows) : rows);
+    const latestUs = nowUs + (plannedUs + fullUs) / (lanes.length * part * (1 - flow.yielded));
+    if (latestUs <= deadlineUs) return false;
+    this.predictedUs = Math.min(this.predictedUs, latestUs);
+    return true;
   }
 
   /** Whether the queue, or the flow beside others, has as many batches in the plan as it may. One that starts now is never too many. */
@@ -330,11 +358,18 @@ export class Seating<T extends Traveller> {
       latestUs += this.#plan.marginUs(queue, latestUs, ownUs, deadlineUs, nowUs);
       if (flow.catchUpUs > 0) latestUs += flow.waitUs(deadlineUs - latestUs);
       if (flow.yielded > 0) latestUs += ((startUs - nowUs) * flow.yielded) / (1 - flow.yielded);
+      if (queue.heavy) latestUs += keptFree(queue, startUs - nowUs);
     }
     if (latestUs <= deadlineUs) return true;
     if (latestUs < this.predictedUs) this.predictedUs = latestUs;
     return false;
   }
+}
+
+/** Time of the next `untilUs` that is kept free for other models. */
+function keptFree<T extends Traveller>({ heavy, keptUs, yielded }: PlanQueue<T>, untilUs: number): number {
+  if (!heavy || !(untilUs > 0)) return 0;
+  return yielded > 0 ? Math.max(keptUs, (untilUs * yielded) / (1 - yielded)) : keptUs;
 }
 
 /** Whether the request could travel in the batch. */

@@ -9,6 +9,8 @@ import { BareRequest } from './traveller.ts';
 /** A Poisson stream of one-row requests. */
 export interface Stream {
   readonly name: string;
+  /** Which of the models it is for; the first where not stated. */
+  readonly model?: number;
   readonly ratePerUs: number;
   readonly tenant?: string;
   readonly priority?: number;
@@ -20,9 +22,11 @@ export interface Stream {
   readonly untilUs?: number;
 }
 
-/** The machine and the model. */
+/** The machine and the model; of several models the machine is that of the first. */
 export interface Machine {
   readonly lanes: number;
+  /** The lanes that the model may use; all where not stated. */
+  readonly on?: readonly number[];
   readonly mostRows: number;
   readonly us: (rows: number) => number;
   /** What was measured at load; the truth where not stated. */
@@ -59,28 +63,41 @@ class Request extends BareRequest {
 
 /** Runs the streams for `untilUs`; the first `warmUpUs` are not counted. The same seed gives the same fates. */
 export function play(
-  machine: Machine,
+  machines: Machine | readonly Machine[],
   streams: readonly Stream[],
   untilUs: number,
   warmUpUs: number,
   seed: number,
 ): Record<string, Fate> {
+  const models = listed(machines);
+  const [{ lanes }] = models;
+  const run = ran(models, streams, untilUs, warmUpUs, seed);
+  const fates = Object.fromEntries(streams.map(({ name }) => [name, run.fateOf(name)]));
+  for (const fate of Object.values(fates)) {
+    fate.sojournUs.sort((a, b) => a - b);
+    fate.share /= lanes * (untilUs - warmUpUs);
+  }
+  return fates;
+}
+
+type Machines = readonly [Machine, ...Machine[]];
+
+function listed(machines: Machine | readonly Machine[]): Machines {
+  return ('us' in machines ? [machines] : machines) as Machines;
+}
+
+function ran(machines: Machines, streams: readonly Stream[], untilUs: number, warmUpUs: number, seed: number): Run {
   const random = new Random(seed);
   const arrivals = streams
     .flatMap((stream) => arrivalsOf(stream, untilUs, random))
     .sort((a, b) => a.arrivalUs - b.arrivalUs);
-  const run = new Run(machine, random, warmUpUs);
+  const run = new Run(machines, random, warmUpUs);
   for (const request of arrivals) {
     run.endUntil(request.arrivalUs);
     run.arrive(request);
   }
   run.endUntil(untilUs);
-  const fates = Object.fromEntries(streams.map(({ name }) => [name, run.fateOf(name)]));
-  for (const fate of Object.values(fates)) {
-    fate.sojournUs.sort((a, b) => a - b);
-    fate.share /= machine.lanes * (untilUs - warmUpUs);
-  }
-  return fates;
+  return run;
 }
 
 /** The value below which the share `q` of sorted values lies. */
@@ -97,26 +114,30 @@ function arrivalsOf(stream: Stream, untilUs: number, random: Random): Request[] 
 }
 
 class Run {
-  readonly #machine: Machine;
+  readonly #machines: Machines;
   readonly #random: Random;
   readonly #warmUpUs: number;
   readonly #scheduler: PlanScheduler<Request>;
-  readonly #queue: PlanQueue<Request>;
+  readonly #queues: readonly PlanQueue<Request>[];
   readonly #endUs: number[];
   readonly #fates = new Map<string, Fate>();
 
-  constructor(machine: Machine, random: Random, warmUpUs: number) {
-    const { lanes, mostRows, us, queueRows, sloUs } = machine;
-    this.#machine = machine;
+  constructor(machines: Machines, random: Random, warmUpUs: number) {
+    const [{ lanes }] = machines;
+    this.#machines = machines;
     this.#random = random;
     this.#warmUpUs = warmUpUs;
     this.#scheduler = new PlanScheduler(lanes);
     this.#endUs = new Array(lanes).fill(Number.POSITIVE_INFINITY);
+    this.#queues = machines.map((machine) => this.#open(machine));
+  }
+
+  #open({ on, mostRows, us, profiledUs = us, queueRows, sloUs }: Machine): PlanQueue<Request> {
     const profile = [];
-    for (let rows = 1; rows <= mostRows; rows *= 2) profile.push({ rows, us: (machine.profiledUs ?? us)(rows) });
-    this.#queue = this.#scheduler.open({
+    for (let rows = 1; rows <= mostRows; rows *= 2) profile.push({ rows, us: profiledUs(rows) });
+    return this.#scheduler.open({
       maxBatchRows: mostRows,
-      lanes: this.#endUs.map((_, lane) => lane),
+      lanes: on ?? this.#endUs.map((_, lane) => lane),
       queueRows,
       queueBytes: Number.POSITIVE_INFINITY,
       sloUs,
@@ -131,10 +152,11 @@ class Run {
   }
 
   arrive(request: Request): void {
-    const { tenant, arrivalUs, deadlineUs } = request;
+    const { tenant, arrivalUs, deadlineUs, stream } = request;
+    const queue = this.#queues[stream.model ?? 0] as PlanQueue<Request>;
     const refused =
-      this.#scheduler.foresee(this.#queue, tenant, 1, 0, deadlineUs, arrivalUs) !== null ||
-      this.#scheduler.arrive(this.#queue, request, arrivalUs) !== null;
+      this.#scheduler.foresee(queue, tenant, 1, 0, deadlineUs, arrivalUs) !== null ||
+      this.#scheduler.arrive(queue, request, arrivalUs) !== null;
     const fate = this.#counted(request);
     if (fate !== null) fate.offered++;
     if (fate !== null && refused) fate.refused++;
@@ -168,7 +190,7 @@ class Run {
     const expired: Request[] = [];
     const displaced: Request[] = [];
     for (let batch = this.#scheduler.next(nowUs, expired, displaced); batch !== null; ) {
-      const { us, noise = even, slowness = () => 1 } = this.#machine;
+      const { us, noise = even, slowness = () => 1 } = this.#machines[this.#queues.indexOf(batch.queue)] as Machine;
       this.#endUs[batch.lane] = nowUs + us(batch.rows) * slowness(nowUs) * noise(this.#random);
       batch = this.#scheduler.next(nowUs, expired, displaced);
     }
