@@ -164,6 +164,7 @@ export class ManualBatcher<T extends Traveller> implements Scheduler<T, ManualQu
       offeredRowsPerS: 0,
       servedRowsPerS: 0,
       capacityRowsPerS: 0,
+      headroomRowsPerS: 0,
       lanes,
       queuedRequests: length,
       queuedRows: rows,

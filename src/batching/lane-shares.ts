@@ -56,17 +56,27 @@ export class LaneShares<T extends Traveller> {
     }
     if (nowUs - queue.sharedUs < EVERY_US) return;
     queue.sharedUs = nowUs;
-    queue.share = this.#mean(queue, shareBeside);
+    queue.share = this.#mean(queue, ({ want }) => want, shareBeside);
+  }
+
+  /** The part of its lanes' time that a queue has if it wants all of it: the others have what they want, up to equal parts. */
+  shareOf(queue: PlanQueue<T>, nowUs: number): number {
+    return this.#mean(queue, (other) => wantOf(other, nowUs), shareBeside);
+  }
+
+  /** The part that the others leave as they go on. */
+  leftFor(queue: PlanQueue<T>, nowUs: number): number {
+    return this.#mean(queue, (other) => wantOf(other, nowUs), leftBeside);
   }
 
   /** Of what its lanes have for a queue, given what the others want of each. */
-  #mean(queue: PlanQueue<T>, of: (others: number[]) => number): number {
+  #mean(queue: PlanQueue<T>, want: (other: PlanQueue<T>) => number, of: (others: number[]) => number): number {
     const { lanes } = queue;
     if (lanes.length === 0) return 1;
     let sum = 0;
     for (const lane of lanes) {
       const others: number[] = [];
-      for (const other of this.#queues) if (other !== queue && other.lanes.includes(lane)) others.push(other.want);
+      for (const other of this.#queues) if (other !== queue && other.lanes.includes(lane)) others.push(want(other));
       sum += of(others);
     }
     return sum / lanes.length;
@@ -153,6 +163,10 @@ function wantOf<T extends Traveller>({ wanted, offered, lanes, rowUs }: PlanQueu
 
 function shareBeside(others: number[]): number {
   return levelOf([...others, Number.POSITIVE_INFINITY], 1);
+}
+
+function leftBeside(others: number[]): number {
+  return Math.max(0, 1 - others.reduce((sum, want) => sum + want, 0));
 }
 
 /** How much each may have of a whole so that all of it is given: who wants less than an equal part leaves the rest to the others. */

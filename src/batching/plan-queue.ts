@@ -297,10 +297,16 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
     this.#resize(nowUs);
   }
 
-  /** A picture of it. @param oldestUs arrival of a flow's oldest promised request */
-  view(nowUs: number, oldestUs: (flow: Flow<T>) => number): SchedulerView {
+  /**
+   * A picture of it.
+   * @param oldestUs arrival of a flow's oldest promised request
+   * @param share part of its lanes' time that it has if it wants all of it @param left what others leave of it as they go on
+   */
+  view(nowUs: number, oldestUs: (flow: Flow<T>) => number, share: number, left: number): SchedulerView {
     const { spec, guard } = this;
     const [targetUs, targetSource] = this.target();
+    const offeredPerUs = this.offered.at(nowUs);
+    const wholePerUs = this.capacityPerUs / this.#sizedShare;
     return {
       targetUs,
       targetSource,
@@ -310,9 +316,10 @@ export class PlanQueue<T extends Traveller> implements Queue, TakesTurns {
       batchRows: this.batchRows,
       guard: guard.ratio(spec.curve.spread),
       guardSaturated: guard.saturated,
-      offeredRowsPerS: this.offered.at(nowUs) * 1e6,
+      offeredRowsPerS: offeredPerUs * 1e6,
       servedRowsPerS: this.served.at(nowUs) * 1e6,
-      capacityRowsPerS: this.capacityPerUs * 1e6,
+      capacityRowsPerS: wholePerUs * share * 1e6,
+      headroomRowsPerS: Math.max(0, wholePerUs * left - offeredPerUs) * 1e6,
       lanes: [...this.lanes],
       queuedRequests: this.length,
       queuedRows: this.rows,

@@ -244,7 +244,9 @@ export class PlanScheduler<T extends Traveller> implements Scheduler<T, PlanQueu
 
   view(queue: PlanQueue<T>, nowUs: number): SchedulerView {
     const oldest = this.#oldestPromised(queue);
-    return queue.view(nowUs, (flow) => oldest.get(flow) ?? Number.POSITIVE_INFINITY);
+    const share = this.#shares.shareOf(queue, nowUs);
+    const left = this.#shares.leftFor(queue, nowUs);
+    return queue.view(nowUs, (flow) => oldest.get(flow) ?? Number.POSITIVE_INFINITY, share, left);
   }
 
   /** Who comes to free lanes is taken, whatever they wait for; others after him know when his batch is to be expected. */

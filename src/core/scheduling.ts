@@ -66,8 +66,10 @@ export interface SchedulerView {
   readonly guardSaturated: boolean;
   readonly offeredRowsPerS: number;
   readonly servedRowsPerS: number;
-  /** Rows per second at the target with the instances that run now. */
+  /** Rows per second at the target with the instances that run now: where other models share their lanes, what they leave. */
   readonly capacityRowsPerS: number;
+  /** Rows per second that could be added if all else goes on as it does. */
+  readonly headroomRowsPerS: number;
   /** Lanes that take its batches now. */
   readonly lanes: readonly number[];
   readonly queuedRequests: number;

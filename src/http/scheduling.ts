@@ -51,7 +51,7 @@ export function capacityDocument(scheduled: readonly Scheduled[]): unknown {
       targetMs: milliseconds(view.targetUs),
       targetSource: view.targetSource,
       ...rates(view),
-      headroomRowsPerS: rounded(Math.max(0, view.capacityRowsPerS - view.offeredRowsPerS)),
+      headroomRowsPerS: rounded(view.headroomRowsPerS),
     })),
   };
 }

@@ -33,6 +33,7 @@ export const SCHEDULER_FAMILIES: readonly Family[] = [
   gauge('guard_ratio', 'What predictions are stretched by: 0.1 is a tenth longer', (v) => v.guard),
   gauge('guard_saturated', 'Whether the guard is at its bound: 1 or 0', (v) => (v.guardSaturated ? 1 : 0)),
   gauge('capacity_rows_per_second', 'What the running instances take at the target', (v) => v.capacityRowsPerS),
+  gauge('headroom_rows_per_second', 'What can be added while all else goes on as it does', (v) => v.headroomRowsPerS),
   gauge('offered_rows_per_second', 'What callers send, refused or not', (v) => v.offeredRowsPerS),
   gauge('served_rows_per_second', 'What is answered', (v) => v.servedRowsPerS),
   perVersion('gauge', 'waiting_rows', 'Rows waiting for an instance, by class: 1 first, 3 last', (v) =>

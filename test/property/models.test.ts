@@ -1,8 +1,8 @@
-/** Models that share lanes: what a flood of one does to another. */
+/** Models that share lanes: what a flood of one does to another, and what is said to be left. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Fate, type Machine, play, quantile, type Stream } from '../support/virtual-traffic.ts';
+import { type Fate, type Machine, pictures, play, quantile, type Stream } from '../support/virtual-traffic.ts';
 
 const seed = Number(process.env.SEED ?? 20_261_129);
 console.log(`seed ${seed}`);
@@ -150,4 +150,51 @@ test('models that together want no more than there is are served as they come', 
     expect(lost(fate)).toBeLessThan(0.01);
     expect(at(fate, 0.99)).toBeLessThan(0.5 * quick.sloUs);
   }
+});
+
+describe('the capacity of a model', () => {
+  const drawn = fc.record({
+    loads: fc.array(fc.double({ min: 0.05, max: 0.35, noNaN: true }), { minLength: 2, maxLength: 2 }),
+    machines: fc.array(fc.constantFrom(quick, alone, slow), { minLength: 2, maxLength: 2 }),
+    lanes: fc.integer({ min: 1, max: 3 }),
+    chance: fc.nat(1e6),
+  });
+
+  test('is what others leave: its headroom can be added and nobody loses by it', () => {
+    fc.assert(
+      fc.property(drawn, ({ loads, machines, lanes, chance }) => {
+        const models = machines.map((machine) => ({ ...machine, lanes, sloUs: 200_000 }));
+        const [one, other] = streams(models, loads) as [Stream, Stream];
+        const [view] = pictures(models, [one, other], 2e6, chance);
+        const headroomPerUs = (view?.headroomRowsPerS ?? 0) / 1e6;
+        const capacityPerUs = most(models[0] as Machine);
+        // What is left of the lanes is not kept back either.
+        const left = 1 - (loads[0] as number) - (loads[1] as number);
+        expect(headroomPerUs).toBeGreaterThan(0.7 * left * capacityPerUs);
+        const fates = play(
+          models,
+          [{ ...one, ratePerUs: one.ratePerUs + 0.85 * headroomPerUs }, other],
+          3e6,
+          1e6,
+          chance,
+        );
+        for (const fate of Object.values(fates)) expect(lost(fate)).toBeLessThan(0.05);
+      }),
+      { seed, numRuns: 10, endOnFailure: true },
+    );
+  });
+
+  test('is its share where others want everything, and leaves no headroom', () => {
+    for (const view of pictures([quick, quick], streams([quick, quick], [0.8, 0.8]), 2e6, seed)) {
+      expect(view.capacityRowsPerS / 1e6).toBeGreaterThan(0.45 * most(quick));
+      expect(view.capacityRowsPerS / 1e6).toBeLessThan(0.51 * most(quick));
+      expect(view.headroomRowsPerS).toBe(0);
+    }
+  });
+
+  test('is all there is where the others ask for nothing', () => {
+    const [view] = pictures([quick, quick], streams([quick, quick], [0.4]).slice(0, 1), 2e6, seed);
+    expect(view?.capacityRowsPerS).toBeGreaterThan(0.9e6 * most(quick));
+    expect(view?.headroomRowsPerS).toBeCloseTo((view?.capacityRowsPerS ?? 0) - (view?.offeredRowsPerS ?? 0));
+  });
 });

@@ -19,6 +19,7 @@ export const VIEW: SchedulerView = {
   offeredRowsPerS: 900.25,
   servedRowsPerS: 850.5,
   capacityRowsPerS: 1_200.75,
+  headroomRowsPerS: 250.125,
   lanes: [0, 1],
   queuedRequests: 5,
   queuedRows: 19,

@@ -3,6 +3,7 @@
 import { LatencyCurve } from '../../src/batching/curve.ts';
 import type { PlanQueue } from '../../src/batching/plan-queue.ts';
 import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
+import type { SchedulerView } from '../../src/core/scheduling.ts';
 import { Random } from '../../src/load/random.ts';
 import { BareRequest } from './traveller.ts';
 
@@ -80,6 +81,16 @@ export function play(
   return fates;
 }
 
+/** What the scheduler says of each model when the streams have run for `untilUs`. */
+export function pictures(
+  machines: readonly Machine[],
+  streams: readonly Stream[],
+  untilUs: number,
+  seed: number,
+): SchedulerView[] {
+  return ran(listed(machines), streams, untilUs, 0, seed).views(untilUs);
+}
+
 type Machines = readonly [Machine, ...Machine[]];
 
 function listed(machines: Machine | readonly Machine[]): Machines {
@@ -143,6 +154,10 @@ class Run {
       sloUs,
       curve: new LatencyCurve(mostRows, profile),
     });
+  }
+
+  views(nowUs: number): SchedulerView[] {
+    return this.#queues.map((queue) => this.#scheduler.view(queue, nowUs));
   }
 
   fateOf(name: string): Fate {

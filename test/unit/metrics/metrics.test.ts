@@ -94,6 +94,7 @@ describe('the text of schedulers', () => {
       'guard_ratio{} 0.125',
       'guard_saturated{} 1',
       'capacity_rows_per_second{} 1200.75',
+      'headroom_rows_per_second{} 250.125',
       'offered_rows_per_second{} 900.25',
       'served_rows_per_second{} 850.5',
       'waiting_rows{,priority="1"} 4',
