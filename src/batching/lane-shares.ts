@@ -56,7 +56,7 @@ export class LaneShares<T extends Traveller> {
     }
     if (nowUs - queue.sharedUs < EVERY_US) return;
     queue.sharedUs = nowUs;
-    queue.share = this.#mean(queue, ({ want }) => want, shareBeside);
+    queue.share = this.#queues.length < 2 ? 1 : this.#mean(queue, ({ want }) => want, shareBeside);
   }
 
   /** The part of its lanes' time that a queue has if it wants all of it: the others have what they want, up to equal parts. */
