@@ -9,7 +9,7 @@ import { interval } from '../runner/statistics.ts';
 import { drawFront, FRONT_LOADS, MET } from '../scheduler/front-cells.ts';
 import { FRONT_CONTESTANTS, type FrontResult, frontContest } from '../scheduler/front-contest.ts';
 import { OURS } from '../scheduler/own.ts';
-import { attained, brokenOf, rejectOf } from '../scheduler/verdict.ts';
+import { attained, lateOf, rejectOf } from '../scheduler/verdict.ts';
 
 /** Worlds drawn for each round. */
 const DRAWN = 4;
@@ -52,7 +52,7 @@ function outcomeOf(rounds: readonly FrontResult[][], { seed }: Effort): Outcome 
   const judged = all.filter(isJudged);
   const figures = rounds.map((results) => goodput(results.filter(isJudged), OURS));
   const least = Math.min(...judged.map((result) => attained(result, OURS)));
-  const late = brokenOf(judged, OURS);
+  const late = lateOf(judged, OURS);
   const reject = rejectOf(judged, OURS);
   const faults = [
     least < TARGET.least ? `${percent(least)} of what is attainable in one cell` : '',
@@ -70,7 +70,7 @@ function outcomeOf(rounds: readonly FrontResult[][], { seed }: Effort): Outcome 
       least,
       below: judged.filter((result) => attained(result, OURS) < TARGET.least).length,
       latePercent: 100 * late,
-      lateCells: judged.filter((result) => brokenOf([result], OURS) > TARGET.late).length,
+      lateCells: judged.filter((result) => lateOf([result], OURS) > TARGET.late).length,
       rejectPercent: 100 * reject,
     },
     fault: faults.filter((fault) => fault !== '').join('; '),
@@ -91,7 +91,7 @@ function outcomeOf(rounds: readonly FrontResult[][], { seed }: Effort): Outcome 
 }
 
 function isBad(result: FrontResult): boolean {
-  return attained(result, OURS) < TARGET.least || brokenOf([result], OURS) > TARGET.late;
+  return attained(result, OURS) < TARGET.least || lateOf([result], OURS) > TARGET.late;
 }
 
 /** Everybody, load by load. */
@@ -105,7 +105,7 @@ function loadsTable(title: string, results: readonly FrontResult[]): Table {
     everybody: FRONT_CONTESTANTS.map((name) => ({
       name,
       goodput: goodput(part, name),
-      late: brokenOf(part, name),
+      late: lateOf(part, name),
       reject: rejectOf(part, name),
     })),
   }));
@@ -159,7 +159,7 @@ function worstTable(found: readonly FrontResult[]): Table {
         (targetUs / 1_000).toFixed(1),
         String(result.load),
         attained(result, OURS).toFixed(3),
-        percent(brokenOf([result], OURS)),
+        percent(lateOf([result], OURS)),
         String(Math.floor(result.seed / ROUND_SEEDS)),
       ];
     }),
@@ -171,7 +171,7 @@ function worstTable(found: readonly FrontResult[]): Table {
 }
 
 function badness(result: FrontResult): number {
-  return Math.max(brokenOf([result], OURS) / TARGET.late, (1 - attained(result, OURS)) / (1 - TARGET.least));
+  return Math.max(lateOf([result], OURS) / TARGET.late, (1 - attained(result, OURS)) / (1 - TARGET.least));
 }
 
 function goodput(results: readonly FrontResult[], name: string): number {

@@ -116,7 +116,7 @@ function everybody(results: readonly Result[]): Table {
     ]),
     notes: [
       'goodput: over what a smooth server finishes in time that is as quick as batches of at most half the target make the lanes',
-      'late: of what was served; time to reject: of the target',
+      'late: of who was served, or promised to be in time and given up before he ran; time to reject: of the target',
     ],
     data: { standings: found, results },
   };

@@ -85,14 +85,8 @@ export function standingOf(results: readonly Result[], name: string): Standing {
   };
 }
 
-/** Late over served, of all cells together. */
+/** Late, or promised and given up, of what was served or promised: who promises nothing breaks no promise. Of all cells together. */
 export function lateOf(results: readonly Played[], name: string): number {
-  const scores = results.map((result) => scoreOf(result, name));
-  return sum(scores.map(({ late }) => late)) / sum(scores.map(({ good, late }) => good + late));
-}
-
-/** Late or given up, of what was served or promised: who promises nothing breaks no promise. Of all cells together. */
-export function brokenOf(results: readonly Played[], name: string): number {
   const scores = results.map((result) => scoreOf(result, name));
   const missed = sum(scores.map(({ late, broken }) => late + broken));
   return missed / (missed + sum(scores.map(({ good }) => good)));
