@@ -51,8 +51,7 @@
         "native/calls/scores.cc",
         "native/calls/text.cc",
         "<@(kernels)",
-        "<@(watchers)",
-        "native/process/loop_rest.cc"
+        "<@(watchers)"
       ],
       "dependencies": ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
       "defines": ["NAPI_VERSION=8"],

@@ -1,7 +1,9 @@
 // The process and its threads: crash marks, the death of the parent, and rests.
 
+#include <poll.h>
+#include <uv.h>
+
 #include "../process/crash_marks.h"
-#include "../process/loop_rest.h"
 #include "../process/parent_watch.h"
 #include "call.h"
 
@@ -41,8 +43,11 @@ napi_value RestCall(napi_env env, napi_callback_info info) {
   const int most_ms = static_cast<int>(arguments.Count(0, kMostRestMs));
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) throw Napi::Error::New(env, "rest: this thread has no loop");
+  // What every uv_async_send of other threads writes to, and what only the loop empties: it finds the message when it
+  // turns.
+  pollfd messages{loop->async_io_watcher.fd, POLLIN, 0};
   napi_value woken;
-  napi_get_boolean(env, RestUntilMessage(loop, most_ms), &woken);
+  napi_get_boolean(env, poll(&messages, 1, most_ms) > 0, &woken);
   return woken;
 }
 
