@@ -8,7 +8,7 @@ import { PlanScheduler } from '../../src/batching/plan-scheduler.ts';
 import type { Batch } from '../../src/batching/travel.ts';
 import { BareRequest } from '../support/traveller.ts';
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const seed = Number(process.env.SEED ?? 20_261_129);
 console.log(`seed ${seed}`);
 
 const MOST_ROWS = 16;

@@ -7,7 +7,7 @@ import { knownCurve } from '../support/known-curve.ts';
 import type { BareRequest } from '../support/traveller.ts';
 import { play } from '../support/virtual-traffic.ts';
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const seed = Number(process.env.SEED ?? 20_261_129);
 console.log(`seed ${seed}`);
 const check = <T>(property: fc.IProperty<T>, numRuns: number) => fc.assert(property, { seed, numRuns });
 
