@@ -63,7 +63,6 @@ export class InferRoad implements Passage<InferRequest> {
   readonly #manifests: Manifest;
   readonly #answering: Answering;
   readonly #poison: PoisonTable;
-  readonly #cores: number;
   readonly #inline: number;
   readonly #boarded = new Map<Batch<InferRequest>, Boarded>();
   #draining = false;
@@ -78,7 +77,6 @@ export class InferRoad implements Passage<InferRequest> {
     this.#answering = new Answering(binding, clock, pace, this.#intake, this.#manifests);
     this.#poison = new PoisonTable(arena.bytes);
     this.usage = parts.lanes.map(() => new Usage());
-    this.#cores = parts.cores;
     this.#inline = parts.lanes.findIndex(({ id }) => id < 0);
     this.rest = new Rest(binding, clock, parts.cores);
     this.driver = new Driver(clock, parts.lanes, parts.scheduler, this, (batch, error) => {
@@ -248,7 +246,7 @@ export class InferRoad implements Passage<InferRequest> {
   #takeCores({ lane, requests, startedUs }: Batch<InferRequest>): void {
     const { intraOpThreads, provider } = requests[0].target.facts;
     if (lane === this.#inline) this.rest.beganInline(startedUs);
-    else this.rest.began(lane, provider === 'cpu' ? intraOpThreads || this.#cores : 0);
+    else this.rest.began(lane, provider === 'cpu' ? intraOpThreads || this.rest.cores : 0);
   }
 
   /** Step 7: each request's rows back to its caller. */

@@ -19,11 +19,12 @@ const INLINE_US = 10_000;
 
 /** The rests of the front thread. */
 export class Rest {
+  /** That the process may use. */
+  readonly cores: number;
   /** Time spent in them, microseconds. */
   totalUs = 0;
   readonly #binding: Pick<Binding, 'rest'>;
   readonly #clock: Clock;
-  readonly #cores: number;
   /** Threads that compute, of each lane, and of all of them. */
   readonly #threads: number[] = [];
   #taken = 0;
@@ -33,11 +34,10 @@ export class Rest {
   #sleptUs = 0;
   #rested = false;
 
-  /** @param cores that the process may use */
   constructor(binding: Pick<Binding, 'rest'>, clock: Clock, cores: number) {
     this.#binding = binding;
     this.#clock = clock;
-    this.#cores = cores;
+    this.cores = cores;
   }
 
   /** A batch began on a lane. @param threads that compute it; 0 where that is done elsewhere than on a core */
@@ -63,7 +63,7 @@ export class Rest {
     const sleptUs = this.#clock.sleptUs?.() ?? 0;
     const woken = this.#rested || sleptUs > this.#sleptUs;
     const often = woken && nowUs - this.#askedUs < OFTEN_US;
-    this.#rested = often && this.#taken >= this.#cores && nowUs - this.#inlineUs > INLINE_US;
+    this.#rested = often && this.#taken >= this.cores && nowUs - this.#inlineUs > INLINE_US;
     if (this.#rested) this.#binding.rest(MOST_MS);
     this.#askedUs = this.#rested ? this.#clock.nowUs() : nowUs;
     this.#sleptUs = sleptUs;

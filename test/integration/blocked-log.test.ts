@@ -2,14 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { mlpBinary } from '../../bench/http/loads.ts';
-import { runClosedLoop } from '../../src/load/closed-loop.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
+import { floodLog } from '../support/log-flood.ts';
 import { metricValue } from '../support/scrape.ts';
 import { serveProcess, untilReady } from '../support/server-process.ts';
-
-/** Beyond what a pipe and the waiting room of 4 MiB hold, a line being some 200 bytes. */
-const MOST_LOADS = 12;
 
 test('O10 nobody reads standard output: log lines are dropped and counted, and every request is answered', async () => {
   const models = mkdtempSync(join(tmpdir(), 'penstock-blocked-'));
@@ -19,15 +15,7 @@ test('O10 nobody reads standard output: log lines are dropped and counted, and e
   try {
     await untilReady(served.url, 'mlp');
     served.child.stdout?.pause();
-    const { hostname, port } = new URL(served.url);
-    const plan = { origin: { host: hostname, port: Number(port) }, requests: [mlpBinary()], connections: 32, seed: 1 };
-    let sent = 0;
-    for (let i = 0; i < MOST_LOADS && (await dropped()) === 0; i++) {
-      const loop = { kind: 'closed', concurrency: 32 } as const;
-      const figures = await runClosedLoop({ ...plan, loop, durationS: 1, deadlineMs: null });
-      expect(figures).toMatchObject({ ok: figures.sent, errors: { connect: 0, reset: 0, timeout: 0, malformed: 0 } });
-      sent += figures.sent;
-    }
+    const sent = await floodLog(served.url, dropped);
     const lost = await dropped();
     expect(lost).toBeGreaterThan(0);
     expect(lost).toBeLessThan(sent);

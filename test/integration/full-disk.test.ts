@@ -7,17 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { answerBytes, mlpBinary } from '../../bench/http/loads.ts';
 import { freePort } from '../../bench/runner/group.ts';
-import { runClosedLoop } from '../../src/load/closed-loop.ts';
 import { writeFixtures } from '../support/fixtures/write.ts';
 import { get } from '../support/gateway.ts';
+import { floodLog } from '../support/log-flood.ts';
 import { metricValue } from '../support/scrape.ts';
 import { followProcess, onFreePorts, untilReady } from '../support/server-process.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** No file of the server may be longer, KiB: what a full disk is, but only for it. */
 const DISK_KIB = 64;
-/** Beyond what the waiting room of 4 MiB holds, a line being some 200 bytes. */
-const MOST_LOADS = 12;
 
 /** The server whose standard output is the end of this file, which may have so many KiB. */
 function logging(models: string, log: string, kib: number, ...flags: string[]) {
@@ -44,20 +42,7 @@ test.runIf(process.platform === 'linux')(
       const [, url = '', adminUrl = ''] = announced.exec(written()) ?? [];
       await untilReady(url, 'mlp');
       const dropped = () => metricValue(adminUrl, 'penstock_log_lines_dropped_total');
-      const { hostname, port } = new URL(url);
-      const plan = {
-        origin: { host: hostname, port: Number(port) },
-        requests: [mlpBinary()],
-        connections: 32,
-        seed: 1,
-      };
-      let sent = 0;
-      for (let i = 0; i < MOST_LOADS && (await dropped()) === 0; i++) {
-        const loop = { kind: 'closed', concurrency: 32 } as const;
-        const figures = await runClosedLoop({ ...plan, loop, durationS: 1, deadlineMs: null });
-        expect(figures).toMatchObject({ ok: figures.sent, errors: { connect: 0, reset: 0, timeout: 0, malformed: 0 } });
-        sent += figures.sent;
-      }
+      const sent = await floodLog(url, dropped);
       expect(written().length).toBe(DISK_KIB * 1024);
       const lost = await dropped();
       expect(lost).toBeGreaterThan(0);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { bestPerUs, type DrawnMachine, MACHINE_FIELDS, usOf } from '../support/drawn-machine.ts';
 import { type Fate, type Machine, play, quantile, type Stream } from '../support/virtual-traffic.ts';
 
 const SEED = Number(process.env.SEED ?? 20_261_125);
@@ -23,42 +24,25 @@ const p99 = (fate: Fate | undefined) => quantile(fate?.sojournUs ?? [], 0.99);
 const double = (min: number, max: number) => fc.double({ min, max, noNaN: true });
 
 /** What a machine is drawn from: times in microseconds, the target in times of a row alone. */
-interface Drawn {
-  readonly base: number;
-  readonly row: number;
-  readonly tile: number;
-  readonly lanes: number;
-  readonly mostRows: number;
+interface Drawn extends DrawnMachine {
   readonly times: number;
   readonly queueRows: number;
   readonly seed: number;
 }
 
 const drawn = fc.record<Drawn>({
-  base: fc.integer({ min: 300, max: 2000 }),
-  row: fc.integer({ min: 50, max: 500 }),
-  tile: fc.constantFrom(1, 1, 4, 8),
-  lanes: fc.integer({ min: 1, max: 3 }),
-  mostRows: fc.integer({ min: 1, max: 48 }),
+  ...MACHINE_FIELDS,
   times: fc.integer({ min: 8, max: 50 }),
   queueRows: fc.constantFrom(100, 4096),
   seed: fc.nat(1e6),
 });
-
-const usOf =
-  ({ base, row, tile }: Drawn) =>
-  (rows: number) =>
-    base + row * tile * Math.ceil(rows / tile);
 
 /** The machine, without a stated target; the rows per microsecond of batches that leave time for another; and how long it runs. */
 function built(drawn: Drawn): { machine: Machine; patienceUs: number; perUs: number; untilUs: number } {
   const us = usOf(drawn);
   const { lanes, mostRows, times, queueRows } = drawn;
   const patienceUs = times * us(1);
-  let perUs = 0;
-  for (let rows = 1; rows <= mostRows && (rows === 1 || 2 * us(rows) <= patienceUs); rows++) {
-    perUs = Math.max(perUs, (lanes * rows) / us(rows));
-  }
+  const perUs = bestPerUs(drawn, patienceUs);
   return {
     machine: { lanes, mostRows, us, queueRows, sloUs: 0 },
     patienceUs,

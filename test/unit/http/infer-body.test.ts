@@ -19,6 +19,7 @@ import { InferRoad } from '../../../src/pipeline/infer.ts';
 import type { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
 import { knownCurve } from '../../support/known-curve.ts';
+import { noPictures } from '../../support/no-pictures.ts';
 import { LIMITS } from '../../support/pictures.ts';
 
 const binding = loadBinding();
@@ -60,16 +61,7 @@ beforeEach(() => {
   loans = new Loans(ARENA_BYTES);
   told = [];
   wire = new Wire((_exchange, status) => told.push(status));
-  const pool = {
-    waiting: 0,
-    cost: () => ({ bytes: 1, work: 1 }),
-    announce: () => undefined,
-    decode: () => Promise.reject(new Error('no pictures here')),
-    cancel: () => undefined,
-    expectedUs: () => 0,
-    aloneUs: () => 0,
-    refusal: () => null,
-  };
+  const pool = noPictures();
   nowUs = 1000;
   const clock = { nowUs: () => nowUs };
   const scheduler = new PlanScheduler<InferRequest>(1);

@@ -14,6 +14,7 @@ import { APART_BYTES } from '../../../src/pipeline/intake.ts';
 import type { InferRequest } from '../../../src/pipeline/request.ts';
 import { Target } from '../../../src/pipeline/target.ts';
 import { knownCurve } from '../../support/known-curve.ts';
+import { noPictures } from '../../support/no-pictures.ts';
 import { LIMITS } from '../../support/pictures.ts';
 
 const real = loadBinding();
@@ -66,16 +67,7 @@ beforeEach(() => {
   [nowUs, printUs, printed, gate, packing] = [1000, 0, 0, Promise.resolve(), null];
   arena = new Arena(binding, 16 * 1024 * 1024);
   lane = new SevenLane();
-  const pool = {
-    waiting: 0,
-    refusal: () => null,
-    cost: () => ({ bytes: 1, work: 1 }),
-    announce: () => undefined,
-    decode: () => Promise.reject(new Error('no pictures here')),
-    cancel: () => undefined,
-    expectedUs: () => 0,
-    aloneUs: () => 0,
-  };
+  const pool = noPictures();
   const clock = { nowUs: () => nowUs };
   const scheduler = new PlanScheduler<InferRequest>(1);
   const pictures = { limits: LIMITS, pool, atOnce: 1 };

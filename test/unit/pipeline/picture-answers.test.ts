@@ -18,6 +18,7 @@ import type { DecodeJob } from '../../../src/preprocess/decode-job.ts';
 import { geometry } from '../../../src/preprocess/geometry.ts';
 import { ihdr, png, pngChunk } from '../../support/image-bytes.ts';
 import { knownCurve } from '../../support/known-curve.ts';
+import { noPictures } from '../../support/no-pictures.ts';
 import { LIMITS } from '../../support/pictures.ts';
 
 const real = loadBinding();
@@ -87,14 +88,8 @@ function serve(boxes: number): void {
   [tickUs, nowUs, diary, searched] = [3_000, 0, [], 0];
   arena = new Arena(binding, 32 * 1024 * 1024);
   const pool = {
-    waiting: 0,
-    refusal: () => null,
-    cost: () => ({ bytes: 1, work: 1 }),
-    announce: () => undefined,
+    ...noPictures(),
     decode: async ({ pipeline }: DecodeJob) => geometry(pipeline, { width: 8, height: 8 }),
-    cancel: () => undefined,
-    expectedUs: () => 0,
-    aloneUs: () => 0,
   };
   const pictures = { limits: LIMITS, pool, atOnce: 4 };
   const scheduler = new PlanScheduler<InferRequest>(1);
